@@ -1,0 +1,181 @@
+"""The one request that travels: everything that makes an image, frozen, as JSON.
+
+The same request makes the same image on the same machine. The form builds one, the queue keeps one, the engine runs
+one, the PNG carries one, a preset is a partial one. An absent part (`None`) means that the feature is off. This room
+knows no torch, no file and no list of models or samplers: whoever owns such a list checks names against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+
+from pipelines.spec.errors import FieldError, RequestError
+from pipelines.spec.geometry import Size
+from pipelines.spec.param import Param, kind_of, param_of
+
+RANDOM_SEED = -1
+LAST_SEED = 2**32 - 1
+PROMPT_LIMIT = 100_000      # characters; a prompt of that length is already 300 chunks
+
+
+class Part(BaseModel):
+    """A frozen group of fields; every declared field is checked by its own declaration first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _declared_range(cls, value: Any, info: ValidationInfo) -> Any:
+        param = param_of(cls, info.field_name or "")
+        return value if param is None else param.check(value, kind_of(cls, info.field_name or ""))
+
+
+class Variation(Part):
+    """A second noise mixed into the first: similar pictures. Slerp between the noise of `seed` and this seed's."""
+
+    seed: Annotated[int, Param(
+        "Variation seed", "The second noise; -1 draws one.", "seed", RANDOM_SEED, LAST_SEED, 1, infotext="Variation seed")
+    ] = RANDOM_SEED
+    strength: Annotated[float, Param(
+        "Variation strength", "0 is the first seed alone, 1 the variation seed alone.", "seed", 0, 1, 0.01,
+        infotext="Variation seed strength")] = 0.0
+
+
+class GenerationRequest(Part):
+    """One job: `batch_count × batch_size` images. Field order is the order of the form, the flags and the JSON."""
+
+    prompt: Annotated[str, Param(
+        "Prompt", "What to paint: subject, traits, style, details, quality, light.", "prompt", max_length=PROMPT_LIMIT)
+    ] = ""
+    negative_prompt: Annotated[str, Param(
+        "Negative prompt", "What must not be in the picture.", "prompt", max_length=PROMPT_LIMIT)] = ""
+    styles: Annotated[tuple[str, ...], Param(
+        "Styles", "Named additions to prompt and negative prompt.", "prompt", source="styles")] = ()
+    model: Annotated[str, Param(
+        "Model", "The checkpoint that paints.", "model", source="models", infotext="Model", cost=1.0, max_length=500)
+    ] = "mini"
+    vae: Annotated[str, Param(
+        "VAE", "Turns latents into pixels; Automatic takes the checkpoint's own.", "model", source="vaes", infotext="VAE",
+        cost=0.7, max_length=500)] = "Automatic"
+    clip_skip: Annotated[int, Param(
+        "Clip skip", "Stop the text encoder this many layers before its end; 1 is its end.", "model", 1, 12, 1,
+        infotext="Clip skip")] = 1
+    sampler: Annotated[str, Param(
+        "Sampler", "The rule that takes one step from noise to picture.", "sampling", source="samplers", infotext="Sampler",
+        max_length=80)] = "DPM++ 2M"
+    schedule: Annotated[str, Param(
+        "Schedule type", "How the noise levels are spread over the steps.", "sampling", source="schedules",
+        infotext="Schedule type", max_length=80)] = "Karras"
+    steps: Annotated[int, Param(
+        "Steps", "How many steps from noise to picture.", "sampling", 1, 150, 1, infotext="Steps")] = 25
+    cfg_scale: Annotated[float, Param(
+        "CFG scale", "How strongly the prompt is followed.", "sampling", 1, 30, 0.5, infotext="CFG scale")] = 7.0
+    cfg_rescale: Annotated[float, Param(
+        "CFG rescale", "Pulls the contrast of a high CFG scale back (arXiv 2305.08891, eq. 15-16).", "sampling", 0, 1, 0.05,
+        infotext="CFG rescale")] = 0.0
+    width: Annotated[int, Param("Width", "Pixels.", "size", 64, 4096, 8, multiple=True)] = 256
+    height: Annotated[int, Param("Height", "Pixels.", "size", 64, 4096, 8, multiple=True)] = 256
+    tiling: Annotated[bool, Param(
+        "Seamless tiling", "The picture continues at its opposite edge.", "size", infotext="Tiling")] = False
+    seed: Annotated[int, Param(
+        "Seed", "Names the first noise; -1 draws one.", "seed", RANDOM_SEED, LAST_SEED, 1, infotext="Seed")] = RANDOM_SEED
+    variation: Variation | None = None
+    batch_count: Annotated[int, Param(
+        "Batch count", "How many batches, one after another.", "batch", 1, 1000, 1)] = 1
+    batch_size: Annotated[int, Param(
+        "Batch size", "How many pictures at once; more needs more memory.", "batch", 1, 64, 1)] = 1
+
+    # Written by the studio before queueing, so that what is stored is what was made; not fields of a form.
+    model_hash: str = ""        # first 10 hex digits of the checkpoint's sha256
+    vae_hash: str = ""
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """A request from untrusted values. Raises RequestError with one line a refused field."""
+        try:
+            return cls.model_validate(dict(data))
+        except ValidationError as error:
+            raise RequestError(_refusals(error)) from None
+
+    @property
+    def size(self) -> Size:
+        return Size(self.width, self.height)
+
+    @property
+    def count(self) -> int:
+        """Pictures in all."""
+        return self.batch_count * self.batch_size
+
+    def merged(self, changes: Mapping[str, Any]) -> Self:
+        """This request with `changes` (a partial request, parts merged field by field), checked again."""
+        return type(self).parse(merge(self.model_dump(), changes))
+
+    def drawn(self, rng: random.Random | None = None) -> Self:
+        """This request with every random seed drawn, so that it can be made again."""
+        rng = rng or random.SystemRandom()
+        changes: dict[str, Any] = {}
+        if self.seed == RANDOM_SEED:
+            changes["seed"] = rng.randrange(LAST_SEED + 1)
+        if self.variation and self.variation.seed == RANDOM_SEED:
+            changes["variation"] = {"seed": rng.randrange(LAST_SEED + 1)}
+        return self.merged(changes) if changes else self
+
+    def image(self, index: int) -> Self:
+        """The request of picture `index` alone (0-based): what its file carries.
+
+        As in AUTOMATIC1111 the seed counts up with the pictures, unless a variation is on: then its seed does.
+        """
+        changes: dict[str, Any] = {"batch_count": 1, "batch_size": 1}
+        if self.variation and self.variation.strength > 0:
+            changes["variation"] = {"seed": (self.variation.seed + index) % (LAST_SEED + 1)}
+        else:
+            changes["seed"] = (self.seed + index) % (LAST_SEED + 1)
+        return self.merged(changes)
+
+    def to_json(self) -> str:
+        """Compact ASCII JSON (so a lone surrogate survives too) without absent parts; `from_json` gives it back."""
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises RequestError; unknown keys are refused by name."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RequestError([FieldError("Request", text, f"not JSON ({error})")]) from None
+        if not isinstance(data, dict):
+            raise RequestError([FieldError("Request", text, "not a JSON object")])
+        return cls.parse(data)
+
+    def digest(self) -> str:
+        """sha256 of the canonical JSON: equal requests, equal digests."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` laid over it; a mapping merges into a mapping, anything else replaces."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        result[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _refusals(error: ValidationError) -> list[FieldError]:
+    refusals = []
+    for item in error.errors():
+        cause = item.get("ctx", {}).get("error")
+        where = ".".join(str(p) for p in item["loc"])
+        if isinstance(cause, FieldError):
+            refusals.append(cause)
+        elif item["type"] == "extra_forbidden":
+            refusals.append(FieldError(where, item["input"], "no such field"))
+        else:
+            refusals.append(FieldError(where, item["input"], item["msg"]))
+    return refusals
