@@ -7,7 +7,8 @@
     ├── ImageFileError       a picture that cannot be read, and why
     ├── OutOfMemory          the device had no room, and what was tried
     ├── StorageError         a finished picture could not be written; it is still in memory
-    └── Cancelled            the user stopped the job (not a failure; raised inward by `emit`)
+    ├── Cancelled            the user stopped the job (not a failure; raised inward by `emit`)
+    └── Skipped              the user skipped this picture; the job goes on with the next (raised inward by `emit`)
 """
 
 from __future__ import annotations
@@ -75,6 +76,10 @@ class StorageError(StudioError):
 
 class Cancelled(StudioError):
     """Raised by `emit` inside a run when its job was cancelled; caught by the worker."""
+
+
+class Skipped(StudioError):
+    """Raised by `emit` inside a run when the current picture is skipped; caught by the engine."""
 
 
 def shown(value: object, limit: int = 60) -> str:
