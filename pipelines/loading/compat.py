@@ -1,0 +1,72 @@
+"""Import this before diffusers, transformers, peft or spandrel: it makes their import safe on mismatched wheels.
+
+The only place where a foreign library is adjusted. Each entry names its reason and the version that ends it.
+
+    entry              reason                                                             ends with
+    environment        huggingface_hub reads HF_HUB_OFFLINE once, when it is imported     never (it is configuration)
+    torchvision ops    the package index pairs a CUDA torchvision with a CPU torch; its   a torchvision whose wheel does
+                       library does not load and `import torchvision`, and through it     not need the CUDA runtime, or a
+                       transformers and all of diffusers, dies on `torchvision::nms`      guarded register_fake there
+    dtype chatter      diffusers 0.42 logs "There are modules in X that should be kept    a diffusers that does not log
+                       in float32: []" on every `.to(dtype)`, with an empty list          for an empty list
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from pathlib import Path
+
+from pipelines.loading.environment import prepare_environment
+
+prepare_environment()
+
+import torch  # after the environment stands
+
+NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+
+
+def torchvision_library() -> Path | None:
+    """The compiled operators of the installed torchvision, found without importing it."""
+    spec = importlib.util.find_spec("torchvision")
+    folders = (spec.submodule_search_locations or ()) if spec else ()
+    return next((file for folder in folders for pattern in ("_C*.so", "_C*.pyd") for file in Path(folder).glob(pattern)),
+                None)
+
+
+def has_operator(name: str) -> bool:
+    """Whether torch knows the operator `namespace::name`."""
+    namespace, _, operator = name.partition("::")
+    return hasattr(getattr(torch.ops, namespace), operator)
+
+
+def declare_torchvision_ops() -> torch.library.Library | None:
+    """Declare torchvision's two schemas when its own library cannot; the holder of the declaration, or None.
+
+    A torchvision that fits its torch is loaded here and keeps its compiled operators. Otherwise `torchvision.ops.nms`
+    raises when called, and everything written in Python works.
+    """
+    if importlib.util.find_spec("torchvision") is None:
+        return None
+    library = torchvision_library()
+    if library is not None:
+        try:
+            torch.ops.load_library(str(library))
+        except (OSError, RuntimeError):
+            logging.getLogger(__name__).debug("torchvision's operators do not fit this torch", exc_info=True)
+    missing = [name for name in ("nms", "qnms") if not has_operator(f"torchvision::{name}")]
+    if not missing:
+        return None
+    holder = torch.library.Library("torchvision", "FRAGMENT")
+    for name in missing:
+        holder.define(f"{name}{NMS}")
+    return holder
+
+
+def without_empty_dtype_list(record: logging.LogRecord) -> bool:
+    """A log filter: False for the line that names an empty list of modules."""
+    return "should be kept in float32: []" not in record.getMessage()
+
+
+TORCHVISION_OPS = declare_torchvision_ops()     # kept for the life of the process: a Library takes its ops with it
+logging.getLogger("diffusers.models.modeling_utils").addFilter(without_empty_dtype_list)
