@@ -1,0 +1,120 @@
+"""Runs one request: plans its pictures, groups those that can be sampled together, paints, decodes, hands them out.
+
+It knows neither the queue nor the archive: pictures leave through the iterator, progress through `emit`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipelines import samplers
+from pipelines.previews import Previews
+from pipelines.spec.errors import Skipped
+from pipelines.spec.events import Emit, Note, Stage, Step
+from pipelines.spec.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from pipelines.loading.residency import Residency
+
+Prepare = Callable[[GenerationRequest], tuple[GenerationRequest, dict[str, str]]]
+"""Resolves styles, wildcards … of the request of one picture; also what its file should say of them."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One picture. `request` alone makes it again; `index` is 0-based within the job; `extra` goes into its metadata."""
+
+    index: int
+    request: GenerationRequest
+    image: Image
+    seconds: float
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One picture to paint."""
+
+    index: int
+    request: GenerationRequest
+    extra: dict[str, Any]
+
+
+class Engine:
+    """`run` is not re-entrant: one worker a device."""
+
+    def __init__(self, residency: Residency, prepare: Prepare | None = None) -> None:
+        self.residency = residency
+        self._prepare = prepare or (lambda request: (request, {}))
+
+    def run(self, request: GenerationRequest, emit: Emit, done: Set[int] = frozenset()) -> Iterator[Finished]:
+        """Paint the pictures of `request` whose index is not in `done`.
+
+        Raises StudioError for what the user can mend, Cancelled when `emit` does; Skipped ends one group only.
+        """
+        plan = self.plan(request, done)
+        begun = 0
+        for group in self._groups(plan, request.batch_size):
+            try:
+                yield from self._paint(group, begun, len(plan), emit)
+            except Skipped:
+                emit(Note(f"Skipped picture {group[0].index + 1}."))
+            begun += len(group)
+
+    def plan(self, request: GenerationRequest, done: Set[int] = frozenset()) -> list[Planned]:
+        """The pictures of `request`, seeds counted up, styles and wildcards resolved, hashes pinned."""
+        plan = []
+        for index in (i for i in range(request.count) if i not in done):
+            single, extra = self._prepare(request.image(index))
+            sampler, schedule = samplers.canonical(single.sampler, single.schedule)
+            plan.append(Planned(index, single.merged({"sampler": sampler, "schedule": schedule}), extra))
+        return plan
+
+    def _groups(self, plan: Sequence[Planned], batch_size: int) -> Iterator[list[Planned]]:
+        """Neighbours that differ only in their seeds, at most `batch_size` of them.
+
+        Alone on a CPU: there a batch is little faster, and alone a picture equals its single run bit for bit.
+        """
+        together = batch_size if self.residency.device.batches else 1
+        group: list[Planned] = []
+        for item in plan:
+            if group and (len(group) == together or _without_seeds(item.request) != _without_seeds(group[0].request)
+                          or not samplers.SAMPLERS.get(item.request.sampler).batch_exact):
+                yield group
+                group = []
+            group.append(item)
+        if group:
+            yield group
+
+    def _paint(self, group: Sequence[Planned], begun: int, images: int, emit: Emit) -> Iterator[Finished]:
+        """Load, sample, decode one group; every stage can be cancelled by `emit`."""
+        from pipelines.loading.decode import decode
+        from pipelines.tasks import text
+
+        started = time.monotonic()
+        first = group[0].request
+        emit(Stage(f"loading {first.model}"))
+        with self.residency.hold("txt2img", first.model, first.vae, emit) as held:
+            previews = Previews(held, emit)
+
+            def on_step(step: int, steps: int, glimpse: Any) -> None:
+                emit(Step(begun + len(group), images, step, steps))
+                previews.offer(glimpse)
+
+            latents = held.attempt(lambda pipe: text.paint(pipe, [p.request for p in group], on_step))
+            emit(Stage("decoding"))
+            pictures = held.attempt(lambda pipe: decode(pipe, latents, emit, seamless=first.tiling))
+            hashes = {"model_hash": held.model_hash, "vae_hash": held.vae_hash}
+        seconds = (time.monotonic() - started) / len(group)
+        for item, picture in zip(group, pictures, strict=True):
+            yield Finished(item.index, item.request.merged(hashes), picture, seconds, item.extra)
+
+
+def _without_seeds(request: GenerationRequest) -> GenerationRequest:
+    strength = {"variation": {"seed": 0}} if request.variation else {}
+    return request.merged({"seed": 0} | strength)

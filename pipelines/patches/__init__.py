@@ -1,0 +1,1 @@
+"""One reversible feature a file: a context manager that changes modules, yields, and undoes itself without trace."""

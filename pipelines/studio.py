@@ -1,0 +1,162 @@
+"""What a tab may hold: one object that takes requests in and knows where everything is. It imports no torch.
+
+The worker thread loads torch and the models; the page is served long before.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipelines import samplers
+from pipelines.advice import Advice
+from pipelines.archive import Archive
+from pipelines.engine import Engine, Finished
+from pipelines.loading.library import Library, ModelFile
+from pipelines.presets import Presets
+from pipelines.prompt.tokens import TokenCount, count
+from pipelines.queue import Job, JobQueue
+from pipelines.settings import Settings
+from pipelines.spec.errors import FieldError, RequestError, StudioError
+from pipelines.spec.events import Emit, Note, Saved
+from pipelines.spec.geometry import snap
+from pipelines.spec.request import GenerationRequest
+from pipelines.styles import Styles
+from pipelines.words import Words
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+VERSION = "0.1.0"
+log = logging.getLogger(__name__)
+
+
+class Hooks(Protocol):
+    """Where extensions stand on the way of a request (implemented by `extensions.loader`)."""
+
+    def transform_request(self, request: GenerationRequest) -> GenerationRequest: ...
+    def image_request(self, request: GenerationRequest) -> tuple[GenerationRequest, dict[str, str]]: ...
+    def finished(self, image: Image, request: GenerationRequest) -> None: ...
+    def tabs(self) -> list[Any]: ...
+
+
+class Studio:
+    """Open with `Studio.open(settings, hooks)`, close with `close()` (or use it as a context manager)."""
+
+    def __init__(self, settings: Settings, hooks: Hooks) -> None:
+        self.settings, self.hooks = settings, hooks
+        self.library = Library(settings.model_roots, settings.data_dir)
+        self.archive = Archive(settings.outputs_dir)
+        self.presets = Presets(settings.preset_folders)
+        self.styles = Styles(settings.preset_folders)
+        self.advice = Advice(settings.language)
+        self.words = Words(settings.language)
+        self.queue = JobQueue(settings.data_dir / "queue.sqlite", self._run)
+
+    @classmethod
+    def open(cls, settings: Settings, hooks: Hooks) -> Studio:
+        """Scan the models, start the worker. Raises StudioError when another studio holds the same data folder."""
+        studio = cls(settings, hooks)
+        studio.library.scan()
+        studio.queue.start()
+        return studio
+
+    def close(self) -> None:
+        """Stop the worker after its current step; what it was painting comes back as interrupted."""
+        self.queue.stop()
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- a request arrives ---------------------------------------------------------------------------------------------
+
+    def check(self, request: GenerationRequest) -> GenerationRequest:
+        """`request` with names in their own spelling and seeds drawn; nothing else is changed.
+
+        Raises RequestError with one line for every name or size that cannot be honoured.
+        """
+        refusals: list[FieldError] = []
+        changes: dict[str, Any] = {}
+        try:
+            changes["sampler"], changes["schedule"] = samplers.canonical(request.sampler, request.schedule)
+        except FieldError as error:
+            refusals.append(error)
+        try:
+            refusals += self._fits(request, self.model(request.model))
+            if request.vae != "Automatic":
+                self.library.find_vae(request.vae)
+            self.styles.apply(request.prompt, request.negative_prompt, request.styles)
+        except FieldError as error:
+            refusals.append(error)
+        if refusals:
+            raise RequestError(refusals)
+        return request.merged(changes).drawn()
+
+    def _fits(self, request: GenerationRequest, model: ModelFile) -> list[FieldError]:
+        """Sizes this family's VAE cannot make."""
+        step = model.family.size_step
+        return [FieldError(label, value, f"{model.name} needs a multiple of {step}", f"64-4096 in steps of {step}",
+                           f"Nearest: {snap(value, step)}")
+                for label, value in (("Width", request.width), ("Height", request.height)) if value % step]
+
+    def model(self, name: str) -> ModelFile:
+        """The checkpoint of that name or hash. Raises FieldError naming the nearest."""
+        return self.library.find(name)
+
+    def submit(self, request: GenerationRequest, owner: str = "", key: str | None = None) -> str:
+        """Queue one request and return its job id; the same `key` again returns the same job. Raises StudioError."""
+        return self.queue.submit(self.check(self.hooks.transform_request(request)), owner=owner, key=key)
+
+    def count_tokens(self, prompt: str, model: str) -> TokenCount:
+        """Tokens of a prompt in the chosen model's own vocabulary."""
+        return count(prompt, self.model(model).family.tokenizer_json)
+
+    # -- the worker's side ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Made by the worker at its first job: this is where torch is imported."""
+        from pipelines.loading.device import Device
+        from pipelines.loading.residency import Residency
+
+        device = Device.pick(self.settings.device, self.settings.precision)
+        return Engine(Residency(self.library, device, self.settings), self.prepare)
+
+    def prepare(self, request: GenerationRequest) -> tuple[GenerationRequest, dict[str, str]]:
+        """The request of one picture with styles and extensions resolved, and what its file should say of them."""
+        extra: dict[str, str] = {}
+        if request.styles:
+            prompt, negative = self.styles.apply(request.prompt, request.negative_prompt, request.styles)
+            extra["Styles"] = ", ".join(request.styles)
+            request = request.merged({"prompt": prompt, "negative_prompt": negative, "styles": ()})
+        request, more = self.hooks.image_request(request)
+        return request, extra | more
+
+    def _run(self, job: Job, emit: Emit) -> None:
+        """What the queue's worker does with one job: paint, save, tell."""
+        for finished in self.engine.run(job.request, emit, done=set(job.finished)):
+            self.keep(finished, emit)
+
+    def keep(self, finished: Finished, emit: Emit) -> str:
+        """Save one picture and tell extensions. Returns its file, relative to the outputs folder."""
+        item = self.archive.save(finished.image, finished.request, self.made(finished))
+        emit(Saved(finished.index, item.file))
+        try:
+            self.hooks.finished(finished.image, finished.request)
+        except StudioError as error:
+            emit(Note(str(error)))
+        return item.file
+
+    def made(self, finished: Finished) -> dict[str, Any]:
+        """What the file says beside the request: who made it, where, how long it took."""
+        import diffusers
+        import torch
+
+        return {"Version": f"Atelier {VERSION}", "seconds": round(finished.seconds, 2),
+                "device": str(self.engine.residency.device), "torch": torch.__version__,
+                "diffusers": diffusers.__version__, "python": platform.python_version()} | finished.extra

@@ -1,0 +1,87 @@
+"""Text to latents: one sampling run of a diffusers pipeline for requests that differ only in their seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from pipelines import samplers
+from pipelines.patches.glimpse import Glimpse
+from pipelines.patches.tiling import seamless
+from pipelines.prompt.embed import embed_schedule
+from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.noise import first_noise, generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+OnStep = Callable[[int, int, Glimpse], None]
+"""Called after every step with (step, steps, glimpse); steps counts from 1. May raise to end the run."""
+
+
+def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep) -> Tensor:
+    """Latents (len(requests), channels, height, width) in the UNet's scale.
+
+    Every picture has its own generator, so a picture of a batch starts from the noise of its single run.
+    """
+    import torch
+
+    first = requests[0]
+    scheduler, timing = samplers.build(first.sampler, first.schedule, pipe.scheduler.config, first.steps,
+                                       [r.seed for r in requests])
+    pipe.scheduler = scheduler
+    pipe.set_progress_bar_config(disable=True)
+    sources = [generator(r) for r in requests]
+    shape = (pipe.unet.config.in_channels, first.height // pipe.vae_scale_factor, first.width // pipe.vae_scale_factor)
+    noise = torch.stack([first_noise(r, g, shape) for r, g in zip(requests, sources, strict=True)])
+    segments = embed_schedule(pipe, first.prompt, first.negative_prompt, first.clip_skip, first.steps)
+    with ExitStack() as stack:
+        glimpse = stack.enter_context(Glimpse(pipe.unet, scheduler, first.cfg_scale))
+        if first.tiling:
+            stack.enter_context(seamless([pipe.unet]))
+        prompts = _Prompts(segments, len(requests), first.cfg_scale > 1)
+        total = samplers.callback_count(first.sampler, first.steps)
+
+        def after_step(_pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            on_step(min(index + 1, total), total, glimpse)
+            return prompts.switched(index + 1, tensors)
+
+        return pipe(
+            **prompts.first(), **timing, latents=noise.to(pipe.unet.device, pipe.unet.dtype), generator=sources,
+            width=first.width, height=first.height, guidance_scale=first.cfg_scale, guidance_rescale=first.cfg_rescale,
+            output_type="latent", callback_on_step_end=after_step, callback_on_step_end_tensor_inputs=prompts.watched,
+        ).images
+
+
+class _Prompts:
+    """The embeddings of a prompt that may change during the run, as the pipeline wants them."""
+
+    def __init__(self, segments: Sequence[Any], batch: int, guided: bool) -> None:
+        self._segments = {s.start_step: {k: _repeat(v, batch) for k, v in s.call_kwargs.items()} for s in segments}
+        self._guided = guided
+        self.watched = ["latents"] if len(segments) == 1 else ["latents", *self._tensor_names()]
+
+    def first(self) -> dict[str, Any]:
+        return self._segments[0]
+
+    def _tensor_names(self) -> list[str]:
+        return ["prompt_embeds", *(["add_text_embeds"] if "pooled_prompt_embeds" in self._segments[0] else [])]
+
+    def switched(self, step: int, tensors: dict[str, Any]) -> dict[str, Any]:
+        """What the callback returns before step `step` (0-based): the tensors, with a new prompt where one begins."""
+        segment = self._segments.get(step)
+        if segment is None or step == 0:
+            return tensors
+        return tensors | {"prompt_embeds": self._joined(segment, "prompt_embeds")} | (
+            {"add_text_embeds": self._joined(segment, "pooled_prompt_embeds")} if "pooled_prompt_embeds" in segment else {})
+
+    def _joined(self, segment: dict[str, Any], name: str) -> Any:
+        """The pipelines keep negative and positive stacked in one tensor while they guide."""
+        import torch
+
+        return torch.cat([segment[f"negative_{name}"], segment[name]]) if self._guided else segment[name]
+
+
+def _repeat(tensor: Any, batch: int) -> Any:
+    return tensor if tensor is None else tensor.repeat_interleave(batch, dim=0)
