@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from pipelines.spec.errors import FieldError, RequestError
 
@@ -28,10 +29,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data_dir: Path | None = Field(None, description="Keep outputs, models, presets and settings in this folder.")
-    outputs_dir: Path | None = Field(None, description="Keep the pictures in this folder.")
-    state_dir: Path | None = Field(None, description="Keep the queue, caches and uploads in this folder.")
-    models_dirs: tuple[Path, ...] = Field((), description="Look for models here too (repeatable).")
+    home: Path | None = Field(None, alias="data_dir", description="Keep outputs, models, presets and settings here.")
+    outputs: Path | None = Field(None, alias="outputs_dir", description="Keep the pictures in this folder.")
+    state: Path | None = Field(None, alias="state_dir", description="Keep the queue, caches and uploads here.")
+    models: tuple[Path, ...] = Field((), alias="models_dir", description="Look for models here too (repeatable).")
 
     port: int | None = Field(None, ge=0, le=65535, description="Serve on this port; else 7860 or the next free one.")
     listen: bool = Field(False, description="Let other machines of the network in; a password is required.")
@@ -59,12 +60,12 @@ class Settings(BaseModel):
     language: Literal["en", "uk"] = Field("en", description="Language of the advice: English or Ukrainian.")
     output_format: Literal["png", "jpeg", "webp"] = Field("png", description="File format of the pictures.")
 
-    @field_validator("data_dir", "outputs_dir", "state_dir", "tls_certfile", "tls_keyfile")
+    @field_validator("home", "outputs", "state", "tls_certfile", "tls_keyfile")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
 
-    @field_validator("models_dirs")
+    @field_validator("models")
     @classmethod
     def _all_absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(path.expanduser().absolute() for path in value)
@@ -81,35 +82,40 @@ class Settings(BaseModel):
         return self
 
     @property
-    def data(self) -> Path:
+    def home_dir(self) -> Path:
         """The folder everything of the user is under: the repository itself, unless it was set otherwise."""
-        return self.data_dir or ROOT
+        return self.home or ROOT
 
     @property
-    def outputs(self) -> Path:
-        return self.outputs_dir or self.data / "outputs"
+    def outputs_dir(self) -> Path:
+        return self.outputs or self.home_dir / "outputs"
 
     @property
-    def models(self) -> tuple[Path, ...]:
-        return unique(ROOT / "models", self.data / "models", *self.models_dirs)
-
-    @property
-    def presets(self) -> tuple[Path, ...]:
-        """Folders of presets and styles; new ones are written to the last."""
-        return unique(ROOT / "presets", self.data / "presets")
-
-    @property
-    def extensions(self) -> tuple[Path, ...]:
-        return unique(ROOT / "extensions", self.data / "extensions")
-
-    @property
-    def state(self) -> Path:
+    def data_dir(self) -> Path:
         """Queue, caches, uploads: never served, may be deleted while the studio is off."""
-        return self.state_dir or self.data / "state"
+        return self.state or self.home_dir / "state"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """What a browser sent and what Gradio copied; handed to Gradio as GRADIO_TEMP_DIR."""
+        return self.data_dir / "uploads"
+
+    @property
+    def model_roots(self) -> tuple[Path, ...]:
+        return unique(ROOT / "models", self.home_dir / "models", *self.models)
+
+    @property
+    def preset_folders(self) -> tuple[Path, ...]:
+        """Folders of presets and styles; new ones are written to the last."""
+        return unique(ROOT / "presets", self.home_dir / "presets")
+
+    @property
+    def extension_folders(self) -> tuple[Path, ...]:
+        return unique(ROOT / "extensions", self.home_dir / "extensions")
 
     @property
     def file(self) -> Path:
-        return self.data / "settings.json"
+        return self.home_dir / "settings.json"
 
     @property
     def exposed(self) -> bool:
@@ -133,7 +139,7 @@ def load(flags: Mapping[str, Any] | None = None, env: Mapping[str, str] | None =
     except RequestError:
         checked(given)      # a wrong flag is the caller's to correct; the file's values are not
         moved = set_aside(base.file)
-        return Loaded(checked(given), (*notes, f"settings.json contradicts itself; kept as {moved}, defaults are used."))
+        return Loaded(checked(given), (*notes, f"settings.json contradicts itself; kept as {moved}, defaults used."))
 
 
 def checked(values: Mapping[str, Any]) -> Settings:
@@ -145,12 +151,12 @@ def checked(values: Mapping[str, Any]) -> Settings:
 
 
 def from_environment(env: Mapping[str, str]) -> dict[str, Any]:
-    """ATELIER_MODELS_DIRS=/a:/b and friends; lists are separated as PATH is."""
+    """ATELIER_MODELS_DIR=/a:/b and friends; lists are separated as PATH is."""
     found: dict[str, Any] = {}
-    for name, field in Settings.model_fields.items():
-        text = env.get(ENV_PREFIX + name.upper(), "")
+    for key, field in by_key().items():
+        text = env.get(ENV_PREFIX + key.upper(), "")
         if text:
-            found[name] = [t for t in text.split(os.pathsep) if t] if is_list(field.annotation) else text
+            found[key] = [t for t in text.split(os.pathsep) if t] if is_list(field.annotation) else text
     return found
 
 
@@ -178,9 +184,10 @@ def from_file(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 def store(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """Write `changes` to settings.json (whole or not at all) and return the settings of the next start."""
-    after = checked({**settings.model_dump(), **changes})
+    after = checked({**settings.model_dump(by_alias=True), **changes})
     kept, _ = from_file(settings.file)
-    text = json.dumps({**kept, **after.model_dump(mode="json", include=set(changes))}, indent=1, ensure_ascii=False)
+    new = {key: value for key, value in after.model_dump(mode="json", by_alias=True).items() if key in changes}
+    text = json.dumps({**kept, **new}, indent=1, ensure_ascii=False)
     temporary = settings.file.with_suffix(".tmp")
     settings.file.parent.mkdir(parents=True, exist_ok=True)
     with temporary.open("w", encoding="utf-8") as file:
@@ -189,6 +196,11 @@ def store(settings: Settings, changes: Mapping[str, Any]) -> Settings:
         os.fsync(file.fileno())
     temporary.replace(settings.file)
     return after
+
+
+def by_key() -> dict[str, FieldInfo]:
+    """The fields under the names the user types: `models_dir` in settings.json, --models-dir, ATELIER_MODELS_DIR."""
+    return {field.alias or name: field for name, field in Settings.model_fields.items()}
 
 
 def set_aside(path: Path) -> str:
@@ -228,5 +240,5 @@ def _refusal(item: Any) -> FieldError:
     if item["type"] == "extra_forbidden":
         return FieldError(name, item["input"], "no such setting")
     why = item["msg"][0].lower() + item["msg"][1:]
-    description = Settings.model_fields[name].description or "" if name in Settings.model_fields else ""
-    return FieldError(name, item["input"], why, fix=description)
+    field = by_key().get(name)
+    return FieldError(name, item["input"], why, fix=field.description or "" if field else "")

@@ -18,7 +18,7 @@ def write(tmp_path, text):
 def test_defaults_stay_on_this_machine(tmp_path):
     settings, notes = room.load({"data_dir": tmp_path}, {})
     assert not settings.exposed and not settings.auth and not notes
-    assert settings.outputs == tmp_path / "outputs" and settings.models[0] == room.ROOT / "models"
+    assert settings.outputs_dir == tmp_path / "outputs" and settings.model_roots[0] == room.ROOT / "models"
 
 
 def test_flags_win_over_environment_over_file_over_defaults(tmp_path):
@@ -59,8 +59,8 @@ def test_a_password_is_never_shown_in_a_message(tmp_path):
 
 
 def test_lists_in_the_environment_are_separated_as_paths_are(tmp_path):
-    settings, _ = room.load({"data_dir": tmp_path}, {"ATELIER_MODELS_DIRS": "/a:/b"})
-    assert [str(p) for p in settings.models_dirs] == ["/a", "/b"]
+    settings, _ = room.load({"data_dir": tmp_path}, {"ATELIER_MODELS_DIR": "/a:/b"})
+    assert [str(p) for p in settings.models] == ["/a", "/b"]
 
 
 @pytest.mark.parametrize("flags", [
@@ -72,7 +72,7 @@ def test_every_way_out_of_this_machine_counts_as_exposed(tmp_path, flags):
 def test_a_read_only_repository_moves_the_data_to_the_user(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "writable", lambda folder: False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert room.load({}, {}).settings.outputs == tmp_path / "atelier" / "outputs"
+    assert room.load({}, {}).settings.outputs_dir == tmp_path / "atelier" / "outputs"
 
 
 def test_a_stored_change_is_there_at_the_next_start_and_nothing_else_is_lost(tmp_path):
