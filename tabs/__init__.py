@@ -1,0 +1,1 @@
+"""The pages: the only place, with tab-bringing extensions, that knows Gradio."""

@@ -1,0 +1,132 @@
+"""Parts of a request <-> components, both ways. A widget follows from the field's declaration; a tab only places it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines.spec.errors import StudioError
+from pipelines.spec.param import Declared, declared
+from pipelines.spec.request import GenerationRequest
+from pipelines.words import Words
+
+Choices = Callable[[str], list[Any]]
+"""The names a field may take, by the `source` of its declaration."""
+
+SEED_FIELDS = ("seed", "variation.seed")    # a slider of four thousand million values helps nobody
+
+
+class Form:
+    """The components of one tab by field path ("steps", "variation.seed").
+
+    Handlers take the *set* `inputs`, so Gradio hands over one dict, and `read` turns it into a request at once.
+    """
+
+    def __init__(self, prefix: str, words: Words, choices: Choices) -> None:
+        self._prefix, self._words, self._choices = prefix, words, choices
+        self._declared = {d.path: d for d in declared(GenerationRequest)}
+        self.fields: dict[str, Component] = {}
+
+    def field(self, path: str, **look: Any) -> Component:
+        """Make the component of one field here; `look` is passed on (lines, scale, elem_classes …)."""
+        row = self._declared[path]
+        component = _component(row, self._labels(row) | {"elem_id": self.elem_id(path)} | look, self._choices)
+        self.fields[path] = component
+        return component
+
+    def elem_id(self, path: str) -> str:
+        return f"{self._prefix}-{path.replace('.', '-').replace('_', '-')}"
+
+    def _labels(self, row: Declared) -> dict[str, Any]:
+        return {"label": self._words.label(row.path, row.param.label), "info": None}
+
+    @property
+    def inputs(self) -> set[Component]:
+        return set(self.fields.values())
+
+    @property
+    def outputs(self) -> list[Component]:
+        return list(self.fields.values())
+
+    def values(self, data: Mapping[Component, Any]) -> dict[str, Any]:
+        """What the form holds, by field path, unchecked: good enough to keep in the browser."""
+        return {path: data[component] for path, component in self.fields.items() if component in data}
+
+    def read(self, data: Mapping[Component, Any]) -> GenerationRequest:
+        """The request in the form. Raises RequestError, one line a refused field."""
+        return GenerationRequest.parse(nested(self.values(data)))
+
+    def write(self, changes: Mapping[str, Any]) -> list[Any]:
+        """Updates for `outputs` that set the fields of a partial request (nested or by path); the rest stay."""
+        flat = flattened(changes)
+        return [self._shown(path, flat[path]) if path in flat else gr.skip() for path in self.fields]
+
+    def write_all(self, request: GenerationRequest) -> list[Any]:
+        """Updates for `outputs` that show exactly this request; absent parts fall back to their defaults."""
+        defaults = {path: row.default for path, row in self._declared.items()}
+        return self.write(defaults | flattened(request.model_dump(exclude_none=True)))
+
+    def _shown(self, path: str, value: Any) -> Any:
+        if self._declared[path].kind is tuple:
+            return list(value)
+        return value
+
+
+def _component(row: Declared, look: dict[str, Any], choices: Choices) -> Component:
+    param, value = row.param, row.default
+    if row.path in ("prompt", "negative_prompt"):
+        return gr.Textbox(value=value, **look)
+    if param.source:
+        multiple = row.kind is tuple
+        return gr.Dropdown(choices(param.source), value=list(value) if multiple else value, multiselect=multiple or None,
+                           allow_custom_value=not multiple, filterable=True, **look)
+    if row.kind is bool:
+        return gr.Checkbox(value, **look)
+    if row.path in SEED_FIELDS:
+        return gr.Number(value, precision=0, **look)
+    step = param.step or 1
+    return gr.Slider(param.minimum, param.maximum, value, step=step, buttons=[], **look)
+
+
+def flattened(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"variation": {"seed": 1}} → {"variation.seed": 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The other way; a part whose fields all stand at their defaults is left out, so that it is off."""
+    defaults = {d.path: d.default for d in declared(GenerationRequest)}
+    result: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parts, name = path.split(".")
+        if parts and all(flat.get(p) == defaults[p] for p in flat if p.startswith(parts[0] + ".")):
+            continue
+        place = result
+        for part in parts:
+            place = place.setdefault(part, {})
+        place[name] = value
+    return result
+
+
+def refused(error: StudioError) -> gr.Error:
+    """The error as a toast. Toasts render HTML, so what the user typed is escaped."""
+    return gr.Error("<br>".join(html.escape(line) for line in str(error).splitlines()), duration=12,
+                    print_exception=False)
+
+
+def outputs_of(*groups: Iterable[Component] | Component) -> list[Component]:
+    """One flat list of components from lists and single ones."""
+    flat: list[Component] = []
+    for group in groups:
+        flat += [group] if isinstance(group, Component) else list(group)
+    return flat

@@ -1,0 +1,111 @@
+"""The queue as a table: what runs, what waits, what ended, and everything one may do about it."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import gradio as gr
+
+from pipelines.queue import Job
+from pipelines.spec.errors import StudioError
+from pipelines.studio import Studio
+from tabs.form import refused
+from tabs.page import Page
+
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+CLICK = """element.addEventListener('click', (e) => {
+  const button = e.target.closest('button[data-act]');
+  if (button) trigger('select', {act: button.dataset.act, job: button.dataset.job});
+})"""
+ACTIONS = {"running": ("cancel",), "queued": ("first", "up", "down", "cancel"), "failed": ("retry",),
+           "cancelled": ("retry",), "interrupted": ("retry",), "done": ()}
+SHOWN = 50      # ended jobs beyond these are in the gallery anyway
+
+
+def build(studio: Studio, page: Page) -> None:
+    """Place the tab; it looks again every two seconds while it is on screen."""
+    words = studio.words
+    with gr.Row(elem_classes="chips"):
+        pause = gr.Button(words("pause"), size="sm", min_width=110, elem_id="queue-pause")
+        cancel_all = gr.Button(words("cancel_all"), size="sm", variant="stop", min_width=110, elem_id="queue-cancel-all")
+    table = gr.HTML("", js_on_load=CLICK, elem_id="queue-table")
+    timer = gr.Timer(2, active=False)
+
+    def on_screen(event: gr.SelectData) -> gr.Timer:
+        return gr.Timer(active=event.value == words("queue"))
+
+    def look(owner: str) -> tuple[str, Any]:
+        label = words("resume") if studio.queue.paused else words("pause")
+        return shown(studio, owner), gr.Button(label)
+
+    def toggle(owner: str) -> tuple[str, Any]:
+        (studio.queue.resume if studio.queue.paused else studio.queue.pause)()
+        return look(owner)
+
+    def act(owner: str, event: gr.EventData) -> tuple[str, Any]:
+        do(studio, owner, event.act, event.job)
+        return look(owner)
+
+    def stop_all(owner: str) -> tuple[str, Any]:
+        for job in mine(studio, owner):
+            if job.status in ("running", "queued"):
+                studio.queue.cancel(job.id)
+        return look(owner)
+
+    seen = [table, pause]
+    timer.tick(look, page.owner, seen, **QUIET)
+    page.blocks.load(look, page.owner, seen, **QUIET)
+    page.tabs.select(on_screen, None, timer, **QUIET)
+    page.tabs.select(look, page.owner, seen, **QUIET)
+    pause.click(toggle, page.owner, seen, **QUIET)
+    cancel_all.click(stop_all, page.owner, seen, **QUIET)
+    table.select(act, page.owner, seen, **QUIET)
+
+
+def mine(studio: Studio, owner: str) -> list[Job]:
+    """Jobs of this visitor; the person at the machine itself (no login asked) sees all of them."""
+    jobs = studio.queue.jobs()
+    return jobs if not studio.settings.is_public else [j for j in jobs if j.owner == owner]
+
+
+def do(studio: Studio, owner: str, act: str, job_id: str) -> None:
+    """One button of the table; another visitor's job is left alone."""
+    jobs = {j.id: j for j in mine(studio, owner)}
+    if job_id not in jobs:
+        return
+    try:
+        if act in ("first", "up", "down"):
+            waiting = [j.id for j in studio.queue.jobs() if j.status == "queued"]
+            at = waiting.index(job_id)
+            studio.queue.move(job_id, {"first": 0, "up": max(0, at - 1), "down": at + 1}[act])
+        else:
+            {"cancel": studio.queue.cancel, "retry": studio.queue.retry}[act](job_id)
+    except StudioError as error:
+        raise refused(error) from None
+
+
+def shown(studio: Studio, owner: str) -> str:
+    words = studio.words
+    jobs = mine(studio, owner)
+    waiting = [j for j in jobs if j.status in ("running", "queued")]
+    ended = sorted((j for j in jobs if j not in waiting), key=lambda j: j.created, reverse=True)[:SHOWN]
+    if not jobs:
+        return f'<div class="stage empty"><p>{html.escape(words("queue_empty"))}</p></div>'
+    heads = "".join(f'<th class="{c}">{html.escape(words(w))}</th>' for w, c in
+                    (("status", ""), ("prompt", ""), ("pictures", ""), ("model", "wide"), ("sampler", "wide"), ("actions", "")))
+    return f'<table class="jobs"><tr>{heads}</tr>{"".join(_row(studio, j) for j in [*waiting, *ended])}</table>'
+
+
+def _row(studio: Studio, job: Job) -> str:
+    words, request = studio.words, job.request
+    status = words("status_" + job.status)
+    if job.status == "running":
+        status += f" {studio.queue.watch(job.id).fraction:.0%}"
+    buttons = "".join(f'<button type="button" data-act="{a}" data-job="{job.id}">{html.escape(words(a))}</button>'
+                      for a in ACTIONS.get(job.status, ()))
+    why = f'<br><small class="error">{html.escape(job.error)}</small>' if job.error else ""
+    cells = ((html.escape(status) + why, ""), (html.escape(request.prompt[:200]), "prompt-cell"),
+             (f"{len(job.finished)}/{request.count}", ""), (html.escape(request.model), "wide"),
+             (html.escape(f"{request.sampler} · {request.steps}"), "wide"), (buttons, ""))
+    return "<tr>" + "".join(f'<td class="{c}">{text}</td>' for text, c in cells) + "</tr>"

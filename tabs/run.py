@@ -1,0 +1,158 @@
+"""The one Generate wiring: submit, watch, preview, skip, cancel. Jobs belong to the queue; a page only looks at them.
+
+Which job a page shows follows from its owner alone (the running one, else the next queued, else the newest), so a reload
+or a second tab finds it without remembering anything but who it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines.spec.errors import StudioError
+from pipelines.spec.request import GenerationRequest
+from pipelines.studio import Studio
+from tabs.form import Form, refused
+
+BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
+OPEN = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class RunView:
+    """The components of a run. `stage` shows progress and preview, `results` the finished pictures."""
+
+    generate: gr.Button
+    skip: gr.Button
+    interrupt: gr.Button
+    stage: gr.HTML
+    results: gr.Gallery
+    verdicts: gr.HTML
+
+
+class Runner:
+    """One a tab. `owner` is the visitor (kept in the browser), so friends on a link do not see each other's jobs."""
+
+    def __init__(self, studio: Studio, form: Form, view: RunView, owner: gr.BrowserState) -> None:
+        self._studio, self._form, self._view, self._owner = studio, form, view, owner
+        self._timer = gr.Timer(IDLE)
+        self._seen = gr.State("")       # what the page shows already: job, status and number of pictures
+
+    def wire(self, page: gr.Blocks) -> None:
+        view, quiet = self._view, {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        looked = [view.stage, view.results, view.verdicts, view.skip, view.interrupt, self._timer, self._seen]
+        submitted = view.generate.click(self._submit, {*self._form.inputs, self._owner}, [self._owner, self._timer],
+                                        trigger_mode="multiple", **quiet)
+        submitted.success(self._look, [self._owner, self._seen], looked, **quiet)
+        self._timer.tick(self._look, [self._owner, self._seen], looked, **quiet)
+        page.load(self._arrive, [self._owner], [self._owner], **quiet).then(
+            self._look, [self._owner, self._seen], looked, **quiet)
+        view.interrupt.click(self._on_open(self._studio.queue.cancel), [self._owner], None, **quiet)
+        view.skip.click(self._on_open(self._studio.queue.skip), [self._owner], None, **quiet)
+
+    def _arrive(self, owner: str) -> str:
+        return owner or uuid.uuid4().hex
+
+    def _submit(self, data: Mapping[Component, Any]) -> tuple[str, Any]:
+        owner = data[self._owner] or uuid.uuid4().hex
+        try:
+            self._studio.submit(self._form.read(data), owner=owner)
+        except StudioError as error:
+            raise refused(error) from None
+        return owner, gr.Timer(BUSY, active=True)
+
+    def _on_open(self, act: Callable[[str], Any]) -> Callable[[str], None]:
+        def handler(owner: str) -> None:
+            job = self._job(owner)
+            if job is not None and job.status in OPEN:
+                act(job.id)
+
+        return handler
+
+    def _job(self, owner: str) -> Any:
+        """The job this page shows, or None."""
+        mine = [j for j in self._studio.queue.jobs() if j.owner == owner]
+        for status in ("running", "queued"):
+            waiting = [j for j in mine if j.status == status]
+            if waiting:
+                return waiting[0]
+        return max(mine, key=lambda j: j.created, default=None)
+
+    def _look(self, owner: str, seen: str) -> list[Any]:
+        job = self._job(owner)
+        if job is None:
+            return [self._empty(), *[gr.skip()] * 2, *self._buttons(False), gr.Timer(IDLE), seen]
+        progress = self._studio.queue.watch(job.id)
+        busy = job.status in OPEN
+        now = f"{job.id} {job.status} {len(progress.saved)}"
+        stage = self._progress(progress) if busy else self._ended(progress)
+        if now == seen:
+            return [stage if busy else gr.skip(), *[gr.skip()] * 2, *self._buttons(busy), gr.Timer(BUSY if busy else IDLE),
+                    seen]
+        files = [str(self._studio.archive.open(f)) for f in progress.saved]
+        results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files) or not busy)
+        return [stage, results, "" if busy else self._explained(job), *self._buttons(busy),
+                gr.Timer(BUSY if busy else IDLE), now]
+
+    def _buttons(self, busy: bool) -> list[Any]:
+        return [gr.Button(interactive=busy), gr.Button(interactive=busy)]
+
+    # -- what the stage shows ------------------------------------------------------------------------------------------
+
+    def _empty(self) -> str:
+        return f'<div class="stage empty"><p>{html.escape(self._studio.words("nothing_yet"))}</p></div>'
+
+    def _progress(self, progress: Any) -> str:
+        words = self._studio.words
+        eta = f" · {words('eta')} {clock(progress.eta_s)}" if progress.eta_s is not None else ""
+        what = html.escape(progress.stage or words("status_" + progress.status))
+        if progress.status == "running" and progress.steps:
+            what = (f"{words('picture')} {progress.image}/{progress.images} · {words('step')} "
+                    f"{progress.step}/{progress.steps}{eta}")
+        picture = ""
+        if progress.preview:
+            data = base64.b64encode(progress.preview).decode()
+            picture = f'<img alt="{html.escape(words("preview"))}" src="data:image/jpeg;base64,{data}">'
+        return (f'<div class="stage busy"><div class="progress" role="progressbar" aria-valuenow="{progress.fraction:.2f}">'
+                f'<span style="width:{progress.fraction * 100:.1f}%"></span></div>'
+                f'<p>{what}</p>{picture}</div>')
+
+    def _ended(self, progress: Any) -> str:
+        words = self._studio.words
+        lines = [f"<p>{html.escape(note)}</p>" for note in progress.notes]
+        if progress.error:
+            lines.insert(0, f'<p class="error">{html.escape(progress.error)}</p>')
+        elif progress.status != "done":
+            lines.insert(0, f"<p>{html.escape(words('status_' + progress.status))}</p>")
+        return f'<div class="stage ended">{"".join(lines)}</div>' if lines else ""
+
+    def _explained(self, job: Any) -> str:
+        """The verdicts on what was made: the answer to "why does it look like this?"."""
+        return explained(self._studio, job.request)
+
+
+def explained(studio: Studio, request: GenerationRequest) -> str:
+    """Every verdict on a made picture that is not "recommended", or one line that all is well."""
+    try:
+        family = studio.model(request.model).family
+    except StudioError:
+        return ""
+    verdicts = [v for v in studio.advice.explain_result(request, family) if v.level not in ("recommended", "acceptable")]
+    if not verdicts:
+        return f'<div class="explained"><span class="verdict recommended"><span class="dot"></span>{html.escape(studio.words("all_recommended"))}</span></div>'
+    rows = "".join(f'<li class="verdict {v.level}"><span class="dot"></span><b>{html.escape(v.label)}</b> '
+                   f"{html.escape(v.text)}</li>" for v in verdicts)
+    return f'<details class="explained" open><summary>{html.escape(studio.words("why"))}</summary><ul>{rows}</ul></details>'
+
+
+def clock(seconds: float) -> str:
+    """75 → "1:15", 9.4 → "9 s"."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}" if whole >= 60 else f"{whole} s"

@@ -1,0 +1,29 @@
+"""What this studio runs with, the keys of the keyboard, and day or night. Settings are read once, at the start."""
+
+from __future__ import annotations
+
+import html
+
+import gradio as gr
+
+from pipelines.studio import VERSION, Studio
+from tabs.page import Page
+
+KEYS = (("Ctrl+Enter", "generate"), ("Alt+Enter", "skip"), ("Esc", "interrupt"), ("Ctrl+↑ / Ctrl+↓", "weigh_words"))
+
+
+def build(studio: Studio, page: Page) -> None:
+    words = studio.words
+    theme = gr.Button(words("day_or_night"), size="sm", min_width=140, elem_id="settings-theme")
+    theme.click(None, js="() => { const night = document.body.classList.toggle('dark');"
+                         " localStorage.setItem('atelier-night', night ? '1' : '0'); }", queue=False)
+    gr.HTML(shown(studio))
+
+
+def shown(studio: Studio) -> str:
+    words = studio.words
+    rows = [("Atelier", VERSION), *studio.settings.shown()]
+    table = "".join(f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows)
+    keys = "".join(f"<tr><th><kbd>{html.escape(k)}</kbd></th><td>{html.escape(words(w))}</td></tr>" for k, w in KEYS)
+    return (f'<table class="facts">{table}</table><p>{html.escape(words("settings_note"))}</p>'
+            f'<h3>{html.escape(words("keyboard"))}</h3><table class="facts keys">{keys}</table>')

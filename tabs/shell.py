@@ -1,0 +1,42 @@
+"""The page: masthead, order of tabs, keyboard, theme. What a tab shows is the tab's own business."""
+
+from __future__ import annotations
+
+import html
+import secrets
+
+import gradio as gr
+
+from pipelines.studio import Studio
+from tabs import gallery, models, queue, settings, txt2img
+from tabs.page import Page
+
+TABS = (("txt2img", txt2img.build), ("gallery", gallery.build), ("queue", queue.build), ("models", models.build),
+        ("settings", settings.build))
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """All of the studio as one Blocks; launched by `tabs.launch` with theme, style sheet and script of `tabs.theme`."""
+    words = studio.words
+    secret = browser_secret(studio)
+    with gr.Blocks(title="Atelier", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
+        gr.HTML(f'<div class="masthead"><h1>Atelier<span>.</span></h1><p>{html.escape(words("tagline"))}</p></div>')
+        owner = gr.BrowserState("", storage_key="atelier-owner", secret=secret)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            page = Page(blocks, tabs, owner, secret)
+            for name, place in TABS:
+                with gr.Tab(words(name), id=name, elem_id=f"tab-{name}"):
+                    place(studio, page)
+            for extension_tab in studio.hooks.tabs():
+                with gr.Tab(extension_tab.title, id=extension_tab.name):
+                    extension_tab.build(studio, page)
+    return blocks
+
+
+def browser_secret(studio: Studio) -> str:
+    """The key with which browsers keep our forms; written once, so that they survive a restart."""
+    file = studio.settings.data_dir / "browser-secret"
+    if not file.exists():
+        file.write_text(secrets.token_hex(16), encoding="ascii")
+        file.chmod(0o600)
+    return file.read_text(encoding="ascii").strip()
