@@ -66,7 +66,7 @@ def build(studio: Studio, page: Page) -> None:
 def mine(studio: Studio, owner: str) -> list[Job]:
     """Jobs of this visitor; the person at the machine itself (no login asked) sees all of them."""
     jobs = studio.queue.jobs()
-    return jobs if not studio.settings.is_public else [j for j in jobs if j.owner == owner]
+    return jobs if not studio.settings.exposed else [j for j in jobs if j.owner == owner]
 
 
 def do(studio: Studio, owner: str, act: str, job_id: str) -> None:

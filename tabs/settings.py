@@ -11,6 +11,8 @@ from tabs.page import Page
 
 KEYS = (("Ctrl+Enter", "generate"), ("Alt+Enter", "skip"), ("Esc", "interrupt"), ("Ctrl+↑ / Ctrl+↓", "weigh_words"))
 
+SHOWN = ("device", "precision", "vram_budget", "medvram", "lowvram", "offline", "language", "output_format", "safe_mode")
+
 
 def build(studio: Studio, page: Page) -> None:
     words = studio.words
@@ -22,7 +24,9 @@ def build(studio: Studio, page: Page) -> None:
 
 def shown(studio: Studio) -> str:
     words = studio.words
-    rows = [("Atelier", VERSION), *studio.settings.shown()]
+    known = studio.settings
+    rows = [("Atelier", VERSION), (words("outputs_folder"), known.outputs_dir), (words("models_folders"), ", ".join(
+        str(p) for p in known.model_roots)), *((key, getattr(known, key)) for key in SHOWN)]
     table = "".join(f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows)
     keys = "".join(f"<tr><th><kbd>{html.escape(k)}</kbd></th><td>{html.escape(words(w))}</td></tr>" for k, w in KEYS)
     return (f'<table class="facts">{table}</table><p>{html.escape(words("settings_note"))}</p>'
