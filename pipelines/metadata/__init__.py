@@ -1,0 +1,10 @@
+"""Requests in picture files: `write` puts one in, `read` takes it out, our JSON exact and A1111's text beside it."""
+
+from pipelines.images import open_image
+from pipelines.metadata.containers import read_texts
+from pipelines.metadata.infotext import infotext, parse_infotext
+from pipelines.metadata.reading import NOTHING, Read, from_infotext, read
+from pipelines.metadata.writing import SUFFIXES, envelope, write
+
+__all__ = ["NOTHING", "SUFFIXES", "Read", "envelope", "from_infotext", "infotext", "open_image", "parse_infotext",
+           "read", "read_texts", "write"]

@@ -1,0 +1,140 @@
+"""AUTOMATIC1111's `parameters` text: written in its exact field order, read in linear time. It knows strings only."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pipelines.spec.request import GenerationRequest
+
+INFOTEXT_LIMIT = 256 * 1024         # characters; longer ones are not generation data
+_KEY = re.compile(r"\w[\w \-/]+")
+_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
+NEGATIVE = "Negative prompt:"
+
+
+def infotext(request: GenerationRequest, extra: Mapping[str, Any] | None = None) -> str:
+    """The text beside our JSON. `request` is one picture's: seeds drawn, hashes pinned, styles resolved.
+
+    Entries of `extra` whose key begins with a capital follow our own fields in their order; `Version` comes last.
+    """
+    shown = {k: v for k, v in (extra or {}).items() if k[:1].isupper()}
+    version = shown.pop("Version", None)
+    pairs = [*_fields(request), *((k, v) for k, v in shown.items() if v is not None), ("Version", version)]
+    line = ", ".join(key if key == value else f"{key}: {quoted(value)}" for key, value in pairs if value is not None)
+    negative = f"\n{NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
+    return f"{request.prompt}{negative}\n{line}".strip()
+
+
+def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
+    """Our fields in AUTOMATIC1111's order; None where it writes nothing."""
+    variation = request.variation if request.variation and request.variation.strength else None
+    own_vae = request.vae != "Automatic"
+    yield "Steps", request.steps
+    yield "Sampler", request.sampler
+    yield "Schedule type", request.schedule
+    yield "CFG scale", request.cfg_scale
+    yield "Seed", request.seed
+    yield "Size", f"{request.width}x{request.height}"
+    yield "Model hash", request.model_hash or None
+    yield "Model", request.model or None
+    yield "VAE hash", request.vae_hash or None if own_vae else None
+    yield "VAE", request.vae if own_vae else None
+    yield "Variation seed", variation.seed if variation else None
+    yield "Variation seed strength", variation.strength if variation else None
+    yield "Clip skip", request.clip_skip if request.clip_skip > 1 else None
+    yield "Tiling", True if request.tiling else None
+    yield "CFG rescale", request.cfg_rescale or None
+
+
+def quoted(value: Any) -> str:
+    """`value` as it stands after its key: JSON-quoted where it could not be read back otherwise."""
+    if isinstance(value, float):
+        text = repr(value)
+        return text.removesuffix(".0")
+    text = str(value)
+    ambiguous = any(c in text for c in ",:\n\r") or text != text.strip() or text.startswith('"') or not text
+    return json.dumps(text, ensure_ascii=False) if ambiguous else text
+
+
+def parse_infotext(text: str) -> dict[str, str]:
+    """Keys and values of one text as AUTOMATIC1111 names them, plus "Prompt" and "Negative prompt".
+
+    `Size: 512x768` comes as `Size-1`, `Size-2`. Without a last line that has at least three pairs, one of them `Steps`,
+    everything is prompt. Text beyond 256 K characters is not looked at: its prompt is empty.
+    """
+    if len(text) > INFOTEXT_LIMIT:
+        return {"Prompt": "", "Negative prompt": ""}
+    lines = text.strip().split("\n")
+    pairs = list(_pairs(lines[-1]))
+    if len(pairs) >= 3 and any(key == "Steps" for key, _ in pairs):
+        lines.pop()
+    else:
+        pairs = []
+    prompt, negative = _prompts(lines)
+    return {"Prompt": prompt, "Negative prompt": negative} | dict(_values(pairs))
+
+
+def _prompts(lines: Iterable[str]) -> tuple[str, str]:
+    """Prompt and negative prompt; the second begins at the first line with its label."""
+    prompt: list[str] = []
+    negative: list[str] = []
+    into = prompt
+    for line in lines:
+        line = line.strip()
+        if line.startswith(NEGATIVE):
+            into, line = negative, line[len(NEGATIVE):].strip()
+        into.append(line)
+    return "\n".join(prompt), "\n".join(negative)
+
+
+def _pairs(line: str) -> Iterator[tuple[str, str]]:
+    """`Key: value` pairs, raw. Each item is looked at once (the original regex is quadratic)."""
+    at, end = 0, len(line)
+    while (colon := line.find(":", at)) >= 0:
+        key = line[max(at, line.rfind(",", at, colon) + 1):colon].strip()
+        if not _KEY.fullmatch(key):
+            at = colon + 1
+            continue
+        comma = line.find(",", colon)
+        stop = end if comma < 0 else comma
+        start = colon + 1
+        while start < stop and line[start] == " ":
+            start += 1
+        closing = _closing_quote(line, start) if line[start:start + 1] == '"' else -1
+        if closing >= 0:
+            stop = closing + 1
+        yield key, line[start:stop].strip()
+        at = stop + 1
+
+
+def _closing_quote(line: str, start: int) -> int:
+    """Where the quoted string that begins at `start` ends with `"` before a comma or the end; -1 when it never does."""
+    at = line.find('"', start + 1)
+    while at >= 0:
+        slashes = at
+        while line[slashes - 1] == "\\":
+            slashes -= 1
+        if (at - slashes) % 2 == 0:
+            return at if at > start + 1 and line[at + 1:at + 2] in ("", ",") else -1
+        at = line.find('"', at + 1)
+    return -1
+
+
+def _values(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Unquoted; sizes taken apart; pairs without a value dropped."""
+    for key, raw in pairs:
+        value = raw
+        if raw.startswith('"') and raw.endswith('"'):
+            try:
+                value = str(json.loads(raw))
+            except (ValueError, RecursionError):
+                value = raw
+        size = _SIZE.fullmatch(value)
+        if size:
+            yield f"{key}-1", size[1]
+            yield f"{key}-2", size[2]
+        elif value:
+            yield key, value

@@ -1,0 +1,141 @@
+"""Reads a picture's request back: our JSON exactly, anybody else's text as far as it can be understood."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.metadata.containers import OURS, PARAMETERS, Texts, read_texts
+from pipelines.metadata.fields import OFF, kept, listed, partial
+from pipelines.metadata.foreign import read_foreign
+from pipelines.metadata.infotext import INFOTEXT_LIMIT, parse_infotext
+from pipelines.spec.errors import RequestError
+from pipelines.spec.param import declared
+from pipelines.spec.request import GenerationRequest
+
+NOTHING = "no generation data in this file"
+WRITTEN_BY_US = ("model_hash", "vae_hash")
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a picture says of how it was made.
+
+    request: partial request, every value checked or clamped.   full: the whole request when our own JSON was intact.
+    infotext: AUTOMATIC1111's text as it stands.   source: the program that wrote it, "" when there is nothing.
+    unknown: values of theirs that are not ours.   made: what our JSON says beside the request.
+    notes: one line for everything clamped, left out, damaged or unknown.
+    """
+
+    request: dict[str, Any] = field(default_factory=dict)
+    full: GenerationRequest | None = None
+    infotext: str = ""
+    source: str = ""
+    unknown: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    made: dict[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] = (0, 0)
+
+    @property
+    def found(self) -> bool:
+        """Whether there is anything to send to a form."""
+        return bool(self.request)
+
+
+def read(source: str | Path | bytes) -> Read:
+    """The request of a PNG, JPEG or WebP file (or of its bytes); GIF and BMP say nothing.
+
+    Our JSON wins over the text beside it. A file that says nothing gives a Read with `source` "" and one note. Raises
+    ImageFileError when it is no picture.
+    """
+    texts = read_texts(source)
+    infotexts = [t for t in texts.all(PARAMETERS) if len(t) <= INFOTEXT_LIMIT]
+    notes = list(texts.notes)
+    if len(infotexts) < len(texts.all(PARAMETERS)):
+        notes.append("A `parameters` text longer than 256 KB was skipped.")
+    infotext = next((t for t in infotexts if "Steps: " in t), "")
+    ours = texts.get(OURS)
+    result = _ours(ours, notes) if ours else None
+    result = result or _theirs(texts, infotext, notes)
+    if len(infotexts) > 1 and not result.full:
+        notes.append("The file has more than one `parameters` text; the first with settings is used.")
+    if not result.found:
+        notes.insert(0, NOTHING)
+    return Read(result.request, result.full, infotext, result.source if result.found else "", kept(result.unknown),
+                tuple(notes), result.made, texts.size)
+
+
+def from_infotext(text: str) -> Read:
+    """The same for a text somebody pasted."""
+    notes: list[str] = []
+    if len(text) > INFOTEXT_LIMIT:
+        return Read(notes=("The text is longer than 256 KB.",))
+    result = _infotext(text, notes)
+    return Read(result.request, None, text, result.source, kept(result.unknown), tuple(notes))
+
+
+def _ours(text: str, notes: list[str]) -> Read | None:
+    """Our envelope; a request of another version is taken field by field. None when it is damaged."""
+    try:
+        data = json.loads(text)
+        request = data["request"]
+        made = data.get("made", {})
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        notes.append("The studio's own data in this file is damaged.")
+        return None
+    if not isinstance(request, dict) or not isinstance(made, dict):
+        notes.append("The studio's own data in this file is damaged.")
+        return None
+    try:
+        full = GenerationRequest.parse(request)
+        return Read(full.model_dump(mode="json"), full, source="Atelier", made=made)
+    except RequestError:
+        values = _flat(request)
+        taken, said = partial(values)
+        unknown = {k: v for k, v in values.items() if k not in {d.path for d in declared(GenerationRequest)}}
+        unknown = {k: v for k, v in unknown.items() if k not in WRITTEN_BY_US}
+        notes += said + ([f"Unknown to this version: {listed(unknown)}."] if unknown else [])
+        return Read(taken, None, source="Atelier", unknown=unknown, made=made)
+
+
+def _flat(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths of a nested request: {"variation": {"seed": 1}} as {"variation.seed": 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in request.items():
+        flat |= {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
+
+
+def _theirs(texts: Texts, infotext: str, notes: list[str]) -> Read:
+    """Other programs' data; AUTOMATIC1111's text when nobody else's is there."""
+    if not infotext.lstrip().startswith("{") and "Steps: " in infotext:
+        return _infotext(infotext, notes)
+    foreign = read_foreign(texts)
+    if foreign is None:
+        return Read()
+    notes += foreign.notes
+    request, said = partial(foreign.values)
+    notes += said + ([f"Not used: {listed(foreign.unknown)}."] if foreign.unknown else [])
+    return Read({**OFF, **request} if request else {}, None, source=foreign.source, unknown=foreign.unknown)
+
+
+def _infotext(text: str, notes: list[str]) -> Read:
+    """AUTOMATIC1111's pairs by the declarations' own keys; without settings the text is a prompt."""
+    pairs = parse_infotext(text)
+    values: dict[str, Any] = {"prompt": pairs.pop("Prompt"), "negative_prompt": pairs.pop("Negative prompt")}
+    if "Steps" not in pairs:
+        taken, said = partial({k: v for k, v in values.items() if v})
+        notes += said
+        return Read(taken, None, source="text" if taken else "")
+    for field_ in declared(GenerationRequest):
+        if field_.param.infotext in pairs:
+            values[field_.path] = pairs.pop(field_.param.infotext)
+    if "Size-1" in pairs:
+        values["width"], values["height"] = pairs.pop("Size-1"), pairs.pop("Size-2")
+    request, said = partial(values)
+    made = {key: pairs.pop(key) for key in ("Version", "Model hash", "VAE hash") if key in pairs}
+    notes += said + ([f"Not used: {listed(pairs)}."] if pairs else [])
+    return Read({**OFF, **request}, None, source="AUTOMATIC1111", unknown=pairs, made=made)
