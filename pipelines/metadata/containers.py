@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -61,7 +60,7 @@ def _png(file: BinaryIO, brief: bool) -> Texts:
     room = TEXT_LIMIT
     for kind, length in _chunks(file):
         if kind == b"IHDR" and length >= 8:
-            texts.size = struct.unpack(">II", file.read(8))
+            texts.size = int.from_bytes(file.read(4), "big"), int.from_bytes(file.read(4), "big")
             file.seek(length - 8 + 4, io.SEEK_CUR)
         elif kind in (b"tEXt", b"zTXt", b"iTXt") and length <= room:
             data, crc = file.read(length), file.read(4)
