@@ -83,8 +83,7 @@ class Engine:
         together = batch_size if self.residency.device.batches else 1
         group: list[Planned] = []
         for item in plan:
-            if group and (len(group) == together or _without_seeds(item.request) != _without_seeds(group[0].request)
-                          or not samplers.SAMPLERS.get(item.request.sampler).batch_exact):
+            if group and (len(group) == together or _without_seeds(item.request) != _without_seeds(group[0].request)):
                 yield group
                 group = []
             group.append(item)

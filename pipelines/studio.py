@@ -83,7 +83,8 @@ class Studio:
         refusals: list[FieldError] = []
         changes: dict[str, Any] = {}
         try:
-            changes["sampler"], changes["schedule"] = samplers.canonical(request.sampler, request.schedule)
+            changes["sampler"], changes["schedule"] = samplers.canonical(request.sampler, request.schedule,
+                                                                                 request.steps)
         except FieldError as error:
             refusals.append(error)
         try:

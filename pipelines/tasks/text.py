@@ -20,7 +20,7 @@ OnStep = Callable[[int, int, Glimpse], None]
 """Called after every step with (step, steps, glimpse); steps counts from 1. May raise to end the run."""
 
 
-def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep) -> Tensor:
+def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, family: str = "") -> Tensor:
     """Latents (len(requests), channels, height, width) in the UNet's scale.
 
     Every picture has its own generator, so a picture of a batch starts from the noise of its single run.
@@ -29,7 +29,7 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep) -> 
 
     first = requests[0]
     scheduler, timing = samplers.build(first.sampler, first.schedule, pipe.scheduler.config, first.steps,
-                                       [r.seed for r in requests])
+                                       [r.seed for r in requests], family)
     pipe.scheduler = scheduler
     pipe.set_progress_bar_config(disable=True)
     sources = [generator(r) for r in requests]

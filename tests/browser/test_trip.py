@@ -1,0 +1,91 @@
+"""The whole trip as a person makes it: type, take advice, generate, reload in the middle, find, drop, compare."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+PATIENCE = 90_000       # ms; two busy cores and a first load of torch
+
+
+def number(page: Page, name: str) -> Any:
+    return page.locator(f"#txt2img-{name} input[type=number]")
+
+
+def fields(page: Page) -> dict[str, str]:
+    """What the form shows, by element."""
+    shown = {name: number(page, name).input_value() for name in
+             ("steps", "cfg-scale", "width", "height", "seed", "batch-count", "batch-size")}
+    shown |= {name: page.locator(f"#txt2img-{name} input").first.input_value() for name in ("model", "sampler", "schedule")}
+    return shown | {name: page.locator(f"#txt2img-{name} textarea").input_value() for name in ("prompt", "negative-prompt")}
+
+
+def fill(page: Page, name: str, value: object) -> None:
+    number(page, name).fill(str(value))
+    number(page, name).press("Tab")
+
+
+def test_advice_follows_the_slider_and_mends_it(page: Page) -> None:
+    advice = page.locator("#advice-txt2img-cfg-scale")
+    expect(advice.locator(".verdict.recommended")).to_be_visible(timeout=PATIENCE)
+    fill(page, "cfg-scale", 18)
+    expect(advice.locator(".verdict.not_recommended")).to_be_visible()
+    advice.get_by_role("button").click()
+    expect(advice.locator(".verdict.recommended")).to_be_visible()
+    assert 7 <= float(number(page, "cfg-scale").input_value()) <= 10
+
+
+def test_the_counter_counts_and_the_keyboard_weighs(page: Page) -> None:
+    area = page.locator("#txt2img-prompt textarea")
+    area.fill("a red car, in the snow")
+    expect(page.locator("#txt2img-counter")).to_contain_text(re.compile(r"\d+/75"), timeout=PATIENCE)
+    area.evaluate("e => e.setSelectionRange(2, 9)")
+    area.press("Control+ArrowUp")
+    assert area.input_value() == "a (red car:1.1), in the snow"
+    area.press("Control+ArrowDown")
+    assert area.input_value() == "a red car, in the snow"
+
+
+def test_from_words_to_a_picture_and_back(page: Page, tmp_path: Path) -> None:
+    page.locator("#txt2img-prompt textarea").fill("a red car, in the snow")
+    page.locator("#txt2img-negative-prompt textarea").fill("blurry, night")
+    fill(page, "steps", 60)
+    fill(page, "seed", 4242)
+    before = fields(page)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#txt2img-stage .progress")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#txt2img-stage img")).to_be_visible(timeout=PATIENCE)       # the live preview
+    page.reload()
+    expect(page.locator("#txt2img-results img").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#txt2img-verdicts")).to_contain_text(re.compile("\\w"))
+    assert fields(page) == before, "the form came back from the browser after the reload"
+
+    page.get_by_role("tab", name="Gallery").click()
+    expect(page.locator("#gallery-grid img").first).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("tab", name="txt2img").click()
+    with page.expect_download() as download:
+        page.locator("#txt2img-results").get_by_label(re.compile("download", re.I)).first.click()
+    file = tmp_path / "made.png"
+    download.value.save_as(file)
+
+    page.locator("#txt2img-prompt textarea").fill("something else")
+    page.locator("#txt2img-negative-prompt textarea").fill("")
+    fill(page, "steps", 11)
+    fill(page, "seed", 1)
+    page.locator("#txt2img-drop input[type=file]").set_input_files(file)
+    expect(page.locator("#txt2img-prompt textarea")).to_have_value("a red car, in the snow", timeout=PATIENCE)
+    assert fields(page) == before
+
+
+def test_cancel_frees_the_studio_at_once(page: Page) -> None:
+    page.locator("#txt2img-prompt textarea").fill("a green meadow")
+    fill(page, "steps", 150)
+    fill(page, "batch-count", 20)
+    page.locator("#txt2img-generate").click()
+    expect(page.locator("#txt2img-stage .progress")).to_be_visible(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    expect(page.locator("#txt2img-stage .progress")).to_have_count(0, timeout=15_000)
+    expect(page.locator("#txt2img-interrupt")).to_be_disabled()
