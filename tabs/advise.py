@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from pipelines.advice import Verdict, Zone
 from pipelines.spec.errors import StudioError
-from pipelines.spec.param import declared
+from pipelines.spec.param import Param, declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
-from tabs.form import Form
+from tabs.form import Form, flattened
 
 # A click on the strip's button carries the value to set out of the browser.
 CLICK = """element.addEventListener('click', (e) => {
@@ -39,18 +41,18 @@ class Advisor:
         triggers = [c.change for p, c in self._form.fields.items() if p not in ("seed", "styles", "batch_count")]
         gr.on(triggers, self.refresh, inputs=self._form.inputs, outputs=list(self.strips.values()), queue=False,
               show_progress="hidden", trigger_mode="always_last", api_visibility="private")
-        for path, strip in self.strips.items():
-            if path in self._form.fields:
-                strip.select(self._setter(path), outputs=self._form.fields[path], queue=False, show_progress="hidden",
-                             api_visibility="private")
+        for strip in self.strips.values():
+            strip.select(self._follow, outputs=self._form.outputs, queue=False, show_progress="hidden",
+                         api_visibility="private")
 
-    def _setter(self, path: str) -> Any:
-        kind = next(d.kind for d in declared(GenerationRequest) if d.path == path)
-
-        def set_recommended(event: gr.EventData) -> Any:
-            return kind(float(event.value)) if kind in (int, float) else event.value
-
-        return set_recommended
+    def _follow(self, event: gr.EventData) -> list[Any]:
+        """Set what the strip's button says; the request checks it like anything that comes from a browser."""
+        try:
+            changes = json.loads(event.value)
+            GenerationRequest.parse(changes)
+        except (StudioError, ValueError, TypeError) as error:
+            raise gr.Error(html.escape(str(error)), print_exception=False) from None
+        return self._form.write(changes)
 
     def refresh(self, data: Mapping[Component, Any]) -> list[str]:
         """HTML of every strip for what the form holds now; a form that is being typed in shows no advice."""
@@ -62,27 +64,31 @@ class Advisor:
         verdicts = self._studio.advice.all(request, family)
         return [self.shown(path, verdicts.get(path), request) for path in self.strips]
 
-    def shown(self, path: str, verdict: Any, request: GenerationRequest) -> str:
+    def shown(self, path: str, verdict: Verdict | None, request: GenerationRequest) -> str:
+        """One strip: the slider cut into zones, the value in it, the verdict, and the button that follows the advice."""
         if verdict is None:
             return ""
-        value = getattr(request, path, None)
-        bar = _bar(verdict.band, self._ranges[path], value) if path in self._ranges else ""
+        bar = _bar(verdict.zones, self._ranges[path], getattr(request, path)) if path in self._ranges else ""
         mend = ""
-        if verdict.recommended is not None and verdict.recommended != value:
-            wanted = html.escape(f"{verdict.recommended:g}" if isinstance(verdict.recommended, (int, float))
-                                 else str(verdict.recommended))
-            label = html.escape(self._studio.words("set_recommended")).replace("{value}", wanted)
-            mend = f'<button type="button" data-set="{wanted}">{label}</button>'
-        return (f'<div class="verdict {verdict.level}">{bar}<span class="dot"></span>'
-                f'<b>{html.escape(verdict.label)}</b> <span class="why">{html.escape(verdict.text)}</span>{mend}</div>')
+        if verdict.changes:
+            wanted = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in flattened(verdict.changes).values())
+            label = self._studio.words("set_recommended").replace("{value}", wanted)
+            changes = html.escape(json.dumps(dict(verdict.changes)), quote=True)
+            mend = f'<button type="button" data-set="{changes}">{html.escape(label)}</button>'
+        return (f'<div class="verdict {verdict.level}" title="{html.escape(verdict.note, quote=True)}">{bar}'
+                f'<span class="dot"></span><b>{html.escape(verdict.label)}</b> '
+                f'<span class="why">{html.escape(verdict.text)}</span>{mend}</div>')
 
 
-def _bar(band: tuple[float, float] | None, param: Any, value: Any) -> str:
-    """The recommended band along the slider's own range, and a mark at the value."""
-    if band is None or param.minimum is None or not isinstance(value, (int, float)):
+def _bar(zones: Sequence[Zone], param: Param, value: Any) -> str:
+    """The slider's own range in the colours of its zones, and a mark at the value."""
+    if not zones or param.minimum is None or param.maximum is None or not isinstance(value, (int, float)):
         return ""
     low, span = param.minimum, (param.maximum - param.minimum) or 1
-    left, right = ((x - low) / span * 100 for x in band)
-    mark = (value - low) / span * 100
-    return (f'<span class="band"><span class="good" style="left:{left:.1f}%;width:{max(1.0, right - left):.1f}%"></span>'
-            f'<span class="mark" style="left:{mark:.1f}%"></span></span>')
+
+    def at(x: float) -> float:
+        return min(100.0, max(0.0, (x - low) / span * 100))
+
+    parts = "".join(f'<i class="{z.level}" style="left:{at(z.low):.1f}%;width:{at(z.high) - at(z.low):.1f}%"></i>'
+                    for z in zones)
+    return f'<span class="band">{parts}<span class="mark" style="left:{at(value):.1f}%"></span></span>'

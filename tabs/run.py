@@ -144,9 +144,7 @@ def explained(studio: Studio, request: GenerationRequest) -> str:
         family = studio.model(request.model).family
     except StudioError:
         return ""
-    verdicts = [v for v in studio.advice.explain_result(request, family) if v.level not in ("recommended", "acceptable")]
-    if not verdicts:
-        return f'<div class="explained"><span class="verdict recommended"><span class="dot"></span>{html.escape(studio.words("all_recommended"))}</span></div>'
+    verdicts = studio.advice.explain_result(request, family)
     rows = "".join(f'<li class="verdict {v.level}"><span class="dot"></span><b>{html.escape(v.label)}</b> '
                    f"{html.escape(v.text)}</li>" for v in verdicts)
     return f'<details class="explained" open><summary>{html.escape(studio.words("why"))}</summary><ul>{rows}</ul></details>'

@@ -103,7 +103,7 @@ def _size(form: Form, advisor: Advisor, words: Any) -> tuple[list[gr.Button], gr
             sizes = [gr.Button(words(shape), size="sm", min_width=90, elem_id=f"txt2img-{shape}")
                      for shape in ("square", "portrait", "landscape")]
             swap = gr.Button("⇅ " + words("swap_sizes"), size="sm", min_width=90, elem_id="txt2img-swap")
-        advisor.strip("width")
+        advisor.strip("size")
         with gr.Row():
             form.field("batch_count", min_width=200)
             form.field("batch_size", min_width=200)
