@@ -1,0 +1,98 @@
+"""What every training run shares: clock, learning rate, moving average, log, resumable checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a stage is trained. `minutes` of wall clock decide the length, so the schedule follows the clock."""
+
+    work: Path
+    minutes: float
+    seed: int = 0
+    device: str = "cpu"
+    batch: int = 16
+    peak: float = 1e-3
+    floor: float = 0.02  # share of the peak at the end
+    warmup: int = 100  # steps
+
+
+class Clock:
+    """Wall-clock share of a plan that has passed, across resumptions."""
+
+    def __init__(self, plan: Plan, spent: float = 0.0) -> None:
+        self.plan, self.start = plan, time.monotonic() - spent
+
+    @property
+    def spent(self) -> float:
+        """Seconds trained so far."""
+        return time.monotonic() - self.start
+
+    @property
+    def share(self) -> float:
+        """0 at the beginning, 1 when the minutes are over."""
+        return min(1.0, self.spent / (self.plan.minutes * 60))
+
+    def rate(self, step: int) -> float:
+        """Learning rate: linear warm-up in steps, cosine in time."""
+        cosine = self.plan.floor + (1 - self.plan.floor) * 0.5 * (1 + math.cos(math.pi * self.share))
+        return self.plan.peak * min(1.0, (step + 1) / self.plan.warmup) * cosine
+
+
+class Average:
+    """Exponential moving average of parameters, with a short memory at the beginning."""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], decay: float) -> None:
+        self.live = [p for p in parameters if p.requires_grad]
+        self.decay, self.mean, self.steps = decay, [p.detach().clone() for p in self.live], 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """One step towards the live values."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self.mean, [p.detach() for p in self.live], 1 - decay)  # noqa: SLF001 - torch's own optimisers use it
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange live values and means; call twice to restore."""
+        for live, mean in zip(self.live, self.mean, strict=True):
+            kept = live.detach().clone()
+            live.copy_(mean)
+            mean.copy_(kept)
+
+
+def adamw(model: torch.nn.Module, decay: float = 0.01) -> torch.optim.AdamW:
+    """AdamW that decays matrices only."""
+    live = [p for p in model.parameters() if p.requires_grad]
+    groups = [{"params": [p for p in live if p.ndim > 1], "weight_decay": decay}, {"params": [p for p in live if p.ndim <= 1], "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-8)
+
+
+def log(plan: Plan, stage: str, **values: float) -> None:
+    """One JSON line to `<work>/<stage>.jsonl` and to the screen."""
+    line = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})
+    with (plan.work / f"{stage}.jsonl").open("a") as file:
+        file.write(line + "\n")
+    print(stage, line, flush=True)
+
+
+def keep(path: Path, state: dict) -> None:
+    """Write a checkpoint so that a crash leaves the former one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(state, path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").replace(path)
+
+
+def recall(path: Path) -> dict | None:
+    """The checkpoint, or None where there is none yet."""
+    return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None

@@ -1,0 +1,144 @@
+"""The autoencoder of mini: AutoencoderKL with factor 16, learned on crops of renders; the decoder may go on learning alone."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+
+import torch
+from diffusers import AutoencoderKL
+from torch.nn import functional as F
+
+from .carry import begin_as_blur
+from .pictures import HELD_OUT, crops, renders, sheet, to_picture
+from .run import Average, Clock, Plan, adamw, keep, log, recall
+from .world.scene import Curriculum
+
+WORLD = Curriculum(wander=1.0, several=0.2, odd=0.3, styles=(0.94, 0.0, 0.03, 0.0, 0.03))
+CROP = 128
+
+
+def build() -> AutoencoderKL:
+    """A random autoencoder: 256x256x3 to 16x16x8.
+
+    One norm group: with 8 groups on 8 channels every channel is normalised alone, and the picture's absolute colour is lost on the way.
+    """
+    channels = (8, 16, 32, 64, 128)
+    model = AutoencoderKL(
+        block_out_channels=channels, down_block_types=("DownEncoderBlock2D",) * 5, up_block_types=("UpDecoderBlock2D",) * 5,
+        layers_per_block=1, latent_channels=8, norm_num_groups=1, mid_block_add_attention=False, sample_size=256, scaling_factor=1.0,
+    )
+    begin_as_blur(model)
+    with torch.no_grad():  # the spread of the posterior is a constant e^-3: sampling it changes nothing one could see
+        model.quant_conv.weight[8:] = 0
+        model.quant_conv.bias[8:] = -6
+    return model.to(memory_format=torch.channels_last)
+
+
+def edges(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Differences to the right and downward neighbours."""
+    return pixels[..., 1:] - pixels[..., :-1], pixels[..., 1:, :] - pixels[..., :-1, :]
+
+
+def opponent(pixels: torch.Tensor) -> torch.Tensor:
+    """Lightness, red against green, blue against yellow: in RGB a network learns grey first and colours many epochs later."""
+    red, green, blue = pixels.unbind(1)
+    return torch.stack((0.6 * (red + green + blue) / 1.5, 1.2 * (red - green), 0.9 * (blue - (red + green) / 2)), 1)
+
+
+def distance(made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """L1 of opponent colours and of edges at three scales, and of the means of 8x8 and 16x16 cells."""
+    made, true = opponent(made), opponent(true)
+    loss = F.l1_loss(made, true) + sum(F.l1_loss(F.avg_pool2d(made, k), F.avg_pool2d(true, k)) for k in (8, 16))
+    for weight in (1.0, 0.5, 0.25):
+        loss = loss + weight * sum(F.l1_loss(a, b) for a, b in zip(edges(made), edges(true), strict=True))
+        made, true = F.avg_pool2d(made, 2), F.avg_pool2d(true, 2)
+    return loss
+
+
+def spread(mean: torch.Tensor) -> torch.Tensor:
+    """Penalty that keeps every latent channel near zero mean and unit variance, as diffusion wants it."""
+    flat = mean.transpose(0, 1).flatten(1)
+    return flat.mean(1).square().mean() + (flat.std(1) - 1).square().mean()
+
+
+def train(plan: Plan, decoder_only: bool = False) -> None:
+    """Train (or resume) for the plan's minutes. `decoder_only` keeps the encoder, hence all latents, as they are."""
+    stage = "decoder" if decoder_only else "vae"
+    torch.manual_seed(plan.seed)
+    state = recall(plan.work / f"{stage}.pt")
+    model = finished(plan) if decoder_only else build()
+    model.train().requires_grad_(True)
+    if state:
+        model.load_state_dict(state["model"])
+    if decoder_only:
+        for part in (model.encoder, model.quant_conv):
+            part.requires_grad_(False)
+    model.to(plan.device)
+    optimiser, average = adamw(model), Average(model.parameters(), 0.998)
+    step, clock = 0, Clock(plan, state["spent"] if state else 0.0)
+    if state:
+        optimiser.load_state_dict(state["optimiser"])
+        average.mean, average.steps, step = [m.to(plan.device) for m in state["mean"]], state["step"], state["step"]
+    rng, seen, last = Random(plan.seed + step), [], time.monotonic()
+    while clock.share < 1:
+        for group in optimiser.param_groups:
+            group["lr"] = clock.rate(step)
+        true = crops(rng, WORLD, plan.batch, CROP).to(plan.device, memory_format=torch.channels_last)
+        loss, pixels = learn(model, true, decoder_only, plan)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(average.live, 1.0)
+        optimiser.step()
+        average.update()
+        seen.append(float(pixels))
+        step += 1
+        if step % 50 == 0:
+            log(plan, stage, step=step, minutes=clock.spent / 60, loss=sum(seen) / len(seen), rate=clock.rate(step), pace=(time.monotonic() - last) / 50)
+            seen, last = [], time.monotonic()
+        if step % 400 == 0 or clock.share >= 1:
+            average.swap()
+            log(plan, stage, step=step, psnr=psnr(model, plan, stage))
+            average.swap()
+            keep(plan.work / f"{stage}.pt", {"stage": stage, "model": model.state_dict(), "mean": average.mean, "optimiser": optimiser.state_dict(),
+                                             "step": step, "spent": clock.spent})
+
+
+def learn(model: AutoencoderKL, true: torch.Tensor, decoder_only: bool, plan: Plan) -> tuple[torch.Tensor, torch.Tensor]:
+    """Total loss and its picture part. Noise on the latents teaches the decoder to forgive a diffusion model's errors."""
+    with torch.autocast(plan.device, torch.bfloat16, enabled=plan.device == "cuda"):
+        with torch.set_grad_enabled(not decoder_only):
+            mean = model.quant_conv(model.encoder(true)).chunk(2, 1)[0]
+        noisy = mean + torch.randn_like(mean) * (0.05 if not decoder_only else 0.1)
+        made = model.decoder(model.post_quant_conv(noisy))
+        pixels = distance(made.float(), true)
+        return pixels + (0.0 if decoder_only else 0.05 * spread(mean.float())), pixels.detach()
+
+
+@torch.no_grad()
+def psnr(model: AutoencoderKL, plan: Plan, stage: str, count: int = 24) -> float:
+    """Mean PSNR in dB on held-out renders of the flat world; leaves a sheet of pairs in the work folder."""
+    true = renders(range(HELD_OUT, HELD_OUT + count), Curriculum(wander=1.0)).to(plan.device)
+    made = torch.cat([model.decode(model.encode(part).latent_dist.mean).sample for part in true.split(8)])
+    pairs = [to_picture(q) for pair in zip(true[:16], made[:16], strict=True) for q in pair]
+    sheet(pairs, 8).save(plan.work / f"{stage}.png")
+    error = (made.clamp(-1, 1) - true).square().mean((1, 2, 3)) / 4
+    return float((-10 * error.log10()).mean())
+
+
+def finished(plan: Plan) -> AutoencoderKL:
+    """The best autoencoder so far: averaged weights, with the longer trained decoder where there is one."""
+    model = build()
+    state = recall(plan.work / "vae.pt")
+    if state is None:
+        return model.eval()
+    model.load_state_dict(state["model"])
+    for parameter, mean in zip(model.parameters(), state["mean"], strict=True):
+        parameter.data.copy_(mean)
+    later = recall(plan.work / "decoder.pt")
+    if later:
+        tail = [*model.decoder.parameters(), *model.post_quant_conv.parameters()]
+        live = [p for p in model.parameters() if any(p is q for q in tail)]
+        for parameter, mean in zip(live, later["mean"], strict=True):
+            parameter.data.copy_(mean)
+    return model.eval().requires_grad_(False)
