@@ -1,0 +1,223 @@
+"""One component of a model - UNet, VAE, text encoder, tokenizer, scheduler - made from a single file or a diffusers folder.
+
+Built on empty weights and filled by assignment: nothing is initialised at random, nothing is copied twice, every tensor
+must be there. Knows neither budgets nor pipelines.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.families import Family, TextEncoder
+from pipelines.families.architecture import read_config, text_config, text_prefix, unet_config, vae_config
+from pipelines.families.family import UNET, VAE_PREFIX
+from pipelines.loading.compat import torch
+from pipelines.loading.folder import weight_files
+from pipelines.loading.header import Header, read_header
+from pipelines.loading.library import ModelFile
+from pipelines.loading.tensors import read_tensors, stored_bytes
+from pipelines.loading.vocabulary import clip_tokenizer
+from pipelines.spec.errors import ModelFileError, shown
+
+Tensors = dict[str, torch.Tensor]
+DIFFUSERS_CLASSES = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
+# Fields of a text encoder's config that reach transformers. An allow-list: a config can name code to load.
+TEXT_FIELDS = ("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers",
+               "num_attention_heads", "max_position_embeddings", "hidden_act", "layer_norm_eps", "attention_dropout",
+               "bos_token_id", "eos_token_id", "pad_token_id")
+IGNORED = ("position_ids", "logit_scale", "text_projection")    # in files, not in every class
+OLD_ATTENTION = ((".query.", ".to_q."), (".key.", ".to_k."), (".value.", ".to_v."), (".proj_attn.", ".to_out.0."))
+
+
+def with_weights(model: ModelFile) -> list[str]:
+    """The components of `model` that are modules."""
+    return ["unet", "vae", *(encoder.component for encoder in model.family.encoders)]
+
+
+def component_bytes(model: ModelFile, component: str, dtype: torch.dtype) -> int:
+    """What the component will hold in memory as `dtype`, from the headers."""
+    if model.is_folder:
+        headers = [read_header(path, model.name) for path in weight_files(model.path / component, model.name)]
+        return sum(stored_bytes(header, header.tensors, dtype) for header in headers)
+    header = read_header(model.path, model.name)
+    return stored_bytes(header, _keys(header, _prefix(model, component)), dtype)
+
+
+def load_module(model: ModelFile, component: str, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
+    """The component in evaluation mode on the CPU. Raises ModelFileError.
+
+    mapping: its weights will stay on the CPU, so that they may be mapped (see `tensors.py`).
+    """
+    if model.is_folder:
+        return _from_folder(model, component, dtype, mapping)
+    header = read_header(model.path, model.name)
+    try:
+        if component == "vae":
+            return _vae(model, header, VAE_PREFIX, model.family, dtype, mapping)
+        return _unet(model, header, dtype, mapping) if component == "unet" else _text(model, component, header, dtype, mapping)
+    except KeyError as error:
+        raise ModelFileError(model.name, f"its {component} lacks {shown(str(error.args[0]), 80)}",
+                             "The file is damaged or of an unknown layout.") from None
+
+
+def load_vae_file(file: ModelFile, family: Family, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
+    """A VAE from a file of its own, for a checkpoint of `family`. Raises ModelFileError."""
+    header = read_header(file.path, file.name)
+    prefix = next((p for p in (VAE_PREFIX, "vae.") if any(key.startswith(p) for key in header.tensors)), "")
+    try:
+        return _vae(file, header, prefix, family, dtype, mapping)
+    except KeyError as error:
+        raise ModelFileError(file.name, f"it lacks {shown(str(error.args[0]), 80)}", "It is no VAE of this kind.") from None
+
+
+def scheduler_config(model: ModelFile) -> dict[str, Any]:
+    """The noise schedule the model was trained with, as any diffusers scheduler's `from_config` takes it."""
+    config = read_config(model.path if model.is_folder else _config_dir(model.family), "scheduler")
+    config["prediction_type"] = model.prediction
+    if model.detected.zero_snr:
+        config["rescale_betas_zero_snr"] = True
+    return config
+
+
+def load_tokenizer(model: ModelFile, encoder: TextEncoder, cache: Path) -> Any:
+    """The folder's own tokenizer, or CLIP's."""
+    folder = model.path / encoder.tokenizer
+    if model.is_folder and ((folder / "tokenizer.json").is_file() or (folder / "vocab.json").is_file()):
+        from transformers import CLIPTokenizer
+
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    return clip_tokenizer(cache, encoder.pad_token)
+
+
+def _config_dir(family: Family) -> Path:
+    if family.config_dir is None:
+        raise ModelFileError(family.label, "this family comes as a folder", "Copy the whole folder.")
+    return family.config_dir
+
+
+def _prefix(model: ModelFile, component: str) -> str:
+    if component in ("unet", "vae"):
+        return UNET if component == "unet" else VAE_PREFIX
+    return _encoder(model, component).prefix
+
+
+def _encoder(model: ModelFile, component: str) -> TextEncoder:
+    return next(encoder for encoder in model.family.encoders if encoder.component == component)
+
+
+def _keys(header: Header, prefix: str) -> list[str]:
+    return [key for key in header.tensors if key.startswith(prefix)]
+
+
+def _unet(model: ModelFile, header: Header, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
+    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
+
+    config = unet_config(model.family, header.shapes)
+    tensors = read_tensors(model.path, header, _keys(header, UNET), dtype, model.name, mapping)
+    return _filled(_empty_diffusers("unet", config), convert_ldm_unet_checkpoint(tensors, config), model.name, "UNet")
+
+
+def _vae(file: ModelFile, header: Header, prefix: str, family: Family, dtype: torch.dtype,
+         mapping: bool) -> torch.nn.Module:
+    from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
+
+    keys = _keys(header, prefix)
+    if not keys:
+        raise ModelFileError(file.name, "it holds no VAE", "Choose one in the VAE field.")
+    config = vae_config(family, header.shapes, prefix)
+    tensors = read_tensors(file.path, header, keys, dtype, file.name, mapping)
+    if f"{prefix}encoder.down_blocks.0.resnets.0.conv1.weight" not in header.tensors:
+        tensors = convert_ldm_vae_checkpoint({key.removeprefix(prefix): value for key, value in tensors.items()}, config)
+    return _filled(_empty_diffusers("vae", config), tensors, file.name, "VAE")
+
+
+def _text(model: ModelFile, component: str, header: Header, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
+    from diffusers.loaders.single_file_utils import convert_open_clip_checkpoint
+
+    encoder = _encoder(model, component)
+    config = text_config(model.family, encoder, header.shapes)
+    module = _empty_text(config)
+    tensors = read_tensors(model.path, header, _keys(header, encoder.prefix), dtype, model.name, mapping)
+    if encoder.layout == "openclip":
+        tensors = convert_open_clip_checkpoint(module, tensors, prefix=encoder.prefix)
+        last = config["num_hidden_layers"]
+        tensors = {key: value for key, value in tensors.items() if f"encoder.layers.{last}." not in key}
+    else:
+        start = encoder.prefix + text_prefix(encoder, header.shapes)
+        tensors = {"text_model." + key.removeprefix(start): value for key, value in tensors.items()}
+    return _filled(module, _as_named_in(module, tensors), model.name, component)
+
+
+def _from_folder(model: ModelFile, component: str, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
+    config = read_config(model.path, component)
+    tensors: Tensors = {}
+    for path in weight_files(model.path / component, model.name):
+        header = read_header(path, model.name)
+        tensors |= read_tensors(path, header, header.tensors, dtype, model.name, mapping)
+    if component in DIFFUSERS_CLASSES:
+        if config.get("_class_name") != DIFFUSERS_CLASSES[component]:
+            raise ModelFileError(model.name, f"its {component} is a {shown(config.get('_class_name'), 40)}",
+                                 f"This version runs {DIFFUSERS_CLASSES[component]}.")
+        module = _empty_diffusers(component, config)
+    else:
+        module = _empty_text(config)
+        tensors = _as_named_in(module, tensors)
+    return _filled(module, tensors, model.name, component)
+
+
+def _empty_diffusers(component: str, config: dict[str, Any]) -> torch.nn.Module:
+    import diffusers
+    from accelerate import init_empty_weights
+
+    with init_empty_weights():
+        return getattr(diffusers, DIFFUSERS_CLASSES[component]).from_config(config)
+
+
+def _empty_text(config: dict[str, Any]) -> torch.nn.Module:
+    from accelerate import init_empty_weights
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+    from transformers.initialization import no_init_weights
+
+    projected = config.get("architectures") == ["CLIPTextModelWithProjection"]
+    known = {name: config[name] for name in TEXT_FIELDS if name in config}
+    with init_empty_weights(), no_init_weights():
+        return (CLIPTextModelWithProjection if projected else CLIPTextModel)(CLIPTextConfig(**known))
+
+
+def _as_named_in(module: torch.nn.Module, tensors: Tensors) -> Tensors:
+    """Text-encoder tensors under this module's names: transformers 5.6 dropped `text_model.` from one of two classes."""
+    wrapped = hasattr(module, "text_model")
+    bare = {key.removeprefix("text_model."): value for key, value in tensors.items()}
+    projection = "text_projection.weight"
+    return {("text_model." if wrapped and key != projection else "") + key: value for key, value in bare.items()}
+
+
+def _filled(module: torch.nn.Module, tensors: Tensors, name: str, what: str) -> torch.nn.Module:
+    """`module` with `tensors` as its weights: assigned, not copied. Raises ModelFileError when one lacks or does not fit."""
+    wanted = module.state_dict()
+    if any(old in key for key in tensors for old, _ in OLD_ATTENTION):
+        tensors = {_new_name(key): value for key, value in tensors.items()}
+    missing = [key for key in wanted if key not in tensors]
+    if missing:
+        raise ModelFileError(name, f"its {what} lacks {len(missing)} of {len(wanted)} tensors ({shown(missing[0], 60)} …)",
+                             "The file is damaged or of an unknown layout.")
+    for key, value in wanted.items():
+        given = tensors[key]
+        if given.shape != value.shape:
+            raise ModelFileError(name, f"{what} tensor {shown(key, 60)} has the shape {tuple(given.shape)}, "
+                                 f"not {tuple(value.shape)}", "The file is of an unknown layout.")
+    foreign = [key for key in tensors if key not in wanted and not any(word in key for word in IGNORED)]
+    if foreign:
+        raise ModelFileError(name, f"its {what} holds {len(foreign)} unknown tensors ({shown(foreign[0], 60)} …)",
+                             "It is of an unknown layout.")
+    module.load_state_dict({key: tensors[key] for key in wanted}, strict=True, assign=True)
+    return module.requires_grad_(False).eval()
+
+
+def _new_name(key: str) -> str:
+    """Attention names of diffusers before 0.18."""
+    if ".attentions." in key:
+        for old, new in OLD_ATTENTION:
+            key = key.replace(old, new)
+    return key

@@ -1,0 +1,284 @@
+"""What lies in the models folders: names, kinds and families, found from headers without loading anything. No torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipelines.families import FAMILIES, Detected, Family, detect_file
+from pipelines.families.signature import home, misplaced
+from pipelines.loading.facts import DETECTOR, Facts, key
+from pipelines.loading.folder import describe_folder, main_weights
+from pipelines.loading.folders import Candidate, walk
+from pipelines.loading.header import read_header
+from pipelines.spec.errors import FieldError, ModelFileError, unknown
+
+AUTOMATIC = "Automatic"
+READ_AT_SCAN = ("checkpoint", "vae", "")    # other kinds are read when they are used: 20 000 LoRAs list in a second
+SIDE_CARS = (".yaml", ".yml", ".json")
+SIDE_CAR_LIMIT = 2**20
+HASH = re.compile(r"^(?P<name>.*?)\s*\[(?P<hash>[0-9a-fA-F]{6,64})\]$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One listed model. `name` is unique in its list; `size` in bytes; `problem` says why it cannot run, `fix` what to do."""
+
+    name: str
+    path: Path
+    kind: str
+    size: int
+    mtime_ns: int
+    detected: Detected
+    is_folder: bool = False
+    problem: str = ""
+    fix: str = ""
+    facts: Facts = field(default_factory=lambda: Facts(None), compare=False, repr=False)
+
+    @property
+    def family(self) -> Family:
+        """Raises FieldError for a file of no known family."""
+        return FAMILIES.get(self.detected.family)
+
+    @property
+    def prediction(self) -> str:
+        return self.detected.prediction
+
+    @property
+    def mtime(self) -> float:
+        """Seconds since 1970."""
+        return self.mtime_ns / 1e9
+
+    @property
+    def group(self) -> str:
+        """The sub-folder it lies in, "" for none."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def stem(self) -> str:
+        return self.name.rpartition("/")[2]
+
+    @property
+    def title(self) -> str:
+        """One line for lists: the name, its family, and its hash where it is known already."""
+        name = "".join(c if c.isprintable() else "\N{SYMBOL FOR NEWLINE}" for c in self.name)
+        known = self.facts.known_sha256(self.weights, self.version)[:10]
+        return f"{name} [{known}]" if known else name
+
+    @property
+    def version(self) -> str:
+        """Names this version of the file."""
+        return f"{self.size}:{self.mtime_ns}"
+
+    @property
+    def weights(self) -> Path:
+        """The file whose sha256 names the model: itself, or the UNet's weights of a folder."""
+        return main_weights(self.path) if self.is_folder else self.path
+
+    def sha256(self) -> str:
+        """64 hex digits, read once and kept. Raises ModelFileError when the file is gone or changed."""
+        self.check_unchanged()
+        try:
+            return self.facts.sha256(self.weights, self.version)
+        except OSError as error:
+            raise ModelFileError(self.name, f"cannot be read ({error.strerror})", "Check its permissions.") from None
+
+    def short_hash(self) -> str:
+        """AUTOMATIC1111's model hash: the first 10 hex digits of the sha256."""
+        return self.sha256()[:10]
+
+    def check_unchanged(self) -> None:
+        """Raise ModelFileError when the file was deleted or replaced since it was listed (D48)."""
+        try:
+            state = self.weights.stat()
+        except OSError:
+            raise ModelFileError(self.name, "it is no longer there", "Refresh the list of models.") from None
+        size_changed = not self.is_folder and state.st_size != self.size
+        if size_changed or state.st_mtime_ns != self.mtime_ns:
+            raise ModelFileError(self.name, "it changed on disk since it was listed",
+                                 "Refresh the list of models, then start again.")
+
+
+class Library:
+    """Models of any number of roots. `cache` holds hashes, verdicts and the tokenizer; None keeps them in memory."""
+
+    def __init__(self, roots: Sequence[Path], cache: Path | None = None) -> None:
+        self.roots = tuple(Path(root) for root in roots)
+        self.cache = cache
+        self._facts = Facts(cache)
+        self._files: tuple[ModelFile, ...] = ()
+        self._scanned = False
+
+    def scan(self) -> None:
+        """List everything anew. Unreadable places are passed over; broken files are listed with their problem."""
+        known = self._facts.detected()
+        fresh: dict[str, tuple[str, Detected]] = {}
+        files = [self._look(candidate, known, fresh) for root in self.roots for candidate in walk(root)]
+        if fresh:
+            self._facts.remember_detected(fresh)
+        self._files = tuple(_with_unique_names(files))
+        self._scanned = True
+
+    def files(self) -> tuple[ModelFile, ...]:
+        """All of them, broken ones too; scans on the first call."""
+        if not self._scanned:
+            self.scan()
+        return self._files
+
+    def models(self) -> list[ModelFile]:
+        """Checkpoints that can be used, in the order of their names; the embedded one first."""
+        usable = [f for f in self.files() if f.kind == "checkpoint" and not f.problem]
+        return sorted(usable, key=lambda f: (f.detected.family != "mini", f.name.lower()))
+
+    def vaes(self) -> list[ModelFile]:
+        return self.of_kind("vae")
+
+    def of_kind(self, kind: str) -> list[ModelFile]:
+        return sorted((f for f in self.files() if f.kind == kind and not f.problem), key=lambda f: f.name.lower())
+
+    def problems(self) -> list[ModelFile]:
+        """Files that lie in the folders and cannot be used; each has a `problem`."""
+        return [f for f in self.files() if f.problem]
+
+    def find(self, name: str) -> ModelFile:
+        """The checkpoint of that name, stem, "name [hash]" or hash.
+
+        Raises FieldError with the nearest names, or asking for folder or hash when several files have that stem, and
+        ModelFileError for one that is broken, misplaced, gone or changed.
+        """
+        return self._find("Model", "checkpoint", name)
+
+    def find_vae(self, name: str) -> ModelFile:
+        """As `find`, among the VAEs."""
+        return self._find("VAE", "vae", name)
+
+    def _find(self, label: str, kind: str, name: str) -> ModelFile:
+        wanted, digest = _split_hash(name)
+        files = [f for f in self.files() if f.kind == kind]
+        candidates = _named(files, wanted)
+        if digest and candidates:
+            candidates = [f for f in candidates if not f.problem and f.short_hash().startswith(digest[:10])]
+        elif not candidates and re.fullmatch(r"[0-9a-f]{10}|[0-9a-f]{64}", wanted.lower()):
+            candidates = [f for f in files
+                          if self._facts.known_sha256(f.weights, f.version).startswith(wanted.lower())]
+        if len(candidates) > 1:
+            raise FieldError(label, name, f"{len(candidates)} files have that name",
+                             ", ".join(f.name for f in candidates), "Give the folder, or the hash in brackets")
+        if not candidates:
+            raise unknown(label, name, [f.name for f in files if not f.problem])
+        found = candidates[0]
+        if found.problem:
+            raise ModelFileError(found.name, found.problem, found.fix)
+        found.check_unchanged()
+        return found
+
+    def _look(self, candidate: Candidate, known: dict[str, tuple[str, Detected]],
+              fresh: dict[str, tuple[str, Detected]]) -> ModelFile:
+        listed = ModelFile(candidate.name, candidate.path, candidate.expected or "other", candidate.size,
+                           candidate.mtime_ns, Detected("other"), candidate.is_folder, candidate.problem, facts=self._facts)
+        if candidate.problem:
+            return listed
+        where, version = key(candidate.path), f"{DETECTOR}:{listed.version}:{_side_car_version(candidate.path)}"
+        try:
+            if known.get(where, ("",))[0] == version:
+                found = known[where][1]
+            elif candidate.is_folder:
+                found = describe_folder(candidate.path, candidate.name)
+            elif candidate.expected in READ_AT_SCAN or candidate.path.suffix.lower() != ".safetensors":
+                found = inspect(candidate.path, candidate.name)
+                fresh[where] = (version, found)
+            else:
+                found = Detected(candidate.expected)
+        except ModelFileError as error:
+            return replace(listed, problem=error.why, fix=error.fix)
+        return _placed(replace(listed, detected=found), candidate.expected)
+
+
+def inspect(path: Path, name: str = "") -> Detected:
+    """What the single file is. Raises ModelFileError."""
+    header = read_header(path, name)
+    return detect_file(header.shapes, header.metadata, path.stem, read_side_car(path))
+
+
+def read_side_car(path: Path) -> dict:
+    """The settings beside a checkpoint, `<stem>.yaml` or `.json`; {} when there are none or they cannot be read."""
+    for suffix in SIDE_CARS:
+        beside = path.with_suffix(suffix)
+        try:
+            if beside.stat().st_size > SIDE_CAR_LIMIT:
+                continue
+            text = beside.read_text(encoding="utf-8", errors="replace")
+            data = json.loads(text) if suffix == ".json" else _yaml(text)
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(data, dict) and data:
+            return data
+    return {}
+
+
+def _yaml(text: str) -> object:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+def _side_car_version(path: Path) -> int:
+    times = []
+    for suffix in SIDE_CARS:
+        try:
+            times.append(path.with_suffix(suffix).stat().st_mtime_ns)
+        except OSError:
+            continue
+    return max(times, default=0)
+
+
+def _placed(file: ModelFile, expected: str) -> ModelFile:
+    """`file` with its kind and problem, given the kind of the folder it lies in."""
+    found = file.detected
+    wrong = misplaced(found, expected) if expected else ""
+    if wrong:
+        return replace(file, problem=wrong, fix=home(found))
+    return replace(file, kind=expected or found.kind, problem=found.problem, fix=found.fix)
+
+
+def _split_hash(name: str) -> tuple[str, str]:
+    """"foo.safetensors [6ce0161689]" -> ("foo", "6ce0161689")."""
+    match = HASH.match(name)
+    wanted, digest = (match["name"], match["hash"].lower()) if match else (name, "")
+    return wanted.removesuffix(".safetensors"), digest
+
+
+def _named(files: Iterable[ModelFile], wanted: str) -> list[ModelFile]:
+    """Files of that full name; else of that stem. A usable file hides a broken one of the same name."""
+    files = list(files)
+    lowered = wanted.replace("\\", "/").lower()
+    for of in (lambda f: f.name, lambda f: f.name.lower(), lambda f: f.stem.lower()):
+        for usable in (True, False):
+            hits = [f for f in files if of(f) in (wanted, lowered) and usable != bool(f.problem)]
+            if hits:
+                return hits
+    return []
+
+
+def _with_unique_names(files: Sequence[ModelFile]) -> list[ModelFile]:
+    """Where two roots hold the same kind and name, both names get their root's folder in front."""
+    by_name: dict[tuple[str, str], list[ModelFile]] = {}
+    for file in files:
+        by_name.setdefault((file.kind, file.name), []).append(file)
+    result = []
+    for group in by_name.values():
+        if len(group) == 1:
+            result.append(group[0])
+            continue
+        for number, file in enumerate(group, 1):
+            parent = file.path.parent.name if not file.group else file.path.parent.parent.name
+            taken = [other for other in group if other is not file and other.path.parent.name == file.path.parent.name]
+            prefix = parent if not taken else f"{parent} {number}"
+            result.append(replace(file, name=f"{prefix}/{file.name}"))
+    return result
