@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from pipelines.families.family import (
-    EPSILON, SD_PIPELINES, V_PREDICTION, Detected, Family, Folder, Shapes, TextEncoder,
+    EPSILON,
+    SD_PIPELINES,
+    V_PREDICTION,
+    Detected,
+    Family,
+    Folder,
+    Shapes,
+    TextEncoder,
 )
 from pipelines.spec.geometry import Size
 

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from pipelines.families.family import (
-    CONFIGS, EPSILON, SD_PIPELINES, UNET, V_PREDICTION, Detected, Family, Folder, Shapes, TextEncoder, any_key,
-    by_channels, ldm_checkpoint,
+    CONFIGS,
+    EPSILON,
+    SD_PIPELINES,
+    UNET,
+    V_PREDICTION,
+    Detected,
+    Family,
+    Folder,
+    Shapes,
+    TextEncoder,
+    any_key,
+    by_channels,
+    ldm_checkpoint,
 )
 from pipelines.spec.geometry import Size
 

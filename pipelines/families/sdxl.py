@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipelines.families.family import (
-    CONFIGS, EPSILON, SDXL_PIPELINES, UNET, V_PREDICTION, Detected, Family, Folder, Shapes, TextEncoder, any_key,
-    by_channels, ldm_checkpoint,
+    CONFIGS,
+    EPSILON,
+    SDXL_PIPELINES,
+    UNET,
+    V_PREDICTION,
+    Detected,
+    Family,
+    Folder,
+    Shapes,
+    TextEncoder,
+    any_key,
+    by_channels,
+    ldm_checkpoint,
 )
 from pipelines.spec.geometry import Size
 

@@ -1,0 +1,194 @@
+"""The one holder of weights: every task's pipeline is a light object over shared components.
+
+Switching the task builds another pipeline over the same modules and copies nothing (never with `from_pipe`, which casts
+the shared modules to float32: diffusers#12754). Switching the checkpoint loads what is missing and evicts what was used
+longest ago.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+from pipelines.families.family import Family
+from pipelines.loading.compat import torch
+from pipelines.loading.components import (
+    component_bytes,
+    load_module,
+    load_tokenizer,
+    load_vae_file,
+    scheduler_config,
+    with_weights,
+)
+from pipelines.loading.device import Budget, Device
+from pipelines.loading.latent_rgb import LatentRgb, latent_rgb
+from pipelines.loading.library import AUTOMATIC, Library, ModelFile
+from pipelines.loading.store import Key, Store
+from pipelines.spec.errors import FieldError, ModelFileError
+from pipelines.spec.events import Emit, Stage
+
+TASK_NAMES = {"txt2img": "text to image", "img2img": "image to image", "inpaint": "inpainting"}
+
+
+class Residency:
+    """Pipelines on demand; safe to call from several threads, though one worker per device is meant to run them."""
+
+    def __init__(self, library: Library, device: Device, budget: Budget | None = None) -> None:
+        self.library, self.device = library, device
+        self._store = Store(device, budget or Budget.of_this_machine(device))
+        self._tokenizers: dict[tuple[str, str], Any] = {}
+        self._schedules: dict[str, dict[str, Any]] = {}
+        self._colours: dict[Key, LatentRgb] = {}
+        self._lock = threading.RLock()
+
+    def pipeline(self, task: str, model_name: str, vae_name: str = AUTOMATIC, emit: Emit | None = None) -> Any:
+        """A diffusers pipeline for `task` ("txt2img", "img2img", "inpaint") over shared components, with its own scheduler.
+
+        Raises FieldError (unknown model, VAE or task, a VAE that does not fit) and ModelFileError (broken, gone, changed).
+        """
+        with self._lock:
+            model = self.library.find(model_name)
+            family = model.family
+            check_task(model, task)
+            vae = None if vae_name in ("", AUTOMATIC) else self.library.find_vae(vae_name)
+            if vae is None and not model.detected.has_vae:
+                raise ModelFileError(model.name, "it holds no VAE", "Choose one in the VAE field.")
+            modules = self._modules(model, vae, emit)
+            return self._assemble(family.pipelines[task], family, model, modules)
+
+    def family(self, model_name: str) -> Family:
+        return self.library.find(model_name).family
+
+    def schedule(self, model_name: str) -> Mapping[str, Any]:
+        """The noise schedule the model was trained with: what `samplers.build` takes as `base_config`."""
+        with self._lock:
+            return dict(self._schedule(self.library.find(model_name)))
+
+    def latent_rgb(self, pipe: Any) -> LatentRgb:
+        """Latents -> small preview, fitted once for the VAE of `pipe`."""
+        with self._lock:
+            key = next((k for k, held in self._store.held() if held.module is pipe.vae), None)
+            if key is None:
+                return latent_rgb(pipe.vae)
+            if key not in self._colours:
+                self._colours[key] = latent_rgb(pipe.vae, Path(key.path) / "latent_rgb.json")
+            return self._colours[key]
+
+    def evict(self) -> None:
+        """Drop all weights."""
+        with self._lock:
+            self._store.drop(lambda key: True)
+            self._colours.clear()
+
+    def resident(self) -> list[tuple[str, str, int, bool]]:
+        """(model, component, bytes, on the device) of everything held, least recently used first."""
+        with self._lock:
+            return [(held.model, key.component, held.bytes, held.on_device) for key, held in self._store.held()]
+
+    @property
+    def loads(self) -> int:
+        """Components read from disk so far."""
+        return self._store.loads
+
+    @property
+    def bytes_moved(self) -> int:
+        """Bytes moved between device and main memory so far."""
+        return self._store.bytes_moved
+
+    def _modules(self, model: ModelFile, vae: ModelFile | None, emit: Emit | None) -> dict[str, torch.nn.Module]:
+        sources = dict.fromkeys(with_weights(model), model)
+        if vae is not None:
+            sources["vae"] = vae
+        dtype = self.device.dtype
+        keys = {name: Key(str(file.path), file.version, name, dtype) for name, file in sources.items()}
+        missing = [name for name, key in keys.items() if self._store.get(key) is None]
+        if missing:
+            if emit is not None:
+                emit(Stage(f"Loading {model.name}"))
+            self._forget_old_versions({*keys.values()})
+            sizes = sum(vae.size if name == "vae" and vae is not None else component_bytes(model, name, dtype)
+                        for name in missing)
+            self._store.make_room(keys.values(), sizes)
+        for name in missing:
+            mapping = self.device.is_main_memory
+            loaded = (load_vae_file(vae, model.family, dtype, mapping) if name == "vae" and vae is not None
+                      else load_module(model, name, dtype, mapping))
+            self._store.put(keys[name], loaded, sources[name].name)
+        self._store.make_room(keys.values(), 0)
+        self._store.bring(keys.values())
+        modules = {name: self._store.get(key) for name, key in keys.items()}
+        check_vae(modules, vae)
+        return modules
+
+    def _forget_old_versions(self, wanted: set[Key]) -> None:
+        """A file replaced on disk: its old weights will not be asked for again."""
+        paths = {key.path: key.version for key in wanted}
+        self._store.drop(lambda key: key.path in paths and key.version != paths[key.path])
+
+    def _assemble(self, class_name: str, family: Family, model: ModelFile, modules: dict[str, torch.nn.Module]) -> Any:
+        import diffusers
+
+        config = self._schedule(model)
+        scheduler = getattr(diffusers, config.get("_class_name", "EulerDiscreteScheduler"))
+        parts: dict[str, Any] = {**modules, "scheduler": scheduler.from_config(config)}
+        for encoder in family.encoders:
+            parts[encoder.tokenizer] = self._tokenizer(model, encoder)
+        if "requires_safety_checker" in family.pipeline_args:
+            parts |= {"safety_checker": None, "feature_extractor": None}
+        pipe = getattr(diffusers, class_name)(**parts, **family.pipeline_args)
+        pipe.set_progress_bar_config(disable=True)
+        apply_policy(pipe, self.device)
+        return pipe
+
+    def _tokenizer(self, model: ModelFile, encoder: Any) -> Any:
+        where = f"{model.path}:{model.version}:{encoder.tokenizer}" if model.is_folder else ""
+        key = (where, encoder.pad_token)
+        if key not in self._tokenizers:
+            cache = self.library.cache or Path(gettempdir()) / "atelier-cache"
+            self._tokenizers[key] = load_tokenizer(model, encoder, cache)
+        return self._tokenizers[key]
+
+    def _schedule(self, model: ModelFile) -> dict[str, Any]:
+        key = f"{model.path}:{model.version}:{model.prediction}"
+        if key not in self._schedules:
+            self._schedules[key] = scheduler_config(model)
+        return self._schedules[key]
+
+
+def check_task(model: ModelFile, task: str) -> None:
+    """Raise FieldError when the model's kind of UNet cannot do `task`."""
+    family = model.family
+    if task not in family.pipelines:
+        raise FieldError("Model", model.name, f"{family.label} cannot do {TASK_NAMES.get(task, task)}",
+                         ", ".join(TASK_NAMES.get(t, t) for t in family.pipelines), "Choose another model")
+    if model.detected.variant == "inpaint" and task != "inpaint":
+        raise FieldError("Model", model.name, f"this is an inpainting model and cannot do {TASK_NAMES.get(task, task)}",
+                         "inpainting", "Choose an ordinary checkpoint")
+
+
+def check_vae(modules: Mapping[str, torch.nn.Module], vae: ModelFile | None) -> None:
+    """Raise FieldError when the chosen VAE's latents are not those of the UNet."""
+    latents, wanted = modules["vae"].config.latent_channels, modules["unet"].config.out_channels
+    if latents != wanted and vae is not None:
+        raise FieldError("VAE", vae.name, f"it has {latents} latent channels and the model {wanted}",
+                         fix="Choose Automatic, or a VAE made for this model")
+
+
+def apply_policy(pipe: Any, device: Device) -> None:
+    """Lay the device's memory policy over the pipeline. "normal" leaves the modules where `Store` put them."""
+    policy = device.policy
+    if policy.tile_vae:
+        pipe.vae.enable_tiling()
+        pipe.vae.enable_slicing()
+    if policy.offload == "model":
+        pipe.enable_model_cpu_offload(device=device.torch)
+    elif policy.offload == "leaf":
+        from diffusers.hooks import apply_group_offloading
+
+        for module in (m for m in pipe.components.values() if isinstance(m, torch.nn.Module)):
+            if not getattr(module, "_diffusers_hook", None):
+                apply_group_offloading(module, onload_device=device.torch, offload_device=torch.device("cpu"),
+                                       offload_type="leaf_level")
