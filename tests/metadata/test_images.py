@@ -65,10 +65,10 @@ def bomb(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("side", [8_100, 12_000, 20_000, 200_000], ids=str)
 def test_a_bomb_is_refused_before_a_pixel_is_decoded(side: int) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ImageFileError, match=r"too many pixels\. Allowed: up to 64 megapixels\.$"):
         open_image(bomb(side, side), name="bomb.png")
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_the_cap_can_be_lowered() -> None:

@@ -130,10 +130,10 @@ WORST = {
 
 @pytest.mark.parametrize("text", WORST.values(), ids=WORST)
 def test_the_worst_texts_take_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     parse_infotext(f"Steps: 1, {text}")
     parse_infotext(text[:20_000])
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 def test_a_megabyte_is_no_infotext() -> None:

@@ -95,9 +95,9 @@ def test_a_damaged_text_is_skipped_and_said(chunk: tuple[bytes, bytes], png_with
 )
 def test_a_text_beyond_the_cap_is_skipped_at_once(size: int, line: str, png_with: Make) -> None:
     data = png_with((b"tEXt", b"parameters\0" + b"Steps: 1, " * (size // 10)))
-    started = time.perf_counter()
+    started = time.process_time()
     found = read(data)
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
     assert not found.found
     assert any(note.startswith(line) for note in found.notes), found.notes
 

@@ -1,0 +1,262 @@
+"""The outputs folder: pictures are saved whole or not at all, found again, marked, trashed, restored.
+
+The files are the truth. The index, the thumbnails and the folder's order are made from them and may be lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import shutil
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from PIL.Image import Image
+
+from pipelines.archive.disk import Disk
+from pipelines.archive.facts import facts
+from pipelines.archive.favourites import Favourites
+from pipelines.archive.index import Index, condition, row_of
+from pipelines.archive.item import Item, NotSaved, difference
+from pipelines.archive.names import TRASH, inside, next_number
+from pipelines.archive.scan import clean, refresh
+from pipelines.archive.thumbnails import Thumbnails
+from pipelines.metadata import SUFFIXES, Read, read, write
+from pipelines.spec.errors import FieldError, StorageError
+from pipelines.spec.request import GenerationRequest
+
+KEPT_UNSAVED = 32       # pictures held in memory when the disk is full
+WHY = {errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "the disk quota is used up",
+       errno.EROFS: "the outputs folder is read-only", errno.EACCES: "the outputs folder is read-only"}
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+def why(error: OSError) -> str:
+    """The reason in words, without the path."""
+    return WHY.get(error.errno or 0) or (error.strerror or "unknown error").lower()
+
+
+class Archive:
+    """`root` need not exist. `now` and `disk` are for tests. Safe to use from several threads."""
+
+    def __init__(self, root: Path, disk: Disk | None = None, now: Callable[[], datetime] = datetime.now) -> None:
+        self.root = Path(root)
+        self._disk, self._now = disk or Disk(), now
+        self._naming, self._refreshing = threading.Lock(), threading.Lock()
+        self._unsaved: deque[NotSaved] = deque(maxlen=KEPT_UNSAVED)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:        # the page opens all the same; the first save will say why it cannot be
+            log.warning("The outputs folder cannot be made: %s", error)
+        clean(self.root, self._disk)
+        self.favourites = Favourites(self.root, self._disk)
+        self.thumbnails = Thumbnails(self.root, self._disk)
+        self.index = Index(self.root)
+
+    def close(self) -> None:
+        self.index.close()
+
+    # -- saving --------------------------------------------------------------------------------------------------------
+
+    def save(self, image: Image, request: GenerationRequest, extra: Mapping[str, Any] | None = None,
+             format: str = "png") -> Item:
+        """Save one picture with the request that makes it again; `extra` goes into its metadata (see `metadata.write`).
+
+        `job` and `index` in `extra` let the queue find its pictures again after a crash. Raises NotSaved, which carries
+        the picture, when the disk refuses; a thumbnail or an index that cannot be written is only logged.
+        """
+        extra = extra or {}
+        data = io.BytesIO()
+        for note in write(image, data, request, extra, format):
+            log.warning("%s", note)
+        try:
+            path = self._store(data.getvalue(), request.seed, SUFFIXES[format])
+        except OSError as error:
+            lost = NotSaved(image, request, extra, why(error))
+            self._unsaved.append(lost)
+            raise lost from error
+        file = path.relative_to(self.root).as_posix()
+        self.thumbnails.make(file, image)
+        row = row_of(file, path.parent.name, {
+            "time": path.stat().st_mtime_ns / 1e9, "bytes": data.tell(), "size": image.size, "source": "Atelier",
+            "request": request.model_dump(mode="json", exclude_none=True), "made": extra}, trashed=False)
+        try:
+            self.index.add([row])
+        except sqlite3.Error as error:
+            log.warning("The index does not know %s yet: %s", file, error)
+        return row.item
+
+    def _store(self, data: bytes, seed: int, suffix: str) -> Path:
+        def final() -> Path:
+            day = self._now().strftime("%Y-%m-%d")
+            folder = self.root / day
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder / f"{next_number(folder, self.root / TRASH / day):05d}-{seed}{suffix}"
+
+        with self._naming:
+            return self._disk.store(final, data)
+
+    @property
+    def unsaved(self) -> tuple[NotSaved, ...]:
+        """Finished pictures that wait in memory for room on the disk."""
+        return tuple(self._unsaved)
+
+    def save_again(self) -> list[Item]:
+        """Try to save what waits; raises NotSaved at the first that still cannot be."""
+        saved = []
+        while self._unsaved:
+            lost = self._unsaved.popleft()
+            saved.append(self.save(lost.image, lost.request, lost.extra))
+        return saved
+
+    def free_bytes(self) -> int:
+        """Room left on the disk of the outputs folder; 0 when it is gone."""
+        try:
+            return shutil.disk_usage(self.root).free
+        except OSError:
+            return 0
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def items(self, query: str = "", favourites: bool = False, trash: bool = False, limit: int = 60,
+              offset: int = 0) -> list[Item]:
+        """Pictures, newest first. `query`: words of prompt, model, sampler, name; also `sampler:"DPM++ 2M"`."""
+        self.refresh(wait=False)
+        where, values = condition(query, trash, self.favourites.all() if favourites else None)
+        return [self._marked(item) for item in self._ask(lambda: self.index.find(where, values, limit, offset))]
+
+    def count(self, query: str = "", favourites: bool = False, trash: bool = False) -> int:
+        """How many `items` there are in all."""
+        where, values = condition(query, trash, self.favourites.all() if favourites else None)
+        return self._ask(lambda: self.index.count(where, values))
+
+    def get(self, file: str, trash: bool = False) -> Item:
+        """One picture, read from its file. Raises FieldError for what is none of the archive's."""
+        found = facts(self.open(file, trash))
+        if found is None:
+            raise FieldError("File", file, "cannot be read")
+        return self._marked(row_of(file, "", found, trash).item)
+
+    def open(self, file: str, trash: bool = False) -> Path:
+        """The path of a picture. Raises FieldError for every name that leads out of the outputs folder."""
+        return inside(self.root / TRASH if trash else self.root, file)
+
+    def read(self, file: str, trash: bool = False) -> Read:
+        """What the picture says of how it was made, checked value by value."""
+        return read(self.open(file, trash))
+
+    def thumbnail(self, file: str, trash: bool = False) -> Path:
+        """A small JPEG of the picture; the picture itself when none can be made."""
+        path = self.open(file, trash)
+        return self.thumbnails.of(file, path) or path
+
+    def diff(self, first: str, second: str) -> list[tuple[str, Any, Any]]:
+        """(label, value of the first, value of the second) for every field in which two pictures differ."""
+        return difference(self.read(first).request, self.read(second).request)
+
+    def of_job(self, job: str) -> dict[int, str]:
+        """Pictures of one job on the disk, by their index in it."""
+        self.refresh()
+        return self._ask(lambda: self.index.of_job(job))
+
+    def _marked(self, item: Item) -> Item:
+        return replace(item, favourite=item.file in self.favourites)
+
+    # -- marking and throwing away -------------------------------------------------------------------------------------
+
+    def favourite(self, file: str, on: bool = True) -> None:
+        """Mark a picture, or take the mark away. Raises FieldError, StorageError."""
+        self.open(file)
+        names = frozenset({file})
+        self._changed(lambda: self.favourites.change(add=names) if on else self.favourites.change(remove=names))
+
+    def trash(self, file: str) -> str:
+        """Move a picture to the trash. Returns its name there, for `restore`. Raises FieldError, StorageError."""
+        return self._move(file, into_trash=True)
+
+    def restore(self, file: str) -> str:
+        """Bring a picture back from the trash; when its name is taken it gets another. Returns the name."""
+        return self._move(file, into_trash=False)
+
+    def empty_trash(self) -> int:
+        """Delete what is in the trash for good. Returns how many pictures went."""
+        self.refresh()
+        gone = [item.file for item in self._ask(lambda: self.index.find(*condition("", True), 1_000_000, 0))]
+        for file in gone:
+            self._changed(lambda file=file: self._disk.remove(self.root / TRASH / file))
+            self.thumbnails.forget(file)
+        self._ask(lambda: self.index.remove(gone, trashed=True))
+        alive = frozenset(f for f in gone if (self.root / f).exists())
+        self._changed(lambda: self.favourites.change(remove=frozenset(gone) - alive))
+        return len(gone)
+
+    def _move(self, file: str, into_trash: bool) -> str:
+        source = self.open(file, trash=not into_trash)
+        wanted = (self.root / TRASH if into_trash else self.root) / file
+        self._changed(lambda: wanted.parent.mkdir(parents=True, exist_ok=True))
+        target, number = wanted, 1
+        while True:
+            try:
+                self._changed(lambda: self._disk.publish(source, target))   # noqa: B023 - called at once
+                break
+            except FileExistsError:
+                target, number = wanted.with_stem(f"{wanted.stem}-{number}"), number + 1
+        self._changed(lambda: self._disk.remove(source))
+        self._changed(lambda: (self._disk.fsync(target.parent), self._disk.fsync(source.parent)))
+        name = target.relative_to(self.root / TRASH if into_trash else self.root).as_posix()
+        self.refresh()
+        return name
+
+    def _changed(self, change: Callable[[], object]) -> None:
+        """Do it; an error of the disk becomes one line. A taken name stays a FileExistsError."""
+        try:
+            change()
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise StorageError(f"Outputs: nothing was changed - {why(error)}.") from error
+
+    # -- the index -----------------------------------------------------------------------------------------------------
+
+    def refresh(self, wait: bool = True) -> int:
+        """Take up files added or removed by hand. Returns how many were read; 0 while another thread does it."""
+        if not self._refreshing.acquire(blocking=wait):
+            return 0
+        try:
+            if self.index.lost:
+                self.index.start_again()
+            return refresh(self.root, self.index)
+        except sqlite3.Error as error:
+            log.warning("The index could not be brought up to date: %s", error)
+            if isinstance(error, sqlite3.OperationalError) and self.index.path.exists():
+                return 0        # a full disk or a lock: the old rows are still good
+            self.index.start_again()
+            return refresh(self.root, self.index)
+        finally:
+            self._refreshing.release()
+
+    def rebuild(self) -> int:
+        """Make the index anew from the files alone. Returns how many there are."""
+        self._ask(self.index.clear)
+        return self.refresh()
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """Ask the index; one that cannot answer is replaced by a new one, once."""
+        try:
+            return question()
+        except sqlite3.Error as error:
+            log.warning("The index failed: %s", error)
+        self.index.start_again()
+        self.refresh()
+        try:
+            return question()
+        except sqlite3.Error as error:
+            raise StorageError(f"Outputs: the index cannot be read ({error}).") from error
