@@ -32,7 +32,12 @@ class Tab(NamedTuple):
     """One tab of an extension: its title, and what builds its components (called once, inside the open tab)."""
 
     title: str
-    build: Callable[[Any], None]    # gets the Studio
+    build: Callable[[Any, Any], None]    # gets the Studio, and the Page with the other tabs' forms
+
+    @property
+    def name(self) -> str:
+        """What the page calls this tab in its addresses."""
+        return "extension-" + "".join(c if c.isalnum() else "-" for c in self.title.lower())
 
 
 class Specs:
@@ -160,11 +165,11 @@ class Hooks:
         self.switch_off(impl.plugin_name, f"{hook} returned a {type(answer).__name__}")
         return None
 
-    def _guarded(self, name: str, build: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _guarded(self, name: str, build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
         """A builder that never raises. It runs on the page's own thread: Gradio keeps the open tab there."""
-        def build_or_name_the_fault(studio: Any) -> None:
+        def build_or_name_the_fault(studio: Any, page: Any) -> None:
             try:
-                build(studio)
+                build(studio, page)
             except (Exception, SystemExit) as error:
                 log.debug("the tab of %s", name, exc_info=error)
                 self.switch_off(name, f"its tab raised {type(error).__name__}: {error}")

@@ -93,14 +93,16 @@ def test_a_line_for_the_user_is_no_fault_of_the_extension(install):
 
 
 def test_extensions_see_what_the_one_before_them_made(install):
-    text = HEAD + "@hookimpl\ndef atelier_transform_request(request):\n    return request.merged({'prompt': request.prompt + '%s'})\n"
+    text = HEAD + ("@hookimpl\ndef atelier_transform_request(request):\n"
+                   "    return request.merged({'prompt': request.prompt + '%s'})\n")
     install("a_first", text % "1")
     hooks = load(install("b_second", text % "2"))
     assert hooks.transform_request(GenerationRequest(prompt="0")).prompt == "012"
 
 
 def test_a_picture_is_given_as_a_copy(install):
-    hooks = load(install("painter", HEAD + "@hookimpl\ndef atelier_image_finished(image): image.putpixel((0, 0), (9, 9, 9))"))
+    hooks = load(install("painter", HEAD + "@hookimpl\ndef atelier_image_finished(image):\n"
+                                           "    image.putpixel((0, 0), (9, 9, 9))"))
     image = Image.new("RGB", (2, 2))
     hooks.finished(image, GenerationRequest())
     assert image.getpixel((0, 0)) == (0, 0, 0) and not hooks.faults
@@ -108,10 +110,10 @@ def test_a_picture_is_given_as_a_copy(install):
 
 @pytest.mark.parametrize("body", ["raise ValueError('x')", "import sys; sys.exit()"], ids=["raises", "exits"])
 def test_a_tab_whose_builder_fails_does_not_take_the_page_along(install, body):
-    hooks = load(install("tabby", f"{HEAD}def build(studio):\n    {body}\n@hookimpl\n"
+    hooks = load(install("tabby", f"{HEAD}def build(studio, page):\n    {body}\n@hookimpl\n"
                                   "def atelier_tabs(): return [Tab('Mine', build)]\n"))
     [tab] = hooks.tabs()
-    assert isinstance(tab, Tab) and tab.title == "Mine" and tab.build(None) is None
+    assert isinstance(tab, Tab) and tab.name == "extension-mine" and tab.build(None, None) is None
     assert "its tab raised" in hooks.faults[0].why
 
 
@@ -140,7 +142,8 @@ def test_an_extension_that_ends_the_program_twice_is_left_out(install, root):
              f"h = load(checked({{'data_dir': {str(settings.home)!r}}})); print([str(f) for f in h.faults])")
     runs = [subprocess.run([sys.executable, "-c", start], cwd=root, capture_output=True, text=True) for _ in range(3)]
     assert [r.returncode for r in runs] == [9, 9, 0]
-    assert "killer" in runs[2].stdout and json.loads((settings.data_dir / "extensions.json").read_text())["loading"] is None
+    assert "killer" in runs[2].stdout
+    assert json.loads((settings.data_dir / "extensions.json").read_text())["loading"] is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{\"crashes\": 3}", "\0"], ids=["empty", "list", "wrong", "nul"])

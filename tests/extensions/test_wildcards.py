@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -63,14 +64,13 @@ def test_a_template_that_cannot_be_resolved_is_named(lists, template, message):
         resolve(template, "1", lists)
 
 
-@pytest.mark.parametrize("template", ["{a|b}" * 10_000, "{" * 50_000, "__self__" * 100, "__a__", "}" * 50_000 + "{a|b}"],
-                         ids=["choices", "open", "self", "circle", "closed"])
+@pytest.mark.parametrize("template", [
+    "{a|b}" * 10_000, "{" * 50_000, "__self__" * 100, "__a__", "}" * 50_000 + "{a|b}"],
+    ids=["choices", "open", "self", "circle", "closed"])
 def test_no_template_holds_the_studio_up(lists, template):
     began = time.process_time()
-    try:
+    with suppress(FieldError):
         resolve(template, "1", lists)
-    except FieldError:
-        pass
     assert time.process_time() - began < 3
 
 

@@ -1,0 +1,43 @@
+"""The environment Gradio finds when it is imported: what it may not read, where it keeps files. Imports no Gradio."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+
+from pipelines.settings import Settings
+
+# Variables that open more than the user asked of us, or change what we set; each with what to use instead.
+IGNORED = {
+    "GRADIO_SHARE": "--share", "GRADIO_SERVER_NAME": "--server-name", "GRADIO_SERVER_PORT": "--port",
+    "GRADIO_TEMP_DIR": "--state-dir", **dict.fromkeys((
+        "GRADIO_ALLOWED_PATHS", "GRADIO_BLOCKED_PATHS", "GRADIO_VIBE_MODE", "GRADIO_LOCAL_DEV_MODE",
+        "GRADIO_HOT_RELOAD", "GRADIO_WATCH_DIRS", "GRADIO_MCP_SERVER", "GRADIO_NUM_PORTS", "GRADIO_SSR_MODE",
+        "GRADIO_RUN_HISTORY", "GRADIO_SHARE_SERVER_ADDRESS", "GRADIO_NUM_WORKERS", "GRADIO_ROOT_PATH", "GRADIO_DEBUG",
+        "GRADIO_PROFILING", "GRADIO_CACHE_EXAMPLES"), "")}
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def prepare_gradio(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> list[str]:
+    """Call it before Gradio is imported. Returns one line for each variable that was set and is ignored.
+
+    Uploads go to a folder of ours that no other user of the machine can read, instead of a shared /tmp/gradio.
+    """
+    notes = []
+    for name, instead in IGNORED.items():
+        value = environ.pop(name, "")
+        if value:
+            notes.append(f"{name} is ignored" + (f"; use {instead}." if instead else "."))
+    settings.uploads_dir.mkdir(parents=True, exist_ok=True)
+    settings.uploads_dir.chmod(0o700)
+    environ["GRADIO_TEMP_DIR"] = str(settings.uploads_dir.resolve())
+    spare_from_proxies(settings, environ)
+    return notes
+
+
+def spare_from_proxies(settings: Settings, environ: MutableMapping[str, str]) -> None:
+    """Gradio asks its own server once at the start; a proxy of the environment would be asked to find 127.0.0.1."""
+    here = [*LOCAL, *([settings.server_name] if settings.server_name else [])]
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [part.strip() for part in environ.get(name, "").split(",") if part.strip()]
+        environ[name] = ",".join([*known, *(host for host in here if host not in known)])
