@@ -184,7 +184,8 @@ def dpmpp_2m_sde(denoise, x, levels, noise, heun=False):
             return now
         h = math.log(level / following)
         gain = -math.expm1(-2 * h)
-        x_new = following / level * math.exp(-h) * x + gain * now + following * math.sqrt(gain) * noise(level, following)
+        x_new = following / level * math.exp(-h) * x + gain * now + following * math.sqrt(gain) * noise(level,
+                                                                                                        following)
         if held is not None:
             change = (now - held) * h / gap
             x_new = x_new + ((1 - gain / (2 * h)) if heun else gain / 2) * change
@@ -215,7 +216,7 @@ def dpmpp_3m_sde(denoise, x, levels, noise):
 
 
 def dpmpp_sde(denoise, x, levels, noise):
-    """DPM-Solver++ (stochastic, r = 1/2): a noisy half step in log sigma, then a whole one with the guess found there."""
+    """DPM-Solver++ (stochastic, r = 1/2): a noisy half step in log sigma, then a whole one with the guess there."""
     for level, following in pairs(levels):
         now = denoise(x, level)
         if not following:
