@@ -80,7 +80,7 @@ class Engine:
 
         Alone on a CPU: there a batch is little faster, and alone a picture equals its single run bit for bit.
         """
-        together = batch_size if self.residency.device.batches else 1
+        together = 1 if self.residency.device.is_main_memory else batch_size
         group: list[Planned] = []
         for item in plan:
             if group and (len(group) == together or _without_seeds(item.request) != _without_seeds(group[0].request)):
@@ -92,26 +92,38 @@ class Engine:
 
     def _paint(self, group: Sequence[Planned], begun: int, images: int, emit: Emit) -> Iterator[Finished]:
         """Load, sample, decode one group; every stage can be cancelled by `emit`."""
-        from pipelines.loading.decode import decode
+        from pipelines.loading.memory import with_memory_ladder
         from pipelines.tasks import text
 
         started = time.monotonic()
-        first = group[0].request
-        emit(Stage(f"loading {first.model}"))
-        with self.residency.hold("txt2img", first.model, first.vae, emit) as held:
-            previews = Previews(held, emit)
+        requests = [p.request for p in group]
+        first = requests[0]
+        pipe = self.residency.pipeline("txt2img", first.model, first.vae, emit)
+        previews = Previews(self.residency.latent_rgb(pipe), emit)
 
-            def on_step(step: int, steps: int, glimpse: Any) -> None:
-                emit(Step(begun + len(group), images, step, steps))
-                previews.offer(glimpse)
+        def on_step(step: int, steps: int, glimpse: Any) -> None:
+            emit(Step(begun + len(group), images, step, steps))
+            previews.offer(glimpse)
 
-            latents = held.attempt(lambda pipe: text.paint(pipe, [p.request for p in group], on_step))
-            emit(Stage("decoding"))
-            pictures = held.attempt(lambda pipe: decode(pipe, latents, emit, seamless=first.tiling))
-            hashes = {"model_hash": held.model_hash, "vae_hash": held.vae_hash}
+        def sample() -> Any:
+            return text.paint(pipe, requests, on_step, self.residency.family(first.model).name)
+
+        def decoded() -> list[Image]:
+            return text.pictures(pipe, latents, first.tiling, emit)
+
+        latents = with_memory_ladder(sample, pipe, self.residency.device, emit, "sampling")
+        emit(Stage("decoding"))
+        pictures = with_memory_ladder(decoded, pipe, self.residency.device, emit, "decoding")
         seconds = (time.monotonic() - started) / len(group)
+        hashes = self._hashes(first)
         for item, picture in zip(group, pictures, strict=True):
             yield Finished(item.index, item.request.merged(hashes), picture, seconds, item.extra)
+
+    def _hashes(self, request: GenerationRequest) -> dict[str, str]:
+        """What names the weights exactly; they are read once a file and kept by the library."""
+        library = self.residency.library
+        vae = "" if request.vae == "Automatic" else library.find_vae(request.vae).short_hash()
+        return {"model_hash": library.find(request.model).short_hash(), "vae_hash": vae}
 
 
 def _without_seeds(request: GenerationRequest) -> GenerationRequest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import platform
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 VERSION = "0.1.0"
+PRECISIONS = {"auto": "auto", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +53,7 @@ class Studio:
         self.archive = Archive(settings.outputs_dir)
         self.presets = Presets(settings.preset_folders)
         self.styles = Styles(settings.preset_folders)
-        self.advice = Advice(settings.language)
+        self.advice = Advice(settings.language, samplers=samplers.SAMPLERS)
         self.words = Words(settings.language)
         self.queue = JobQueue(settings.data_dir / "queue.sqlite", self._run)
 
@@ -122,11 +124,16 @@ class Studio:
     @cached_property
     def engine(self) -> Engine:
         """Made by the worker at its first job: this is where torch is imported."""
-        from pipelines.loading.device import Device
+        from pipelines.loading.device import Budget, Device
         from pipelines.loading.residency import Residency
 
-        device = Device.pick(self.settings.device, self.settings.precision)
-        return Engine(Residency(self.library, device, self.settings), self.prepare)
+        chosen = self.settings
+        policy = "lowvram" if chosen.lowvram else "medvram" if chosen.medvram else "normal"
+        device = Device.pick(chosen.device, PRECISIONS[chosen.precision], policy)
+        budget = Budget.of_this_machine(device, str(chosen.vram_budget or ""))
+        if chosen.ram_budget:
+            budget = replace(budget, ram=int(chosen.ram_budget * 2**30))
+        return Engine(Residency(self.library, device, budget), self.prepare)
 
     def prepare(self, request: GenerationRequest) -> tuple[GenerationRequest, dict[str, str]]:
         """The request of one picture with styles and extensions resolved, and what its file should say of them."""
@@ -140,12 +147,16 @@ class Studio:
 
     def _run(self, job: Job, emit: Emit) -> None:
         """What the queue's worker does with one job: paint, save, tell."""
-        for finished in self.engine.run(job.request, emit, done=set(job.finished)):
-            self.keep(finished, emit)
+        for finished in self.engine.run(job.request, emit, done=job.finished):
+            self.keep(finished, emit, job.id)
 
-    def keep(self, finished: Finished, emit: Emit) -> str:
-        """Save one picture and tell extensions. Returns its file, relative to the outputs folder."""
-        item = self.archive.save(finished.image, finished.request, self.made(finished))
+    def keep(self, finished: Finished, emit: Emit, job: str = "") -> str:
+        """Save one picture and tell extensions. Returns its file, relative to the outputs folder.
+
+        `job` and the picture's index go into the file, so that the queue finds it again after a crash.
+        """
+        made = self.made(finished) | ({"job": job, "index": finished.index} if job else {})
+        item = self.archive.save(finished.image, finished.request, made, self.settings.output_format)
         emit(Saved(finished.index, item.file))
         try:
             self.hooks.finished(finished.image, finished.request)
@@ -159,5 +170,5 @@ class Studio:
         import torch
 
         return {"Version": f"Atelier {VERSION}", "seconds": round(finished.seconds, 2),
-                "device": str(self.engine.residency.device), "torch": torch.__version__,
+                "device": self.engine.residency.device.kind, "torch": torch.__version__,
                 "diffusers": diffusers.__version__, "python": platform.python_version()} | finished.extra

@@ -31,8 +31,8 @@ def build(studio: Studio, page: Page) -> None:
 def shown(studio: Studio) -> str:
     words = studio.words
     rows = "".join(_row(m.name, m.family.label, m.size) for m in studio.library.models())
-    vaes = "".join(_row(v.name, "VAE", v.size) for v in studio.library.vaes())
-    refusals = "".join(f"<li>{html.escape(str(e))}</li>" for e in studio.library.refused())
+    vaes = "".join(_row(v.name, f"VAE · {v.detected.family}", v.size) for v in studio.library.vaes())
+    refusals = "".join(f"<li>{html.escape(f"{e.name}: {e.problem}")}</li>" for e in studio.library.problems())
     heads = "".join(f"<th>{html.escape(words(w))}</th>" for w in ("model", "family", "file_size"))
     text = f'<table class="facts"><tr>{heads}</tr>{rows}{vaes}</table>'
     if refusals:

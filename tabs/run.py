@@ -91,12 +91,12 @@ class Runner:
             return [self._empty(), *[gr.skip()] * 2, *self._buttons(False), gr.Timer(IDLE), seen]
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
-        now = f"{job.id} {job.status} {len(progress.saved)}"
+        now = f"{job.id} {job.status} {len(progress.files)}"
         stage = self._progress(progress) if busy else self._ended(progress)
         if now == seen:
             return [stage if busy else gr.skip(), *[gr.skip()] * 2, *self._buttons(busy), gr.Timer(BUSY if busy else IDLE),
                     seen]
-        files = [str(self._studio.archive.open(f)) for f in progress.saved]
+        files = [str(self._studio.archive.open(f)) for f in progress.files]
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files) or not busy)
         return [stage, results, "" if busy else self._explained(job), *self._buttons(busy),
                 gr.Timer(BUSY if busy else IDLE), now]

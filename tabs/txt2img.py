@@ -35,7 +35,7 @@ def build(studio: Studio, page: Page) -> Form:
                 skip = gr.Button(words("skip"), elem_id="txt2img-skip", interactive=False, min_width=80)
                 interrupt = gr.Button(words("interrupt"), variant="stop", elem_id="txt2img-interrupt", interactive=False,
                                       min_width=80)
-            build_presets(studio, form)
+            wire_presets = build_presets(studio, form)
             _sampling(form, advisor)
             sizes, swap = _size(form, advisor, words)
             dice, reuse = _seed(form, words)
@@ -49,6 +49,7 @@ def build(studio: Studio, page: Page) -> Form:
             verdicts = gr.HTML("", elem_id="txt2img-verdicts")
             dropped = _drop(words)
     advisor.wire()
+    wire_presets()
     _wire_small(studio, form, counter, (sizes, swap, dice, reuse), results)
     dropped.upload(_restore(studio, form), dropped, outputs_of(form.outputs, dropped), **QUIET)
     Runner(studio, form, RunView(generate, skip, interrupt, stage, results, verdicts), page.owner).wire(page.blocks)

@@ -10,10 +10,12 @@ from pipelines import samplers
 from pipelines.patches.glimpse import Glimpse
 from pipelines.patches.tiling import seamless
 from pipelines.prompt.embed import embed_schedule
+from pipelines.spec.events import Emit
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.noise import first_noise, generator
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
 OnStep = Callable[[int, int, Glimpse], None]
@@ -52,6 +54,22 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, fam
             width=first.width, height=first.height, guidance_scale=first.cfg_scale, guidance_rescale=first.cfg_rescale,
             output_type="latent", callback_on_step_end=after_step, callback_on_step_end_tensor_inputs=prompts.watched,
         ).images
+
+
+def pictures(pipe: Any, latents: Tensor, tiling: bool, emit: Emit) -> list[Image]:
+    """Latents (n, channels, height, width) of `paint` as pictures, decoded one by one: a picture does not depend on
+    its neighbours, and the peak of memory is that of one.
+    """
+    from PIL import Image
+
+    from pipelines.loading.decode import decode
+
+    made = []
+    with seamless([pipe.vae] if tiling else []):
+        for one in latents.split(1):
+            pixels = decode(pipe.vae, one, emit)[0].movedim(0, -1)
+            made.append(Image.fromarray((pixels * 255).round().byte().cpu().numpy()))
+    return made
 
 
 class _Prompts:

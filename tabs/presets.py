@@ -1,0 +1,129 @@
+"""The row of presets over a form: apply, save, rename, delete with undo, import, export."""
+
+from __future__ import annotations
+
+import html
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines.spec.errors import FieldError, StudioError
+from pipelines.studio import Studio
+from tabs.form import Form, refused
+
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+def build(studio: Studio, form: Form) -> Callable[[], None]:
+    """Place the row here; the returned function wires it once all fields of the form exist."""
+    words = studio.words
+    with gr.Row(elem_classes="presets", equal_height=True):
+        chosen = gr.Dropdown(choices(studio), value=None, label=words("presets"), scale=4, min_width=200,
+                             elem_id="txt2img-preset")
+        apply = gr.Button(words("apply"), size="sm", min_width=80, elem_id="txt2img-preset-apply")
+    told = gr.HTML("", elem_classes="told")
+    with gr.Accordion(words("manage_presets"), open=False):
+        with gr.Row(equal_height=True):
+            name = gr.Textbox(label=words("preset_name"), max_length=100, scale=3, elem_id="txt2img-preset-name")
+            save = gr.Button(words("save"), size="sm", min_width=70, elem_id="txt2img-preset-save")
+            rename = gr.Button(words("rename"), size="sm", min_width=70, elem_id="txt2img-preset-rename")
+        with gr.Row():
+            delete = gr.Button(words("delete"), size="sm", min_width=70, elem_id="txt2img-preset-delete")
+            undo = gr.Button(words("undo"), size="sm", min_width=70, elem_id="txt2img-preset-undo")
+            bring = gr.UploadButton(words("import"), file_types=[".yaml", ".yml"], size="sm", min_width=70)
+            take = gr.DownloadButton(words("export"), size="sm", min_width=70)
+
+    def wire() -> None:
+        chosen.change(lambda key: description(studio, key), chosen, told, **QUIET)
+        apply.click(lambda key, model: applied(studio, form, key, model), [chosen, form.fields["model"]], form.outputs,
+                    **QUIET)
+        save.click(lambda data: saved(studio, form, data, name), {*form.inputs, name}, chosen, **QUIET)
+        rename.click(said(lambda key, title: listed(studio, studio.presets.rename(needed(key), title).name)),
+                     [chosen, name], chosen, **QUIET)
+        delete.click(said(lambda key: deleted(studio, needed(key))), chosen, chosen, **QUIET)
+        undo.click(said(lambda: restored(studio)), None, chosen, **QUIET)
+        bring.upload(said(lambda file: listed(studio, studio.presets.import_file(Path(file)).name)), bring, chosen, **QUIET)
+        take.click(said(lambda key: exported(studio, needed(key))), chosen, take, **QUIET)
+
+    return wire
+
+
+def choices(studio: Studio) -> list[tuple[str, str]]:
+    return [(p.shown(studio.settings.language), p.name) for p in studio.presets.list()]
+
+
+def listed(studio: Studio, chosen: str | None) -> gr.Dropdown:
+    """The dropdown with the presets of now and `chosen` selected."""
+    return gr.Dropdown(choices(studio), value=chosen)
+
+
+def needed(key: str | None) -> str:
+    if not key:
+        raise FieldError("Preset", "", "none is chosen", fix="Choose one in the list first")
+    return key
+
+
+def said(act: Callable[..., Any]) -> Callable[..., Any]:
+    """`act` with the studio's refusals as toasts."""
+
+    def handler(*values: Any) -> Any:
+        try:
+            return act(*values)
+        except StudioError as error:
+            raise refused(error) from None
+
+    return handler
+
+
+def description(studio: Studio, key: str | None) -> str:
+    try:
+        return html.escape(studio.presets.get(key).told(studio.settings.language)) if key else ""
+    except StudioError:
+        return ""
+
+
+def applied(studio: Studio, form: Form, key: str | None, model: str) -> list[Any]:
+    """The preset's fields in the form; a named size becomes the one of the preset's own model or of the chosen one."""
+    try:
+        preset = studio.presets.get(needed(key))
+        family = studio.model(str(preset.request.get("model", model))).family
+        changes = preset.changes(family.sizes)
+    except StudioError as error:
+        raise refused(error) from None
+    if preset.family and preset.family != family.name:
+        gr.Info(html.escape(studio.words("preset_of_other_family")))
+    return form.write(changes)
+
+
+def saved(studio: Studio, form: Form, data: Mapping[Component, Any], name: Component) -> gr.Dropdown:
+    """The whole form under a new name."""
+    try:
+        request = form.read(data)
+        return listed(studio, studio.presets.save(data[name], request, family=studio.model(request.model).family.name).name)
+    except StudioError as error:
+        raise refused(error) from None
+
+
+def deleted(studio: Studio, key: str) -> gr.Dropdown:
+    studio.presets.delete(key)
+    return listed(studio, None)
+
+
+def restored(studio: Studio) -> gr.Dropdown:
+    """Bring the newest deleted preset back."""
+    trash = studio.presets.trashed()
+    if not trash:
+        raise FieldError("Preset", "", "nothing was deleted")
+    return listed(studio, studio.presets.restore(trash[0][0]).name)
+
+
+def exported(studio: Studio, key: str) -> str:
+    """A file of the preset for the browser to fetch."""
+    file_name, text = studio.presets.export(key)
+    path = Path(tempfile.mkdtemp(dir=studio.settings.uploads_dir)) / file_name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
