@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from pipelines.spec.errors import FieldError, RequestError
 ROOT = Path(__file__).resolve().parent.parent
 ENV_PREFIX = "ATELIER_"
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+
+SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(g|m)i?b?\s*", re.IGNORECASE)
 
 
 class Settings(BaseModel):
@@ -49,10 +52,9 @@ class Settings(BaseModel):
     disabled_extensions: tuple[str, ...] = Field((), description="Start without this extension (repeatable).")
 
     device: Device = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
-    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="Numbers used for the weights.")
-    vram_budget: float | None = Field(None, gt=0, le=4096, description="Use at most this much device memory, in GB.")
-    ram_budget: float | None = Field(None, gt=0, le=65536, description="Keep at most this much weights in RAM, in GB.")
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field("auto", description="Numbers of the weights.")
+    vram_budget: float | None = Field(None, gt=0, le=4096, description="Use at most so much device memory: 8, 6000MB.")
+    ram_budget: float | None = Field(None, gt=0, le=65536, description="Keep at most so much of weights in RAM: 16GB.")
     medvram: bool = Field(False, description="Keep only the part at work on the device: slower, less memory.")
     lowvram: bool = Field(False, description="Move layer by layer: much slower, least memory.")
 
@@ -69,6 +71,12 @@ class Settings(BaseModel):
     @classmethod
     def _all_absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(path.expanduser().absolute() for path in value)
+
+    @field_validator("vram_budget", "ram_budget", mode="before")
+    @classmethod
+    def _gigabytes(cls, value: Any) -> Any:
+        match = SIZE.fullmatch(value) if isinstance(value, str) else None
+        return value if match is None else float(match[1]) / (1024 if match[2].lower() == "m" else 1)
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -116,6 +124,11 @@ class Settings(BaseModel):
     @property
     def file(self) -> Path:
         return self.home_dir / "settings.json"
+
+    @property
+    def memory_policy(self) -> str:
+        """Name of the policy by which weights reach the device."""
+        return "lowvram" if self.lowvram else "medvram" if self.medvram else "normal"
 
     @property
     def exposed(self) -> bool:

@@ -8,6 +8,7 @@ to localhost, some routes ignore the login, passwords can be tried without end, 
 from __future__ import annotations
 
 import ipaddress
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class Policy:
     any_ip: bool = False
     signed_in: Callable[[str], bool] | None = None
     attempts: Attempts = field(default_factory=Attempts)
+    visited: threading.Event = field(default_factory=threading.Event)     # set when a browser has taken the page
 
     def knows(self, host: str) -> bool:
         name = host_name(host)
@@ -151,6 +153,8 @@ class Guard:
                     headers[name] = value
                 if self.policy.readable.is_file_route(scope["path"]):
                     headers["content-security-policy"] = FILE_POLICY
+                if scope["path"].startswith("/gradio_api/heartbeat/"):      # the page runs in a browser
+                    self.policy.visited.set()
                 if login:
                     self.policy.attempts.note(address_of(scope), message["status"] < 400)
             await send(message)

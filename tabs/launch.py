@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,7 +34,28 @@ class Served:
     url: str
     share_url: str
     login: tuple[str, str] | None
+    login_given: bool
     policy: Policy
+
+    def announce(self) -> None:
+        """Say where the page is, and how to get in when a password was made up."""
+        print(f"Atelier is open at {self.share_url or self.url}  (Ctrl+C closes it)", flush=True)
+        if self.share_url:
+            print(f"On this machine: {self.url}", flush=True)
+        if self.login and not self.login_given:
+            print(f"Log in as {self.login[0]} with the password {self.login[1]}", flush=True)
+
+    def after_the_first_visit(self, prepare: Callable[[], object], delay: float = 1.0) -> None:
+        """Run `prepare` (which loads torch, seconds of work) once a page is open and has its scripts."""
+        def wait_and_prepare() -> None:
+            self.policy.visited.wait()
+            time.sleep(delay)
+            try:
+                prepare()
+            except Exception as error:      # the first job will meet it again, and tell the user
+                logging.getLogger(__name__).info("preparing: %s", error)
+
+        threading.Thread(target=wait_and_prepare, name="prepare", daemon=True).start()
 
     def close(self) -> None:
         """Stop within a second: open streams of watching browsers would keep the server for longer."""
@@ -68,7 +90,7 @@ def launch(blocks: gr.Blocks, settings: Settings, look: Mapping[str, Any] | None
         raise StudioError(f"Port: {port} - could not be opened ({error}). Start with another --port.") from error
     if share_url:
         policy.hosts.add(host_name(share_url.partition("://")[2].rstrip("/")))
-    return Served(blocks, url, share_url or "", login, policy)
+    return Served(blocks, url, share_url or "", login, bool(settings.auth), policy)
 
 
 def guarded(policy: Policy, settings: Settings) -> Callable[[FastAPI], Any]:

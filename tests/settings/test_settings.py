@@ -58,6 +58,11 @@ def test_a_password_is_never_shown_in_a_message(tmp_path):
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("typed", "gigabytes"), [("8", 8), ("8GB", 8), ("6 g", 6), ("512MB", 0.5), ("1.5GiB", 1.5)])
+def test_an_amount_of_memory_may_be_typed_as_people_do(tmp_path, typed, gigabytes):
+    assert room.load({"data_dir": tmp_path, "vram_budget": typed}, {}).settings.vram_budget == gigabytes
+
+
 def test_lists_in_the_environment_are_separated_as_paths_are(tmp_path):
     settings, _ = room.load({"data_dir": tmp_path}, {"ATELIER_MODELS_DIR": "/a:/b"})
     assert [str(p) for p in settings.models] == ["/a", "/b"]

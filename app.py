@@ -1,0 +1,62 @@
+"""Reads settings, loads extensions, opens the studio, serves the page: `python app.py [generate|doctor] --help`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipelines.loading.environment import prepare_environment
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+    from pipelines.studio import Hooks
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code. Nothing that is imported here before the page answers brings torch with it."""
+    prepare_environment()
+    from extensions import loader
+    from pipelines import cli, doctor, settings
+    from pipelines.spec.errors import FieldError, RequestError, StudioError
+
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        order = cli.parse(sys.argv[1:] if argv is None else argv)
+        known, notes = settings.load(order.settings)
+        for line in (*order.notes, *notes):
+            cli.complain(line)
+        if known.offline:
+            os.environ["HF_HUB_OFFLINE"] = "1"
+        hooks = loader.load(known)
+        if order.command == "generate":
+            return cli.generate(order, known, hooks)
+        return doctor.report(known, hooks.faults) if order.command == "doctor" else serve(known, hooks)
+    except (cli.WrongUse, StudioError) as error:
+        cli.complain(error)
+        return 2 if isinstance(error, cli.WrongUse | FieldError | RequestError) else 1
+
+
+def serve(known: Settings, hooks: Hooks) -> int:
+    """Open the page and stay until Ctrl+C. torch comes in when somebody has looked at the page."""
+    from tabs.environment import prepare_gradio
+
+    for line in prepare_gradio(known):
+        print(line, file=sys.stderr)
+    from pipelines.studio import Studio
+    from tabs import launch, shell, theme
+
+    with Studio.open(known, hooks) as studio:
+        look = {"theme": theme.theme(), "css": theme.css(), "js": theme.script()}
+        served = launch.launch(shell.build(studio), known, look)
+        served.announce()
+        served.after_the_first_visit(lambda: studio.engine)
+        launch.wait_for_the_end()
+        served.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+"""The command line: what was typed becomes an Order; bad input is one line and exit code 2. Imports no torch."""
+
+from pipelines.cli.flags import Order, WrongUse, complain, parse
+from pipelines.cli.generate import generate
+
+__all__ = ["Order", "WrongUse", "complain", "generate", "parse"]

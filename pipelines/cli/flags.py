@@ -1,0 +1,170 @@
+"""Flags, made from the declarations: one for every setting and one for every field of a request."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from pipelines.cli.foreign import translated
+from pipelines.settings import by_key, is_list
+from pipelines.spec.errors import shown
+from pipelines.spec.param import Declared, declared, number
+from pipelines.spec.request import GenerationRequest
+
+EPILOG = "Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 stopped with Ctrl+C."
+
+
+class WrongUse(Exception):
+    """What was typed cannot be understood. `str(error)` is one line; the exit code is 2."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for.
+
+    command: "studio", "generate" or "doctor".   settings: flags of settings, by key.   changes: a partial request.
+    notes: one line for each flag of another program that was accepted or could not be.
+    """
+
+    command: str = "studio"
+    settings: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    request_file: str = ""
+    like: str = ""
+    quiet: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with one line instead of a page, and with the nearest name for a flag it does not know."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WrongUse(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
+
+
+def parse(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> Order:
+    """What `argv` (without the program) asks for; COMMANDLINE_ARGS stands before it, as webui-user.sh has it.
+
+    Raises WrongUse. `--help` prints and leaves with SystemExit(0).
+    """
+    try:
+        before = shlex.split(env.get("COMMANDLINE_ARGS", ""))
+    except ValueError as error:
+        raise WrongUse(f"COMMANDLINE_ARGS: {error}.") from None
+    words, notes = translated([*before, *argv])
+    parser = main_parser()
+    found, left = parser.parse_known_args(words)
+    if left:
+        raise WrongUse(f"{shown(left[0])}: no such flag.{nearest(left[0], parser, found.command)} See --help.")
+    values = vars(found)
+    return Order(
+        command=values.get("command") or "studio",
+        settings={key: values[key] for key in by_key() if key in values},
+        changes=nested({row.path: values[row.path] for row in declared(GenerationRequest) if row.path in values}),
+        request_file=values.get("request") or "", like=values.get("like") or "", quiet=bool(values.get("quiet")),
+        notes=tuple(notes))
+
+
+def main_parser() -> Parser:
+    settings = settings_flags()
+    main = Parser(prog="app.py", description="A local image studio. Without a command it opens the page.",
+                  parents=[settings], epilog=EPILOG, allow_abbrev=False)
+    commands = main.add_subparsers(dest="command", metavar="command", parser_class=Parser)
+    made = commands.add_parser("generate", help="paint pictures, print their paths", parents=[settings], epilog=EPILOG,
+                               description="Paint pictures and print one path a line.", allow_abbrev=False)
+    request_flags(made)
+    commands.add_parser("doctor", help="say what works here and what does not", parents=[settings], allow_abbrev=False,
+                        description="Say what works on this machine and what is mismatched.")
+    return main
+
+
+def settings_flags() -> Parser:
+    """The flags of every command. Nothing has a default here: what was not typed is left to file and environment."""
+    parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = parser.add_argument_group("settings (also in settings.json, or as ATELIER_NAME in the environment)")
+    for key, row in by_key().items():
+        name, text = "--" + key.replace("_", "-"), escaped(row.description or "")
+        if row.annotation is bool:
+            group.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
+        elif is_list(row.annotation):
+            group.add_argument(name, action="append", metavar=metavar(key), help=text)
+        else:
+            group.add_argument(name, metavar=metavar(key), help=text)
+    return parser
+
+
+def request_flags(parser: argparse.ArgumentParser) -> None:
+    """A flag for each declared field of a request, and where a whole request may come from."""
+    source = parser.add_argument_group("where the settings of the picture come from (flags below override them)")
+    source.add_argument("--request", metavar="FILE", help="a request as JSON; - reads it from standard input")
+    source.add_argument("--like", metavar="IMAGE", help="repeat a picture from what its file says of it")
+    source.add_argument("--out", dest="outputs_dir", metavar="DIR", default=argparse.SUPPRESS,
+                        help="keep the pictures in this folder")
+    source.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    group = parser.add_argument_group("the picture")
+    for row in declared(GenerationRequest):
+        names, text = flag_names(row), escaped(help_of(row))
+        if row.kind is bool:
+            group.add_argument(*names, dest=row.path, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS,
+                               help=text)
+        else:
+            group.add_argument(*names, dest=row.path, action="append" if row.kind is tuple else "store",
+                               metavar=metavar(row.path), default=argparse.SUPPRESS, help=text)
+
+
+def flag_names(row: Declared) -> list[str]:
+    """`variation.seed` -> --variation-seed; a list may be given one by one: `styles` -> --style, --styles."""
+    name = "--" + row.path.replace(".", "-").replace("_", "-")
+    return [name.removesuffix("s"), name] if row.kind is tuple else [name]
+
+
+def help_of(row: Declared) -> str:
+    param = row.param
+    default = "" if row.default in ("", (), None) else f" Default: {row.default}."
+    if isinstance(row.default, float) and row.default is not None:
+        default = f" Default: {number(row.default)}."
+    many = " (repeatable)" if row.kind is tuple else ""
+    allowed = f" Allowed: {param.allowed}." if param.allowed and param.minimum is not None else ""
+    return f"{param.label}{many}. {param.help}{allowed}{default}"
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """{"variation.seed": 1} -> {"variation": {"seed": 1}}."""
+    result: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parts, last = path.split(".")
+        place = result
+        for part in parts:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return result
+
+
+def nearest(word: str, parser: argparse.ArgumentParser, command: str | None) -> str:
+    """" Did you mean --steps?" or nothing."""
+    known = {option for action in parser._actions for option in action.option_strings}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and command in action.choices:
+            known |= {option for sub in action.choices[command]._actions for option in sub.option_strings}
+    near = get_close_matches(word.partition("=")[0], sorted(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def metavar(key: str) -> str:
+    last = key.rpartition(".")[2]
+    return {"dir": "DIR", "file": "FILE"}.get(last.rpartition("_")[2], last.rpartition("_")[2].upper())
+
+
+def escaped(text: str) -> str:
+    return text.replace("%", "%%")      # argparse formats help texts
+
+
+def complain(line: object) -> None:
+    """One line for the person at the keyboard."""
+    print(str(line).replace("\n", " "), file=sys.stderr, flush=True)

@@ -1,0 +1,140 @@
+"""`generate`: one request, its pictures in a folder, one path a line on standard output.
+
+It paints in this process and asks no queue, so it runs beside an open studio. Progress goes to standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from pipelines.cli.flags import Order, complain
+from pipelines.settings import Settings
+from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StudioError
+from pipelines.spec.events import Event, Note, Preview, Saved, Stage, Step
+from pipelines.spec.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from pipelines.studio import Hooks, Studio
+
+
+def generate(order: Order, settings: Settings, hooks: Hooks) -> int:
+    """The exit code: 0 painted, 1 failed, 2 bad input, 130 stopped with Ctrl+C. What was painted before stays."""
+    from pipelines.studio import Studio
+
+    try:
+        studio = Studio(settings, hooks)
+        studio.library.scan()
+        request = studio.check(studio.hooks.transform_request(wanted(order, studio)))
+    except (FieldError, RequestError, ImageFileError) as error:
+        complain(error)
+        return 2
+    except StudioError as error:
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return paint(studio, request, Ticker(quiet=order.quiet))
+
+
+def paint(studio: Studio, request: GenerationRequest, ticker: Ticker) -> int:
+    try:
+        for finished in studio.engine.run(request, ticker):
+            file = studio.keep(finished, ticker)
+            ticker.clear()
+            print(studio.settings.outputs_dir / file, flush=True)
+    except StudioError as error:
+        ticker.clear()
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        ticker.clear()
+        complain("Stopped. Finished pictures are kept.")
+        return 130
+    return 0
+
+
+def wanted(order: Order, studio: Studio) -> GenerationRequest:
+    """The request of `--like` or `--request`, or the defaults of the chosen model's family, under the flags."""
+    if order.like and order.request_file:
+        raise FieldError("--like", order.like, "stands beside --request", "one of the two")
+    if order.like:
+        base = like(order.like)
+    elif order.request_file:
+        base = from_file(order.request_file)
+    else:
+        chosen = GenerationRequest.parse({k: v for k, v in order.changes.items() if k == "model"})
+        base = GenerationRequest.parse({**studio.model(chosen.model).family.default_request, "model": chosen.model})
+    return base.merged(order.changes)
+
+
+def like(name: str) -> GenerationRequest:
+    """What the picture's file says of itself. Raises ImageFileError when it says nothing."""
+    from pipelines.metadata import read
+
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ImageFileError(name, "no such file")
+    found = read(path)
+    for note in found.notes:
+        complain(note)
+    if not found.found:
+        raise ImageFileError(path.name, "no generation data in this file")
+    return found.full or GenerationRequest.parse(found.request)
+
+
+def from_file(name: str) -> GenerationRequest:
+    """A request of JSON; absent fields have their defaults. Raises RequestError, FieldError."""
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "not a text file"
+        raise FieldError("--request", name, why.lower()) from None
+    return GenerationRequest.from_json(text)
+
+
+@dataclass
+class Ticker:
+    """Progress on one line of a terminal; in a log file a line for each stage and each finished picture."""
+
+    quiet: bool = False
+    out: TextIO = field(default_factory=lambda: sys.stderr)
+    began: float = field(default_factory=time.monotonic)
+    _width: int = 0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Note):
+            self.clear()
+            print(event.text, file=self.out, flush=True)
+        elif self.quiet or isinstance(event, Preview | Saved):
+            return
+        elif isinstance(event, Step) and self._live:
+            self._show(f"picture {event.image}/{event.images}  step {event.step}/{event.steps}{self._left(event)}")
+        elif isinstance(event, Stage):
+            self._show(event.text)
+
+    @property
+    def _live(self) -> bool:
+        return self.out.isatty()
+
+    def _left(self, step: Step) -> str:
+        done = step.fraction
+        return f"  {(time.monotonic() - self.began) * (1 - done) / done:.0f} s left" if done > 0 else ""
+
+    def _show(self, text: str) -> None:
+        if self._live:
+            print("\r" + text.ljust(self._width), end="", file=self.out, flush=True)
+            self._width = len(text)
+        else:
+            print(text, file=self.out, flush=True)
+
+    def clear(self) -> None:
+        """Take the progress line away before something else is printed."""
+        if self._width:
+            print("\r" + " " * self._width + "\r", end="", file=self.out, flush=True)
+            self._width = 0
+
+
