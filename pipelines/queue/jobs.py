@@ -1,0 +1,324 @@
+"""The queue: jobs on the disk, a worker thread a device, progress in memory. It is handed `run`; it knows no engine."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from pipelines.queue.job import Job, Outcome, QueueFull, Status
+from pipelines.queue.lock import InstanceLock
+from pipelines.queue.progress import Live, Progress, of_job
+from pipelines.queue.store import Store
+from pipelines.queue.worker import perform
+from pipelines.spec.errors import FieldError, StorageError, StudioError
+from pipelines.spec.events import Emit
+from pipelines.spec.request import GenerationRequest
+
+MOST_WAITING = 256
+KEPT_ENDED = 500
+LOOK_AGAIN_S = 5.0          # an idle worker tries again after that time, should the disk have refused before
+Run = Callable[[Job, Emit], None]
+SavedFiles = Callable[[str], Mapping[int, str]]
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class JobQueue:
+    """`start()` takes the data folder for this process, brings back what was left, and starts the workers.
+
+    run: does one job; makes the pictures `job.missing`. Its `emit` raises Cancelled or Skipped at the next event.
+    saved_files: pictures of a job that are on the disk, asked once for a job that a crash interrupted.
+    Every method may be called from any thread.
+    """
+
+    def __init__(self, db_path: Path, run: Run, devices: int = 1, saved_files: SavedFiles | None = None) -> None:
+        self._path, self._run, self._devices = Path(db_path), run, devices
+        self._saved_files = saved_files or (lambda _: {})
+        self._changed = threading.Condition(threading.RLock())
+        self._live: dict[str, Live] = {}            # running jobs, and ended ones the disk would not take
+        self._threads: list[threading.Thread] = []
+        self._lock = InstanceLock(self._path)
+        self._store_open: Store | None = None
+        self._stopping = False
+
+    @property
+    def _store(self) -> Store:
+        if self._store_open is None:
+            raise StudioError("Queue: it is not open. Start the studio first.")
+        return self._store_open
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Raises StudioError when another studio holds the data folder, or the file was written by a later version."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            self._store_open = Store(self._path)
+            self._bring_back()
+        except (StudioError, sqlite3.Error):
+            self._lock.release()
+            raise
+        self._stopping = False
+        self._threads = [threading.Thread(target=self._work, args=(device,), name=f"worker-{device}", daemon=True)
+                         for device in range(self._devices)]
+        for thread in self._threads:
+            thread.start()
+
+    def _bring_back(self) -> None:
+        """Jobs that a crash cut off are interrupted, with every picture that reached the disk."""
+        for name in self._store.running():
+            job = self._store.get(name)
+            if job is None:
+                continue
+            job = replace(job, files={**job.files, **self._saved_files(name)})
+            status = Status.INTERRUPTED if job.missing else Status.DONE
+            self._store.end(replace(job, status=status))
+            log.warning("Job %s was cut off: %d of %d pictures are there.", name, len(job.files), job.request.count)
+
+    def stop(self, timeout: float = 30) -> bool:
+        """End after the current step; what runs comes back as interrupted. False when a worker did not end in time."""
+        with self._changed:
+            self._stopping = True
+            for live in self._live.values():
+                live.stopping = live.stopping or Status.INTERRUPTED
+            self._changed.notify_all()
+        until = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        if any(thread.is_alive() for thread in self._threads):
+            log.warning("A worker is still busy; its job will come back as interrupted.")
+            return False
+        if self._store_open is not None:
+            self._store_open.close()
+            self._store_open = None
+            self._lock.release()
+        return True
+
+    # -- jobs in -------------------------------------------------------------------------------------------------------
+
+    def submit(self, request: GenerationRequest, kind: str = "txt2img", key: str | None = None, owner: str = "") -> str:
+        """Append a request and return its job id. The same `key` of the same owner again returns the same id.
+
+        Raises QueueFull, and StorageError when the disk refuses.
+        """
+        job = Job(secrets.token_hex(8), request, kind, owner=owner, created=time.time())
+        with self._changed:
+            known = self._stored(lambda: self._store.find_key(owner, key)) if key is not None else None
+            if known:
+                return known
+            self._check_room()
+            self._stored(lambda: self._store.add(job, key))
+            self._changed.notify_all()
+        return job.id
+
+    def retry(self, id: str, owner: str | None = None) -> Outcome:
+        """Queue an ended job again; its run makes only the missing pictures. Raises QueueFull, StorageError."""
+        with self._changed:
+            job = self._find(id)
+            if job is None or _foreign(job, owner):
+                return Outcome.UNKNOWN if job is None else Outcome.NOT_YOURS
+            if not job.status.ended:
+                return Outcome.STILL_GOING
+            if not job.missing:
+                return Outcome.NOTHING_MISSING
+            self._check_room()
+            self._flush()
+            self._stored(lambda: self._store.again(id))
+            self._changed.notify_all()
+        return Outcome.QUEUED_AGAIN
+
+    def _check_room(self) -> None:
+        if self._store.count(Status.QUEUED) >= MOST_WAITING:
+            raise QueueFull(MOST_WAITING)
+
+    # -- buttons -------------------------------------------------------------------------------------------------------
+
+    def cancel(self, id: str, owner: str | None = None) -> Outcome:
+        """Stop a job at its next event, or take it out of the queue. With `owner` only that session's job."""
+        with self._changed:
+            job = self._find(id)
+            if job is None or _foreign(job, owner):
+                return Outcome.UNKNOWN if job is None else Outcome.NOT_YOURS
+            live = self._live.get(id)
+            if live and not live.status.ended:
+                if live.stopping:
+                    return Outcome.ALREADY_STOPPING
+                live.stopping = Status.CANCELLED
+                return Outcome.STOPPING
+            cancelled = self._stored(lambda: self._store.cancel_waiting(id))
+            self._changed.notify_all()
+        return Outcome.CANCELLED if cancelled else Outcome.ALREADY_ENDED
+
+    def cancel_all(self, owner: str | None = None) -> int:
+        """Cancel every waiting and running job. Returns how many."""
+        with self._changed:
+            going = [*self._store.waiting(), *(id for id, live in self._live.items() if not live.status.ended)]
+            return sum(self.cancel(id, owner).changed for id in going)
+
+    def skip(self, id: str, owner: str | None = None) -> Outcome:
+        """Give up the picture a running job is painting; the next one follows."""
+        with self._changed:
+            live = self._live.get(id)
+            if live is None or live.status.ended:
+                return Outcome.UNKNOWN if self._find(id) is None else Outcome.NOT_RUNNING
+            if _foreign(live.job, owner):
+                return Outcome.NOT_YOURS
+            live.skipping = True
+        return Outcome.SKIPPING
+
+    def move(self, id: str, position: int, owner: str | None = None) -> Outcome:
+        """Put a waiting job at a place in the queue; 0 is next."""
+        with self._changed:
+            job = self._find(id)
+            if job is None or _foreign(job, owner):
+                return Outcome.UNKNOWN if job is None else Outcome.NOT_YOURS
+            waiting = self._store.waiting()
+            if id not in waiting:
+                return Outcome.NOT_WAITING
+            waiting.remove(id)
+            waiting.insert(max(0, position), id)
+            self._stored(lambda: self._store.order(waiting))
+            self._changed.notify_all()
+        return Outcome.MOVED
+
+    def pause(self, reason: str = "") -> None:
+        """Let no further job begin, also after a restart, until `resume`."""
+        with self._changed:
+            self._stored(lambda: self._store.set_state("paused", reason or "paused"))
+            self._changed.notify_all()
+
+    def resume(self) -> None:
+        with self._changed:
+            self._flush()
+            self._stored(lambda: self._store.set_state("paused", ""))
+            self._changed.notify_all()
+
+    @property
+    def paused(self) -> str:
+        """Why no further job begins; "" when they do."""
+        return self._store.state("paused")
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def jobs(self, owner: str | None = None, limit: int = 1000) -> list[Job]:
+        """Running ones, waiting ones in their order, ended ones newest first; with `owner` only that session's."""
+        with self._changed:
+            jobs = [self._as_it_is(job) for job in self._store.list(limit)]
+        return [job for job in jobs if owner is None or job.owner == owner]
+
+    def get(self, id: str) -> Job:
+        """Raises FieldError for an unknown id."""
+        with self._changed:
+            job = self._find(id)
+        if job is None:
+            raise FieldError("Job", id, "there is no such job")
+        return job
+
+    def watch(self, id: str) -> Progress:
+        """How a job stands at this moment. Raises FieldError for an unknown id."""
+        with self._changed:
+            live = self._live.get(id)
+            if live:
+                return live.progress()
+            job = self.get(id)
+            waiting = self._store.waiting() if job.status is Status.QUEUED else []
+            return of_job(job, waiting.index(id) if id in waiting else -1)
+
+    def wait(self, id: str, timeout: float | None = None) -> Progress:
+        """`watch` once the job has ended, or when `timeout` seconds are over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.watch(id).ended, timeout)
+            return self.watch(id)
+
+    def follow(self, id: str, interval: float = 0.5) -> Iterator[Progress]:
+        """`watch` whenever something happened, at least every `interval` seconds, until the job has ended."""
+        while True:
+            now = self.watch(id)
+            yield now
+            if now.ended:
+                return
+            with self._changed:
+                self._changed.wait(interval)
+
+    def _find(self, id: str) -> Job | None:
+        job = self._store.get(str(id))
+        return self._as_it_is(job) if job else None
+
+    def _as_it_is(self, job: Job) -> Job:
+        """`job` with what its run has done since it was last written."""
+        live = self._live.get(job.id)
+        return live.as_job() if live else job
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    def _work(self, device: int) -> None:
+        while True:
+            with self._changed:
+                live = self._next(device)
+                while live is None and not self._stopping:
+                    self._changed.wait(LOOK_AGAIN_S)
+                    live = self._next(device)
+                if live is None:
+                    return
+            perform(live, self._run, self._store, self._notify)
+            with self._changed:
+                self._ended(live)
+                self._changed.notify_all()
+
+    def _next(self, device: int) -> Live | None:
+        """The next job, taken off the disk."""
+        try:
+            if self._stopping or self._store.state("paused"):
+                return None
+            job = self._store.take()
+        except sqlite3.Error as error:
+            log.warning("No job can be taken from the queue: %s", error)
+            return None
+        if job is None:
+            return None
+        live = self._live[job.id] = Live(replace(job, device=device))
+        self._changed.notify_all()
+        return live
+
+    def _ended(self, live: Live) -> None:
+        """Write how it went; what cannot be written stays in memory and is tried again."""
+        if self._live.get(live.job.id) is not live:     # a retry was quicker and has written it
+            return
+        try:
+            self._settle(live)
+            self._store.prune(KEPT_ENDED)
+        except sqlite3.Error as error:
+            log.warning("How job %s ended could not be written: %s", live.job.id, error)
+
+    def _flush(self) -> None:
+        """Write ended jobs the disk refused before."""
+        for live in [live for live in self._live.values() if live.status.ended]:
+            self._stored(lambda live=live: self._settle(live))
+
+    def _settle(self, live: Live) -> None:
+        self._store.end(live.as_job())
+        del self._live[live.job.id]
+        if live.storage_failed:             # every further picture would meet the same full disk
+            self._store.set_state("paused", live.error)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _stored(self, write: Callable[[], T]) -> T:
+        try:
+            return write()
+        except sqlite3.Error as error:
+            raise StorageError(f"Queue: nothing was changed, the disk refused ({error}).") from error
+
+
+def _foreign(job: Job, owner: str | None) -> bool:
+    return owner is not None and job.owner != owner

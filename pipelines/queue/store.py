@@ -1,0 +1,205 @@
+"""Jobs on the disk: a SQLite file that survives kill -9. It knows no threads and no progress but the last fraction."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.queue.job import Job, Status
+from pipelines.spec.errors import RequestError, StudioError
+from pipelines.spec.request import GenerationRequest
+
+SCHEMA = 1
+ENDED = "('done', 'failed', 'cancelled', 'interrupted')"
+COLUMNS = "id, request, kind, status, owner, created, started, ended, notes, error, fraction"
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """One connection behind one lock. Methods raise sqlite3.Error when the disk refuses."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise StudioError(f"Queue: its file cannot be opened ({error}).") from error
+            self._aside(error)
+            self._db = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, check_same_thread=False, timeout=10)
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA:
+                raise StudioError(f"Queue: {self.path.name} was written by a later version of the studio. "
+                                  "Start that version, or move the file away.")
+            if version and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("damaged")
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")       # a job that was accepted is there after a power loss, too
+            with db:
+                db.execute(f"CREATE TABLE IF NOT EXISTS jobs ({COLUMNS}, key, place, PRIMARY KEY (id))")
+                db.execute("CREATE UNIQUE INDEX IF NOT EXISTS by_key ON jobs (owner, key) WHERE key IS NOT NULL")
+                db.execute("CREATE INDEX IF NOT EXISTS by_status ON jobs (status, place)")
+                db.execute("CREATE TABLE IF NOT EXISTS files (job, picture, file, PRIMARY KEY (job, picture))")
+                db.execute("CREATE TABLE IF NOT EXISTS state (name PRIMARY KEY, value)")
+                db.execute(f"PRAGMA user_version={SCHEMA}")
+        except (sqlite3.Error, StudioError):
+            db.close()
+            raise
+        return db
+
+    def _aside(self, error: Exception) -> None:
+        kept = self.path.with_name(f"{self.path.name}.bad-{time.strftime('%Y%m%d-%H%M%S')}")
+        log.warning("The queue's file is damaged (%s); kept as %s, an empty one is begun.", error, kept.name)
+        self.path.replace(kept)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    # -- coming in -----------------------------------------------------------------------------------------------------
+
+    def find_key(self, owner: str, key: str) -> str | None:
+        """The job that this owner submitted under this key."""
+        with self._lock:
+            row = self._db.execute("SELECT id FROM jobs WHERE owner = ? AND key = ?", (owner, key)).fetchone()
+        return row[0] if row else None
+
+    def add(self, job: Job, key: str | None) -> None:
+        """Append a job. Raises sqlite3.IntegrityError when this owner has used the key."""
+        with self._lock, self._db:
+            self._db.execute(
+                f"INSERT INTO jobs ({COLUMNS}, key, place) VALUES (?, ?, ?, ?, ?, ?, 0, 0, '[]', '', 0, ?, ?)",  # noqa: S608
+                (job.id, job.request.to_json(), job.kind, job.status, job.owner, job.created, key,
+                 self._last_place() + 1))
+
+    def _last_place(self) -> float:
+        return self._db.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()[0]
+
+    def count(self, status: Status) -> int:
+        with self._lock:
+            return self._db.execute("SELECT count(*) FROM jobs WHERE status = ?", (status,)).fetchone()[0]
+
+    # -- going on ------------------------------------------------------------------------------------------------------
+
+    def take(self) -> Job | None:
+        """The next waiting job, now running; None when none waits."""
+        while True:
+            with self._lock, self._db:
+                row = self._db.execute("SELECT id FROM jobs WHERE status = 'queued' ORDER BY place LIMIT 1").fetchone()
+                if row is None:
+                    return None
+                self._db.execute("UPDATE jobs SET status = 'running', started = ?, error = '' WHERE id = ?",
+                                 (time.time(), row[0]))
+            job = self.get(row[0])
+            if job is not None:
+                return job
+
+    def add_file(self, job: str, picture: int, file: str) -> None:
+        with self._lock, self._db:
+            self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (job, picture, file))
+
+    def set_fraction(self, job: str, fraction: float) -> None:
+        with self._lock, self._db:
+            self._db.execute("UPDATE jobs SET fraction = ? WHERE id = ?", (fraction, job))
+
+    def end(self, job: Job) -> None:
+        """Write how the job ended, with all its pictures and notes, at once."""
+        with self._lock, self._db:
+            self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)",
+                                 [(job.id, picture, file) for picture, file in job.files.items()])
+            self._db.execute("UPDATE jobs SET status = ?, ended = ?, error = ?, notes = ?, fraction = ? WHERE id = ?",
+                             (job.status, time.time(), job.error, json.dumps(job.notes), job.fraction, job.id))
+
+    def again(self, job: str) -> None:
+        """Back to the end of the queue; its pictures stay."""
+        with self._lock, self._db:
+            self._db.execute("UPDATE jobs SET status = 'queued', started = 0, ended = 0, error = '', fraction = 0, "
+                             "place = ? WHERE id = ?", (self._last_place() + 1, job))
+
+    def cancel_waiting(self, job: str) -> bool:
+        with self._lock, self._db:
+            return self._db.execute("UPDATE jobs SET status = 'cancelled', ended = ? "
+                                    "WHERE id = ? AND status = 'queued'", (time.time(), job)).rowcount > 0
+
+    def order(self, jobs: Iterable[str]) -> None:
+        """Give the waiting jobs these places."""
+        with self._lock, self._db:
+            base = self._last_place() + 1
+            self._db.executemany("UPDATE jobs SET place = ? WHERE id = ?",
+                                 [(base + n, job) for n, job in enumerate(jobs)])
+
+    def prune(self, keep: int) -> None:
+        """Forget the oldest ended jobs beyond `keep`; their pictures stay in the outputs."""
+        with self._lock, self._db:
+            self._db.execute(f"DELETE FROM jobs WHERE status IN {ENDED} AND id NOT IN "  # noqa: S608
+                             f"(SELECT id FROM jobs WHERE status IN {ENDED} ORDER BY ended DESC, place DESC LIMIT ?)",
+                             (keep,))
+            self._db.execute("DELETE FROM files WHERE job NOT IN (SELECT id FROM jobs)")
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def get(self, job: str) -> Job | None:
+        """The job; None when there is none, or its request cannot be read any more (then it is marked as failed)."""
+        with self._lock:
+            row = self._db.execute(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job,)).fetchone()  # noqa: S608
+            files = dict(self._db.execute("SELECT picture, file FROM files WHERE job = ?", (job,)))
+        return self._job(row, files) if row else None
+
+    def list(self, limit: int) -> list[Job]:
+        """Running, waiting in their order, ended ones newest first."""
+        sql = (f"SELECT {COLUMNS} FROM jobs ORDER BY "  # noqa: S608
+               "CASE status WHEN 'running' THEN 0 WHEN 'queued' THEN 1 ELSE 2 END, "
+               "CASE WHEN status IN ('running', 'queued') THEN place ELSE -ended END LIMIT ?")
+        with self._lock:
+            rows = self._db.execute(sql, (limit,)).fetchall()
+            files: dict[str, dict[int, str]] = {}
+            for job, picture, file in self._db.execute("SELECT job, picture, file FROM files"):
+                files.setdefault(job, {})[picture] = file
+        jobs = (self._job(row, files.get(row[0], {})) for row in rows)
+        return [job for job in jobs if job is not None]
+
+    def waiting(self) -> list[str]:
+        with self._lock:
+            return [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE status = 'queued' ORDER BY place")]
+
+    def running(self) -> list[str]:
+        with self._lock:
+            return [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE status = 'running'")]
+
+    def _job(self, row: tuple[Any, ...], files: Mapping[int, str]) -> Job | None:
+        job, text, kind, status, owner, created, started, ended, notes, error, fraction = row
+        try:
+            request = GenerationRequest.from_json(text)
+        except RequestError as refusal:         # written by a version with other fields
+            log.warning("Job %s cannot be read any more: %s", job, refusal)
+            if not Status(status).ended:
+                with self._lock, self._db:
+                    self._db.execute("UPDATE jobs SET status = 'failed', error = ? WHERE id = ?", (str(refusal), job))
+            return None
+        return Job(job, request, kind, Status(status), owner, created, started, ended, dict(files),
+                   tuple(json.loads(notes)), error, fraction)
+
+    # -- the queue's own state -----------------------------------------------------------------------------------------
+
+    def state(self, name: str) -> str:
+        with self._lock:
+            row = self._db.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else ""
+
+    def set_state(self, name: str, value: str) -> None:
+        with self._lock, self._db:
+            self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
