@@ -56,10 +56,11 @@ def _added_embedding(family: Family, shapes: Shapes, config: Config) -> None:
     config.update(projection_class_embeddings_input_dim=width, addition_time_embed_dim=(width - pooled) // 6)
 
 
-def vae_config(family: Family, shapes: Shapes, prefix: str = VAE_PREFIX) -> Config:
-    """The VAE's config; `prefix` is "" in a file that holds the VAE alone."""
-    config = read_config(_configs(family), "vae")
-    down, block = ("down_blocks.", ".resnets.") if count(shapes, f"{prefix}encoder.down_blocks.") else ("down.", ".block.")
+def vae_config(configs: Path, shapes: Shapes, prefix: str = VAE_PREFIX) -> Config:
+    """The VAE's config from the one in folder `configs`; `prefix` is "" in a file that holds the VAE alone."""
+    config = read_config(configs, "vae")
+    new_names = count(shapes, f"{prefix}encoder.down_blocks.") > 0
+    down, block = ("down_blocks.", ".resnets.") if new_names else ("down.", ".block.")
     levels = range(count(shapes, f"{prefix}encoder.{down}"))
     widths = [shapes[f"{prefix}encoder.{down}{level}{block}0.conv1.weight"][0] for level in levels]
     config.update(

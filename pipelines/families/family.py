@@ -55,6 +55,7 @@ class Family:
 
     native_px: side of its training pictures.   size_step: width and height are multiples of it.
     pipelines: task -> diffusers class.   pipeline_args: what those classes take besides components.
+    vae_in_fp32: its VAE overflows in half precision and is run in fp32.
     config_dir: our configs for single files; None when the family comes as a folder only.
     detect: tensor shapes -> Detected or None.   detect_folder: configs of a diffusers folder -> Detected or None.
     """
@@ -71,6 +72,7 @@ class Family:
     detect_folder: Callable[[Folder], Detected | None]
     aliases: tuple[str, ...] = ()
     pipeline_args: Mapping[str, Any] = field(default_factory=dict)
+    vae_in_fp32: bool = False
     config_dir: Path | None = None
     encoders: tuple[TextEncoder, ...] = ()
 

@@ -19,7 +19,7 @@ from pipelines.families.family import EPSILON, V_PREDICTION, Detected, Shapes
 
 WORDS = {"v": V_PREDICTION, "v_prediction": V_PREDICTION, "v-prediction": V_PREDICTION, "vpred": V_PREDICTION,
          "eps": EPSILON, "epsilon": EPSILON}
-V_NAME = re.compile(r"768[-_ ]?v(?![a-z])|v2-[01][-_]768|v[-_ ]?pred", re.IGNORECASE)
+V_NAME = re.compile(r"768[-_ ]?v(?![a-z])|v2-[01][-_]768|(?<![a-z])v[-_ ]?pred(iction)?(?![a-z])", re.IGNORECASE)
 EPSILON_NAME = re.compile(r"512[-_ ]?base|(?<![a-z])(eps|epsilon)(?![a-z])", re.IGNORECASE)
 
 

@@ -31,7 +31,7 @@ def detect(shapes: Shapes) -> Detected | None:
 
 def detect_folder(folder: Folder) -> Detected | None:
     index, unet, text = folder["model_index"], folder.get("unet", {}), folder.get("text_encoder", {})
-    if not str(index.get("_class_name", "")).startswith("StableDiffusion") or "text_encoder_2" in index:
+    if index.get("_class_name") not in SD_PIPELINES.values():
         return None
     if text.get("hidden_act", "quick_gelu") != "quick_gelu" or unet.get("cross_attention_dim") == 1024:
         return None

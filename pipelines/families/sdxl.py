@@ -41,7 +41,7 @@ def detect(shapes: Shapes) -> Detected | None:
 
 def detect_folder(folder: Folder) -> Detected | None:
     index, unet = folder["model_index"], folder.get("unet", {})
-    if not str(index.get("_class_name", "")).startswith("StableDiffusionXL"):
+    if index.get("_class_name") not in SDXL_PIPELINES.values():
         return None
     if not (index.get("text_encoder") or [None])[0]:
         return Detected("checkpoint", "sdxl", variant="refiner", problem=REFINER, fix=USE_BASE)
@@ -50,7 +50,7 @@ def detect_folder(folder: Folder) -> Detected | None:
 
 SDXL = Family(
     name="sdxl", label="Stable Diffusion XL", aliases=("xl", "sd xl", "sdxl base"),
-    native_px=1024, size_step=8,
+    native_px=1024, size_step=8, vae_in_fp32=True,
     sizes={"square": Size(1024, 1024), "portrait": Size(832, 1216), "landscape": Size(1216, 832)},
     default_request={"width": 1024, "height": 1024, "steps": 25, "cfg_scale": 6.0, "sampler": "DPM++ 2M",
                      "schedule": "Karras", "clip_skip": 1},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipelines.families import Family, TextEncoder
+from pipelines.families import TextEncoder
 from pipelines.families.architecture import read_config, text_config, text_prefix, unet_config, vae_config
 from pipelines.families.family import UNET, VAE_PREFIX
 from pipelines.loading.compat import torch
@@ -18,7 +18,7 @@ from pipelines.loading.header import Header, read_header
 from pipelines.loading.library import ModelFile
 from pipelines.loading.tensors import read_tensors, stored_bytes
 from pipelines.loading.vocabulary import clip_tokenizer
-from pipelines.spec.errors import ModelFileError, shown
+from pipelines.spec.errors import FieldError, ModelFileError, shown
 
 Tensors = dict[str, torch.Tensor]
 DIFFUSERS_CLASSES = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
@@ -50,34 +50,54 @@ def load_module(model: ModelFile, component: str, dtype: torch.dtype, mapping: b
     mapping: its weights will stay on the CPU, so that they may be mapped (see `tensors.py`).
     """
     if model.is_folder:
-        return _from_folder(model, component, dtype, mapping)
+        module = _from_folder(model, component, dtype, mapping)
+        if component == "vae":      # diffusers' default is True, and saved folders of every family carry it
+            module.register_to_config(force_upcast=model.family.vae_in_fp32)
+        return module
     header = read_header(model.path, model.name)
     try:
         if component == "vae":
-            return _vae(model, header, VAE_PREFIX, model.family, dtype, mapping)
-        return _unet(model, header, dtype, mapping) if component == "unet" else _text(model, component, header, dtype, mapping)
+            return _vae(model, header, VAE_PREFIX, _config_dir(model), dtype, mapping)
+        if component == "unet":
+            return _unet(model, header, dtype, mapping)
+        return _text(model, component, header, dtype, mapping)
     except KeyError as error:
         raise ModelFileError(model.name, f"its {component} lacks {shown(str(error.args[0]), 80)}",
                              "The file is damaged or of an unknown layout.") from None
 
 
-def load_vae_file(file: ModelFile, family: Family, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
-    """A VAE from a file of its own, for a checkpoint of `family`. Raises ModelFileError."""
+def load_vae_file(file: ModelFile, model: ModelFile, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
+    """A VAE from a file of its own, to be used with the checkpoint `model`.
+
+    Raises FieldError when its latents are not those of the checkpoint, and ModelFileError.
+    """
     header = read_header(file.path, file.name)
     prefix = next((p for p in (VAE_PREFIX, "vae.") if any(key.startswith(p) for key in header.tensors)), "")
+    configs = _config_dir(model)
+    latents = header.shapes.get(f"{prefix}decoder.conv_in.weight", (0, 0))[1]
+    wanted = read_config(configs, "vae")["latent_channels"]
+    if latents != wanted:
+        raise FieldError("VAE", file.name, f"it has {latents} latent channels and the model {wanted}",
+                         fix="Choose Automatic, or a VAE made for this model")
     try:
-        return _vae(file, header, prefix, family, dtype, mapping)
+        return _vae(file, header, prefix, configs, dtype, mapping)
     except KeyError as error:
-        raise ModelFileError(file.name, f"it lacks {shown(str(error.args[0]), 80)}", "It is no VAE of this kind.") from None
+        missing = shown(str(error.args[0]), 80)
+        raise ModelFileError(file.name, f"it lacks {missing}", "It is no VAE of this kind.") from None
 
 
 def scheduler_config(model: ModelFile) -> dict[str, Any]:
     """The noise schedule the model was trained with, as any diffusers scheduler's `from_config` takes it."""
-    config = read_config(model.path if model.is_folder else _config_dir(model.family), "scheduler")
+    config = read_config(_config_dir(model), "scheduler")
     config["prediction_type"] = model.prediction
     if model.detected.zero_snr:
         config["rescale_betas_zero_snr"] = True
     return config
+
+
+def vae_scaling(model: ModelFile) -> float:
+    """By what the model's latents are divided before they are decoded; a VAE file itself does not say."""
+    return read_config(_config_dir(model), "vae").get("scaling_factor", 0.18215)
 
 
 def load_tokenizer(model: ModelFile, encoder: TextEncoder, cache: Path) -> Any:
@@ -90,10 +110,13 @@ def load_tokenizer(model: ModelFile, encoder: TextEncoder, cache: Path) -> Any:
     return clip_tokenizer(cache, encoder.pad_token)
 
 
-def _config_dir(family: Family) -> Path:
-    if family.config_dir is None:
-        raise ModelFileError(family.label, "this family comes as a folder", "Copy the whole folder.")
-    return family.config_dir
+def _config_dir(model: ModelFile) -> Path:
+    """Where the configs of this model lie: in its own folder, or with us."""
+    if model.is_folder:
+        return model.path
+    if model.family.config_dir is None:
+        raise ModelFileError(model.name, f"{model.family.label} comes as a folder", "Copy the whole folder.")
+    return model.family.config_dir
 
 
 def _prefix(model: ModelFile, component: str) -> str:
@@ -118,17 +141,18 @@ def _unet(model: ModelFile, header: Header, dtype: torch.dtype, mapping: bool) -
     return _filled(_empty_diffusers("unet", config), convert_ldm_unet_checkpoint(tensors, config), model.name, "UNet")
 
 
-def _vae(file: ModelFile, header: Header, prefix: str, family: Family, dtype: torch.dtype,
+def _vae(file: ModelFile, header: Header, prefix: str, configs: Path, dtype: torch.dtype,
          mapping: bool) -> torch.nn.Module:
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
     keys = _keys(header, prefix)
     if not keys:
         raise ModelFileError(file.name, "it holds no VAE", "Choose one in the VAE field.")
-    config = vae_config(family, header.shapes, prefix)
+    config = vae_config(configs, header.shapes, prefix)
     tensors = read_tensors(file.path, header, keys, dtype, file.name, mapping)
     if f"{prefix}encoder.down_blocks.0.resnets.0.conv1.weight" not in header.tensors:
-        tensors = convert_ldm_vae_checkpoint({key.removeprefix(prefix): value for key, value in tensors.items()}, config)
+        bare = {key.removeprefix(prefix): value for key, value in tensors.items()}
+        tensors = convert_ldm_vae_checkpoint(bare, config)
     return _filled(_empty_diffusers("vae", config), tensors, file.name, "VAE")
 
 

@@ -29,6 +29,8 @@ def decode(vae: Any, latents: torch.Tensor, emit: Emit | None = None) -> torch.T
             raise _no_numbers(dtype, "the VAE's picture is not made of numbers")
         if emit is not None:
             emit(Note(OVERFLOWED.format(dtype=str(dtype).removeprefix("torch."))))
+        if hasattr(vae, "register_to_config"):
+            vae.register_to_config(force_upcast=True)       # this VAE overflows: the next picture starts in fp32
     vae.to(torch.float32)       # exact both ways: every half-precision number is a float32
     try:
         pictures = _decoded(vae, scaled.to(torch.float32))

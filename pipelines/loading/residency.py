@@ -21,6 +21,7 @@ from pipelines.loading.components import (
     load_tokenizer,
     load_vae_file,
     scheduler_config,
+    vae_scaling,
     with_weights,
 )
 from pipelines.loading.device import Budget, Device
@@ -104,6 +105,8 @@ class Residency:
             sources["vae"] = vae
         dtype = self.device.dtype
         keys = {name: Key(str(file.path), file.version, name, dtype) for name, file in sources.items()}
+        if vae is not None:     # one file serves families whose latents are scaled differently
+            keys["vae"] = keys["vae"]._replace(component=f"vae for scaling {vae_scaling(model)}")
         missing = [name for name, key in keys.items() if self._store.get(key) is None]
         if missing:
             if emit is not None:
@@ -114,14 +117,12 @@ class Residency:
             self._store.make_room(keys.values(), sizes)
         for name in missing:
             mapping = self.device.is_main_memory
-            loaded = (load_vae_file(vae, model.family, dtype, mapping) if name == "vae" and vae is not None
+            loaded = (load_vae_file(vae, model, dtype, mapping) if name == "vae" and vae is not None
                       else load_module(model, name, dtype, mapping))
             self._store.put(keys[name], loaded, sources[name].name)
         self._store.make_room(keys.values(), 0)
         self._store.bring(keys.values())
-        modules = {name: self._store.get(key) for name, key in keys.items()}
-        check_vae(modules, vae)
-        return modules
+        return {name: self._store.get(key) for name, key in keys.items()}
 
     def _forget_old_versions(self, wanted: set[Key]) -> None:
         """A file replaced on disk: its old weights will not be asked for again."""
@@ -167,14 +168,6 @@ def check_task(model: ModelFile, task: str) -> None:
     if model.detected.variant == "inpaint" and task != "inpaint":
         raise FieldError("Model", model.name, f"this is an inpainting model and cannot do {TASK_NAMES.get(task, task)}",
                          "inpainting", "Choose an ordinary checkpoint")
-
-
-def check_vae(modules: Mapping[str, torch.nn.Module], vae: ModelFile | None) -> None:
-    """Raise FieldError when the chosen VAE's latents are not those of the UNet."""
-    latents, wanted = modules["vae"].config.latent_channels, modules["unet"].config.out_channels
-    if latents != wanted and vae is not None:
-        raise FieldError("VAE", vae.name, f"it has {latents} latent channels and the model {wanted}",
-                         fix="Choose Automatic, or a VAE made for this model")
 
 
 def apply_policy(pipe: Any, device: Device) -> None:
