@@ -16,6 +16,7 @@ from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.engine import Engine, Finished
 from pipelines.loading.library import Library, ModelFile
+from pipelines.loading.vocabulary import tokenizer_json
 from pipelines.presets import Presets
 from pipelines.prompt.tokens import TokenCount, count
 from pipelines.queue import Job, JobQueue
@@ -117,7 +118,9 @@ class Studio:
 
     def count_tokens(self, prompt: str, model: str) -> TokenCount:
         """Tokens of a prompt in the chosen model's own vocabulary."""
-        return count(prompt, self.model(model).family.tokenizer_json)
+        found = self.model(model)
+        own = found.path / "tokenizer" / "tokenizer.json"
+        return count(prompt, own if found.is_folder and own.is_file() else tokenizer_json(self.settings.data_dir))
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 
