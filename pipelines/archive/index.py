@@ -190,7 +190,8 @@ def _plain(text: str) -> str:
 def condition(query: str, trashed: bool, files: Iterable[str] | None = None) -> tuple[str, list[Any]]:
     """SQL for a search: every word must occur; `sampler:"DPM++ 2M"` and `model:mi` (a beginning), `seed:42` and
     `day:2026-11-21` (the whole value) narrow it."""
-    where, values = ["trashed = ?"], [int(trashed)]
+    where = ["trashed = ?"]
+    values: list[Any] = [int(trashed)]
     for field, phrase, word in _TERM.findall(query[:500]):
         wanted, mark = _plain(phrase or word), _MARKS.get(field.lower(), "")
         if field.lower() == "day":

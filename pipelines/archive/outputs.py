@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -191,7 +192,7 @@ class Archive:
         self.refresh()
         gone = [item.file for item in self._ask(lambda: self.index.find(*condition("", True), 1_000_000, 0))]
         for file in gone:
-            self._changed(lambda file=file: self._disk.remove(self.root / TRASH / file))
+            self._changed(partial(self._disk.remove, self.root / TRASH / file))
             self.thumbnails.forget(file)
         self._ask(lambda: self.index.remove(gone, trashed=True))
         alive = frozenset(f for f in gone if (self.root / f).exists())
@@ -205,12 +206,13 @@ class Archive:
         target, number = wanted, 1
         while True:
             try:
-                self._changed(lambda: self._disk.publish(source, target))   # noqa: B023 - called at once
+                self._changed(partial(self._disk.publish, source, target))
                 break
             except FileExistsError:
                 target, number = wanted.with_stem(f"{wanted.stem}-{number}"), number + 1
         self._changed(lambda: self._disk.remove(source))
-        self._changed(lambda: (self._disk.fsync(target.parent), self._disk.fsync(source.parent)))
+        for folder in (target.parent, source.parent):
+            self._changed(partial(self._disk.fsync, folder))
         name = target.relative_to(self.root / TRASH if into_trash else self.root).as_posix()
         self.refresh()
         return name

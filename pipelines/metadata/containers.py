@@ -133,8 +133,8 @@ def _exif(file: BinaryIO, name: str) -> Texts:
     for text in (_user_comment(user), written if "Steps: " in written else ""):
         if text:
             texts.pairs.append((PARAMETERS, text))
-    for text in ascii_tags:
-        key, colon, value = str(text or "").partition(":")
+    for tag in ascii_tags:
+        key, colon, value = str(tag or "").partition(":")
         if colon and key.lower() in ("prompt", "workflow"):
             texts.pairs.append((key.lower(), value))
     return texts

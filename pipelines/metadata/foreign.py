@@ -65,13 +65,13 @@ def _parse(source: str, wanted: dict[str, Any]) -> PromptInfo:
         graph = json.loads(wanted["prompt"].replace("NaN", "null"))
         links = _links(graph)
         return parsers.ComfyUIParser().parse({"prompt": graph, "workflow": {"links": links}})
-    kind = {"Fooocus": parsers.FooocusParser, "InvokeAI": parsers.InvokeAIParser, "NovelAI": parsers.NovelAIParser}
-    return kind[source]().parse(dict(wanted))
+    readers = {"Fooocus": parsers.FooocusParser(), "InvokeAI": parsers.InvokeAIParser(), "NovelAI": parsers.NovelAIParser()}
+    return readers[source].parse(dict(wanted))
 
 
 def _links(graph: Mapping[str, Any]) -> list[tuple[int, str, int, str, int, str]]:
     """The graph's edges as a workflow lists them; from the prompt, as files saved over the API have no workflow."""
-    links = []
+    links: list[tuple[int, str, int, str, int, str]] = []
     for node, body in graph.items():
         for name, value in dict(body.get("inputs", {})).items():
             if isinstance(value, list) and len(value) == 2 and str(value[0]) in graph:

@@ -136,6 +136,6 @@ def _infotext(text: str, notes: list[str]) -> Read:
     if "Size-1" in pairs:
         values["width"], values["height"] = pairs.pop("Size-1"), pairs.pop("Size-2")
     request, said = partial(values)
-    made = {key: pairs.pop(key) for key in ("Version", "Model hash", "VAE hash") if key in pairs}
+    made: dict[str, Any] = {key: pairs.pop(key) for key in ("Version", "Model hash", "VAE hash") if key in pairs}
     notes += said + ([f"Not used: {listed(pairs)}."] if pairs else [])
     return Read({**OFF, **request}, None, source="AUTOMATIC1111", unknown=pairs, made=made)

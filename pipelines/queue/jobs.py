@@ -16,14 +16,12 @@ from pipelines.queue.job import Job, Outcome, QueueFull, Status
 from pipelines.queue.lock import InstanceLock
 from pipelines.queue.progress import Live, Progress, of_job
 from pipelines.queue.store import Store
-from pipelines.queue.worker import perform
+from pipelines.queue.worker import Workers
 from pipelines.spec.errors import FieldError, StorageError, StudioError
 from pipelines.spec.events import Emit
 from pipelines.spec.request import GenerationRequest
 
 MOST_WAITING = 256
-KEPT_ENDED = 500
-LOOK_AGAIN_S = 5.0          # an idle worker tries again after that time, should the disk have refused before
 Run = Callable[[Job, Emit], None]
 SavedFiles = Callable[[str], Mapping[int, str]]
 T = TypeVar("T")
@@ -42,17 +40,22 @@ class JobQueue:
         self._path, self._run, self._devices = Path(db_path), run, devices
         self._saved_files = saved_files or (lambda _: {})
         self._changed = threading.Condition(threading.RLock())
-        self._live: dict[str, Live] = {}            # running jobs, and ended ones the disk would not take
-        self._threads: list[threading.Thread] = []
         self._lock = InstanceLock(self._path)
-        self._store_open: Store | None = None
-        self._stopping = False
+        self._workers_open: Workers | None = None
+
+    @property
+    def _workers(self) -> Workers:
+        if self._workers_open is None:
+            raise StudioError("Queue: it is not open. Start the studio first.")
+        return self._workers_open
 
     @property
     def _store(self) -> Store:
-        if self._store_open is None:
-            raise StudioError("Queue: it is not open. Start the studio first.")
-        return self._store_open
+        return self._workers.store
+
+    @property
+    def _live(self) -> Mapping[str, Live]:
+        return self._workers.live
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -61,45 +64,35 @@ class JobQueue:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
         try:
-            self._store_open = Store(self._path)
-            self._bring_back()
+            store = Store(self._path)
+            self._bring_back(store)
         except (StudioError, sqlite3.Error):
             self._lock.release()
             raise
-        self._stopping = False
-        self._threads = [threading.Thread(target=self._work, args=(device,), name=f"worker-{device}", daemon=True)
-                         for device in range(self._devices)]
-        for thread in self._threads:
-            thread.start()
+        self._workers_open = Workers(store, self._run, self._changed)
+        self._workers_open.start(self._devices)
 
-    def _bring_back(self) -> None:
+    def _bring_back(self, store: Store) -> None:
         """Jobs that a crash cut off are interrupted, with every picture that reached the disk."""
-        for name in self._store.running():
-            job = self._store.get(name)
+        for name in store.running():
+            job = store.get(name)
             if job is None:
                 continue
             job = replace(job, files={**job.files, **self._saved_files(name)})
             status = Status.INTERRUPTED if job.missing else Status.DONE
-            self._store.end(replace(job, status=status))
+            store.end(replace(job, status=status))
             log.warning("Job %s was cut off: %d of %d pictures are there.", name, len(job.files), job.request.count)
 
     def stop(self, timeout: float = 30) -> bool:
         """End after the current step; what runs comes back as interrupted. False when a worker did not end in time."""
-        with self._changed:
-            self._stopping = True
-            for live in self._live.values():
-                live.stopping = live.stopping or Status.INTERRUPTED
-            self._changed.notify_all()
-        until = time.monotonic() + timeout
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        if any(thread.is_alive() for thread in self._threads):
+        if self._workers_open is None:
+            return True
+        if not self._workers_open.stop(timeout):
             log.warning("A worker is still busy; its job will come back as interrupted.")
             return False
-        if self._store_open is not None:
-            self._store_open.close()
-            self._store_open = None
-            self._lock.release()
+        self._workers_open.store.close()
+        self._workers_open = None
+        self._lock.release()
         return True
 
     # -- jobs in -------------------------------------------------------------------------------------------------------
@@ -130,7 +123,7 @@ class JobQueue:
             if not job.missing:
                 return Outcome.NOTHING_MISSING
             self._check_room()
-            self._flush()
+            self._stored(self._workers.flush)
             self._stored(lambda: self._store.again(id))
             self._changed.notify_all()
         return Outcome.QUEUED_AGAIN
@@ -197,7 +190,7 @@ class JobQueue:
 
     def resume(self) -> None:
         with self._changed:
-            self._flush()
+            self._stored(self._workers.flush)
             self._stored(lambda: self._store.set_state("paused", ""))
             self._changed.notify_all()
 
@@ -211,7 +204,7 @@ class JobQueue:
     def jobs(self, owner: str | None = None, limit: int = 1000) -> list[Job]:
         """Running ones, waiting ones in their order, ended ones newest first; with `owner` only that session's."""
         with self._changed:
-            jobs = [self._as_it_is(job) for job in self._store.list(limit)]
+            jobs = [self._as_it_is(job) for job in self._store.all(limit)]
         return [job for job in jobs if owner is None or job.owner == owner]
 
     def get(self, id: str) -> Job:
@@ -256,62 +249,6 @@ class JobQueue:
         """`job` with what its run has done since it was last written."""
         live = self._live.get(job.id)
         return live.as_job() if live else job
-
-    # -- workers -------------------------------------------------------------------------------------------------------
-
-    def _work(self, device: int) -> None:
-        while True:
-            with self._changed:
-                live = self._next(device)
-                while live is None and not self._stopping:
-                    self._changed.wait(LOOK_AGAIN_S)
-                    live = self._next(device)
-                if live is None:
-                    return
-            perform(live, self._run, self._store, self._notify)
-            with self._changed:
-                self._ended(live)
-                self._changed.notify_all()
-
-    def _next(self, device: int) -> Live | None:
-        """The next job, taken off the disk."""
-        try:
-            if self._stopping or self._store.state("paused"):
-                return None
-            job = self._store.take()
-        except sqlite3.Error as error:
-            log.warning("No job can be taken from the queue: %s", error)
-            return None
-        if job is None:
-            return None
-        live = self._live[job.id] = Live(replace(job, device=device))
-        self._changed.notify_all()
-        return live
-
-    def _ended(self, live: Live) -> None:
-        """Write how it went; what cannot be written stays in memory and is tried again."""
-        if self._live.get(live.job.id) is not live:     # a retry was quicker and has written it
-            return
-        try:
-            self._settle(live)
-            self._store.prune(KEPT_ENDED)
-        except sqlite3.Error as error:
-            log.warning("How job %s ended could not be written: %s", live.job.id, error)
-
-    def _flush(self) -> None:
-        """Write ended jobs the disk refused before."""
-        for live in [live for live in self._live.values() if live.status.ended]:
-            self._stored(lambda live=live: self._settle(live))
-
-    def _settle(self, live: Live) -> None:
-        self._store.end(live.as_job())
-        del self._live[live.job.id]
-        if live.storage_failed:             # every further picture would meet the same full disk
-            self._store.set_state("paused", live.error)
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
 
     def _stored(self, write: Callable[[], T]) -> T:
         try:

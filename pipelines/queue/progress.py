@@ -45,7 +45,8 @@ class Live:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.status, self.error = Status.RUNNING, ""
-        self.stage, self.preview = "", None
+        self.stage = ""
+        self.preview: bytes | None = None
         self.files, self.notes = dict(job.files), job.notes
         self.step = Step(0, len(job.missing), 0, job.request.steps)
         self.stopping: Status | None = None         # what the job becomes when the user or the studio stops it

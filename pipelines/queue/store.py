@@ -159,7 +159,7 @@ class Store:
             files = dict(self._db.execute("SELECT picture, file FROM files WHERE job = ?", (job,)))
         return self._job(row, files) if row else None
 
-    def list(self, limit: int) -> list[Job]:
+    def all(self, limit: int) -> list[Job]:
         """Running, waiting in their order, ended ones newest first."""
         sql = (f"SELECT {COLUMNS} FROM jobs ORDER BY "  # noqa: S608
                "CASE status WHEN 'running' THEN 0 WHEN 'queued' THEN 1 ELSE 2 END, "

@@ -1,11 +1,13 @@
-"""One job from its first event to its end: what a run says goes to the watchers, what the user wants goes inward."""
+"""Workers: a thread a device takes job after job; what a run says goes to watchers, what the user wants goes inward."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipelines.queue.job import Job, Status
 from pipelines.queue.progress import Live
@@ -13,8 +15,90 @@ from pipelines.queue.store import Store
 from pipelines.spec.errors import Cancelled, Skipped, StorageError, StudioError, shown
 from pipelines.spec.events import Emit, Event, Saved, Step
 
+KEPT_ENDED = 500
+LOOK_AGAIN_S = 5.0          # an idle worker tries again after that time, should the disk have refused before
 WRITE_EVERY_S = 2.0         # the fraction of a running job on the disk, for the list after a crash
 log = logging.getLogger(__name__)
+
+
+class Workers:
+    """`live` holds running jobs, and ended ones the disk would not take; it is guarded by `changed`."""
+
+    def __init__(self, store: Store, run: Callable[[Job, Emit], None], changed: threading.Condition) -> None:
+        self.store, self._run, self._changed = store, run, changed
+        self.live: dict[str, Live] = {}
+        self._threads: list[threading.Thread] = []
+        self._stopping = False
+
+    def start(self, devices: int) -> None:
+        self._threads = [threading.Thread(target=self._work, args=(device,), name=f"worker-{device}", daemon=True)
+                         for device in range(devices)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Interrupt what runs at its next event. False when a thread is still alive after `timeout` seconds."""
+        with self._changed:
+            self._stopping = True
+            for live in self.live.values():
+                live.stopping = live.stopping or Status.INTERRUPTED
+            self._changed.notify_all()
+        until = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def flush(self) -> None:
+        """Write ended jobs the disk refused before. Raises sqlite3.Error when it still does."""
+        for live in [live for live in self.live.values() if live.status.ended]:
+            self._settle(live)
+
+    def _work(self, device: int) -> None:
+        while True:
+            with self._changed:
+                live = self._next(device)
+                while live is None and not self._stopping:
+                    self._changed.wait(LOOK_AGAIN_S)
+                    live = self._next(device)
+                if live is None:
+                    return
+            perform(live, self._run, self.store, self._notify)
+            with self._changed:
+                self._ended(live)
+                self._changed.notify_all()
+
+    def _next(self, device: int) -> Live | None:
+        """The next job, taken off the disk."""
+        try:
+            job = None if self._stopping or self.store.state("paused") else self.store.take()
+        except sqlite3.Error as error:
+            log.warning("No job can be taken from the queue: %s", error)
+            return None
+        if job is None:
+            return None
+        live = self.live[job.id] = Live(replace(job, device=device))
+        self._changed.notify_all()
+        return live
+
+    def _ended(self, live: Live) -> None:
+        """Write how it went; what cannot be written stays in memory and is tried again."""
+        if self.live.get(live.job.id) is not live:      # a retry was quicker and has written it
+            return
+        try:
+            self._settle(live)
+            self.store.prune(KEPT_ENDED)
+        except sqlite3.Error as error:
+            log.warning("How job %s ended could not be written: %s", live.job.id, error)
+
+    def _settle(self, live: Live) -> None:
+        self.store.end(live.as_job())
+        del self.live[live.job.id]
+        if live.storage_failed:             # every further picture would meet the same full disk
+            self.store.set_state("paused", live.error)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
 
 def perform(live: Live, run: Callable[[Job, Emit], None], store: Store, notify: Callable[[], None]) -> None:

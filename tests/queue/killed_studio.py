@@ -169,7 +169,7 @@ def main(folder: Path, rounds: int, seed: int) -> None:
     chance = random.Random(seed)
     results = []
     for n in range(rounds):
-        moment = chance.randrange(PICTURES), chance.uniform(0, 0.03)
+        moment = chance.randrange(PICTURES), chance.uniform(0, 0.01)
         results.append({"moment": moment, **round_of(folder / f"random-{n}", Disk(), moment)})
     for step in STEPS:
         disk = Deadly(step, chance.randrange(PICTURES))

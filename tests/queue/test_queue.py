@@ -286,7 +286,7 @@ def test_what_swallows_its_cancel_is_cancelled_all_the_same(open_queue: Open) ->
 
 
 def test_only_so_many_ended_jobs_are_kept(open_queue: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.queue.jobs.KEPT_ENDED", 5)
+    monkeypatch.setattr("pipelines.queue.worker.KEPT_ENDED", 5)
     queue = open_queue()
     ids = [queue.submit(REQUEST) for _ in range(9)]
     queue.wait(ids[-1], 10)
