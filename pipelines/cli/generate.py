@@ -79,10 +79,10 @@ def like(name: str) -> GenerationRequest:
     if not path.is_file():
         raise ImageFileError(name, "no such file")
     found = read(path)
-    for note in found.notes:
-        complain(note)
     if not found.found:
         raise ImageFileError(path.name, "no generation data in this file")
+    for note in found.notes:
+        complain(note)
     return found.full or GenerationRequest.parse(found.request)
 
 
