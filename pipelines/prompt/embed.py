@@ -1,0 +1,185 @@
+"""A prompt to the embeddings a diffusers Stable Diffusion or SDXL pipeline takes; knows no sampler and no request.
+
+At weight 1 and up to 75 tokens the result equals the pipeline's own `encode_prompt` bit for bit. Each chunk of 75 is
+encoded by itself and the results are joined. Emphasis is AUTOMATIC1111's: the embedding of a token times its weight, then
+the whole chunk scaled so that its mean is as before. Clip skip 1 is the encoder's end; n is what diffusers calls
+`clip_skip = n - 1`, applied to the negative prompt too, as AUTOMATIC1111 does.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipelines.prompt.chunks import Chunk, chunked
+from pipelines.prompt.parse import parse
+from pipelines.prompt.tree import Span, timeline
+from pipelines.spec.errors import FieldError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What to call the pipeline with from step `start_step` (0-based) on; tensors are (1, tokens, width) and (1, width)."""
+
+    start_step: int
+    call_kwargs: dict[str, Tensor]
+
+
+class Encoded(NamedTuple):
+    """One chunk through one encoder: (1, 77, width), and the pooled (1, width) where the encoder projects."""
+
+    hidden: Tensor
+    pooled: Tensor | None
+
+
+class EmbeddingCache:
+    """Remembers the last chunks. An encoder that is gone is forgotten; after changing its weights call `clear`."""
+
+    def __init__(self, size: int = 64) -> None:
+        self.size, self.hits = size, 0
+        self._kept: OrderedDict[tuple, tuple[weakref.ref, Encoded]] = OrderedDict()
+
+    def get(self, encoder: Any, key: tuple) -> Encoded | None:
+        # The id alone could belong to a new encoder in an old one's place: the reference tells.
+        held = self._kept.get((id(encoder), *key))
+        if held is None or held[0]() is not encoder:
+            return None
+        self._kept.move_to_end((id(encoder), *key))
+        self.hits += 1
+        return held[1]
+
+    def put(self, encoder: Any, key: tuple, value: Encoded) -> Encoded:
+        self._kept[(id(encoder), *key)] = (weakref.ref(encoder), value)
+        while len(self._kept) > self.size:
+            self._kept.popitem(last=False)
+        return value
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+
+def embed(pipe: Any, prompt: str, negative: str = "", clip_skip: int = 1) -> dict[str, Tensor]:
+    """Call arguments for a prompt, as it stands at the first of one step: `prompt_embeds`, `negative_prompt_embeds`, and
+    for SDXL the pooled ones. Raises FieldError when `clip_skip` exceeds the encoder's layers."""
+    return embed_schedule(pipe, prompt, negative, clip_skip, 1)[0].call_kwargs
+
+
+def embed_schedule(pipe: Any, prompt: str, negative: str = "", clip_skip: int = 1, steps: int = 1,
+                   cache: EmbeddingCache | None = None) -> list[Segment]:
+    """Call arguments for every stretch of the run in which prompt and negative stay the same; usually one.
+
+    `steps` counts the user's steps. Prompt and negative of a segment have equally many chunks.
+    """
+    towers = _towers(pipe, clip_skip, cache or EmbeddingCache())
+    positive, against = timeline(parse(prompt), steps), timeline(parse(negative), steps)
+    starts = sorted({start for start, _ in [*positive, *against]})
+    return [Segment(start, _call(towers, _holding(positive, start), _holding(against, start))) for start in starts]
+
+
+def _holding(stretches: Sequence[tuple[int, tuple[Span, ...]]], step: int) -> tuple[Span, ...]:
+    return next(spans for start, spans in reversed(stretches) if start <= step)
+
+
+def _call(towers: Sequence[_Tower], positive: Sequence[Span], against: Sequence[Span]) -> dict[str, Tensor]:
+    import torch
+
+    width = max(tower.chunk_count(spans) for tower in towers for spans in (positive, against))
+    call: dict[str, Tensor] = {}
+    for prefix, spans in (("", positive), ("negative_", against)):
+        results = [tower.encode(spans, width) for tower in towers]
+        call[f"{prefix}prompt_embeds"] = torch.cat([r.hidden for r in results], dim=-1).to(towers[-1].encoder.dtype)
+        if towers[-1].pools:
+            call[f"{prefix}pooled_prompt_embeds"] = results[-1].pooled
+    return call
+
+
+def _towers(pipe: Any, clip_skip: int, cache: EmbeddingCache) -> list[_Tower]:
+    second = getattr(pipe, "text_encoder_2", None)
+    pairs = [(pipe.tokenizer, pipe.text_encoder), (getattr(pipe, "tokenizer_2", None), second)]
+    depth = 2 if second is not None else 1      # SDXL was trained on the last layer but one, without the final norm
+    return [_Tower(pipe, tokenizer, encoder, (depth, clip_skip), cache) for tokenizer, encoder in pairs
+            if encoder is not None]
+
+
+class _Tower:
+    """One tokenizer and its encoder. `depth` 1 reads the normalised end (SD 1.x, 2.x), 2 the raw layer before (SDXL)."""
+
+    def __init__(self, pipe: Any, tokenizer: Any, encoder: Any, reading: tuple[int, int], cache: EmbeddingCache) -> None:
+        self.device, self.tokenizer, self.encoder, self.cache = pipe._execution_device, tokenizer, encoder, cache
+        self.depth, self.skip = reading
+        self.pools = self.depth == 2
+        deepest = encoder.config.num_hidden_layers - (self.depth - 1)
+        if not 1 <= self.skip <= deepest:
+            raise FieldError("Clip skip", self.skip, f"this model's text encoder has {deepest} layers to stop at",
+                             f"1-{deepest}")
+
+    def chunks(self, spans: Sequence[Span]) -> list[Chunk]:
+        return chunked(spans, self._ids, self.tokenizer.model_max_length - 2)
+
+    def chunk_count(self, spans: Sequence[Span]) -> int:
+        return len(self.chunks(spans))
+
+    def _ids(self, words: str) -> list[int]:
+        # A lone surrogate is no UTF-8 and would stop the tokenizer.
+        clean = words.encode("utf-8", "replace").decode("utf-8")
+        return self.tokenizer(clean, add_special_tokens=False, truncation=False, verbose=False).input_ids
+
+    def encode(self, spans: Sequence[Span], width: int) -> Encoded:
+        """`width` chunks side by side, padded with empty ones; the pooled one is the first chunk's."""
+        import torch
+
+        chunks = self.chunks(spans)
+        done = [self._chunk(chunk) for chunk in [*chunks, *(Chunk() for _ in range(width - len(chunks)))]]
+        return Encoded(torch.cat([d.hidden for d in done], dim=1), done[0].pooled)
+
+    def _chunk(self, chunk: Chunk) -> Encoded:
+        key = (tuple(chunk.ids), self.depth, self.skip)
+        plain = self.cache.get(self.encoder, key) or self.cache.put(self.encoder, key, self._run(chunk.ids))
+        if all(weight == 1.0 for weight in chunk.weights):
+            return plain
+        return plain._replace(hidden=emphasised(plain.hidden, [1.0, *chunk.weights]))
+
+    def _run(self, ids: Sequence[int]) -> Encoded:
+        import torch
+
+        tokens = self.tokenizer
+        length = tokens.model_max_length
+        row = [tokens.bos_token_id, *ids, tokens.eos_token_id]
+        padded = torch.tensor([row + [tokens.pad_token_id] * (length - len(row))], device=self.device)
+        mask = None
+        if getattr(self.encoder.config, "use_attention_mask", False):
+            mask = torch.tensor([[1] * len(row) + [0] * (length - len(row))], device=self.device)
+        deep = self.depth > 1 or self.skip > 1
+        with torch.no_grad():
+            out = self.encoder(padded, attention_mask=mask, output_hidden_states=deep)
+            return Encoded(self._read(out), out[0] if self.pools and out[0].ndim == 2 else None)
+
+    def _read(self, out: Any) -> Tensor:
+        if self.depth > 1:
+            return out.hidden_states[-(self.skip + 1)]
+        if self.skip == 1:
+            return out[0]
+        # transformers 5 took the inner `text_model` away; older encoders still have it.
+        inner = getattr(self.encoder, "text_model", self.encoder)
+        return inner.final_layer_norm(out.hidden_states[-self.skip])
+
+
+def emphasised(hidden: Tensor, weights: Sequence[float]) -> Tensor:
+    """`hidden` (1, tokens, width), its first tokens times `weights`, scaled back to its own mean.
+
+    The scale is left out where it would flip or blow the embedding up (weights below zero, a mean of nearly zero).
+    """
+    import torch
+
+    factors = torch.ones(hidden.shape[1], dtype=torch.float32, device=hidden.device)
+    factors[: len(weights)] = torch.tensor(weights, dtype=torch.float32, device=hidden.device)
+    before = hidden.float()
+    after = before * factors[None, :, None]
+    scale = float(before.mean() / after.mean()) if float(after.mean()) else 0.0
+    return (after * scale if 0.1 <= scale <= 10 else after).to(hidden.dtype)

@@ -1,0 +1,142 @@
+r"""AUTOMATIC1111's prompt syntax to a tree: one pass, one stack, never an error.
+
+`(x)` times 1.1, `(x:1.3)` times 1.3, `[x]` by 1.1; `\( \) \[ \] \\ \|` are those characters; `[a:b:0.5]`, `[a|b]`,
+`BREAK`; a `#` at the start of a line, or between spaces, begins a comment to the line's end. `[a : b]` without a number
+is plain de-emphasis. What makes no sense is words: a stray `)`, `(x:abc)`, `(x:1.2.3)`. A bracket left open is closed
+where its surroundings end, as `(` without an end weights all that follows.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from pipelines.prompt.tree import HEAVIEST, Alternating, Break, Node, Prompt, Scheduled, Span, Text, Weighted, at_step
+
+STRONGER = 1.1
+WEAKER = 1 / 1.1
+
+_TOKEN = re.compile(r"\\[()\[\]\\|]|[()\[\]:|]|[^\\()\[\]:|]+|\\")
+_COMMENT_LINE = re.compile(r"^[ \t]*#[^\n]*(?:\n|\Z)", re.MULTILINE)
+_COMMENT_TAIL = re.compile(r"(?<=[ \t])#(?=[ \t])[^\n]*")
+_NUMBER = re.compile(r"\s{0,8}([+-]?(?:\d{1,12}\.?\d{0,12}|\.\d{1,12}))\s{0,8}\Z")
+_LONGEST_NUMBER = 42
+
+
+@dataclass(slots=True)
+class _Open:
+    """A bracket being read: its nodes so far, and at which of them a bare ":" or "|" stands."""
+
+    kind: str
+    nodes: list[Node] = field(default_factory=list)
+    colons: list[int] = field(default_factory=list)
+    bars: list[int] = field(default_factory=list)
+
+
+def parse(text: str) -> Prompt:
+    """The tree of `text`. Never raises; time and memory grow with the length."""
+    reader = _Reader()
+    for piece in _TOKEN.findall(strip_comments(text)):
+        reader.take(piece)
+    return reader.finish()
+
+
+def spans(text: str, step: int = 0, steps: int = 1) -> tuple[Span, ...]:
+    """The weighted words of `text` at one step."""
+    return at_step(parse(text), step, steps)
+
+
+def strip_comments(text: str) -> str:
+    """`text` without comments."""
+    return _COMMENT_TAIL.sub("", _COMMENT_LINE.sub("", text)) if "#" in text else text
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.stack = [_Open("")]
+        self.waiting = {"(": 0, "[": 0}     # open brackets of each kind
+        self.notes: dict[str, None] = {}
+        self.changing = False
+
+    def take(self, piece: str) -> None:
+        top = self.stack[-1]
+        if piece in ("(", "["):
+            self.waiting[piece] += 1
+            self.stack.append(_Open(piece))
+        elif piece in (")", "]") and self.waiting["(" if piece == ")" else "["]:
+            wanted = "(" if piece == ")" else "["
+            while self.stack[-1].kind != wanted:
+                self.close(ended=False)
+            self.close(ended=True)
+        elif piece in (":", "|") and top.kind:
+            (top.colons if piece == ":" else top.bars).append(len(top.nodes))
+            top.nodes.append(Text(piece))
+        elif len(piece) == 2 and piece[0] == "\\":
+            top.nodes.append(Text(piece[1]))
+        else:
+            top.nodes.extend(words(piece))
+
+    def finish(self) -> Prompt:
+        if len(self.stack) > 1:
+            self.notes["A bracket is not closed; it is taken as closed at the end."] = None
+        while len(self.stack) > 1:
+            self.close(ended=False)
+        return Prompt(tuple(self.stack[0].nodes), tuple(self.notes), self.changing)
+
+    def close(self, ended: bool) -> None:
+        """End the innermost bracket; one that is not `ended` by its own sign only weights what it holds."""
+        group = self.stack.pop()
+        self.waiting[group.kind] -= 1
+        if group.kind == "(":
+            node: Node = self.round(group) if ended else Weighted(tuple(group.nodes), STRONGER)
+        else:
+            node = self.square(group) if ended else Weighted(tuple(group.nodes), WEAKER)
+        self.stack[-1].nodes.append(node)
+
+    def round(self, group: _Open) -> Node:
+        number = trailing_number(group)
+        if number is None:
+            return Weighted(tuple(group.nodes), STRONGER)
+        weight = float(number)
+        if abs(weight) > HEAVIEST:
+            self.notes[f"Weight {number} was limited to {HEAVIEST:g}."] = None
+            weight = max(-HEAVIEST, min(HEAVIEST, weight))
+        return Weighted(tuple(group.nodes[: group.colons[-1]]), weight)
+
+    def square(self, group: _Open) -> Node:
+        if group.bars:
+            self.changing = True
+            cuts = [-1, *group.bars, len(group.nodes)]
+            return Alternating(tuple(tuple(group.nodes[a + 1:b]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)))
+        number = trailing_number(group) if len(group.colons) in (1, 2) else None
+        if number is None or float(number) < 0:
+            return Weighted(tuple(group.nodes), WEAKER)
+        self.changing = True
+        first, last = group.colons[0], group.colons[-1]
+        before = group.nodes[:first] if first != last else []
+        after = group.nodes[first + 1:last] if first != last else group.nodes[:last]
+        return Scheduled(tuple(before), tuple(after), float(number), "." in number)
+
+
+def trailing_number(group: _Open) -> str | None:
+    """The number after the last ":" of a bracket when nothing else stands there."""
+    if not group.colons:
+        return None
+    rest = group.nodes[group.colons[-1] + 1:][:2]
+    if len(rest) != 1 or not isinstance(rest[0], Text) or len(rest[0].text) > _LONGEST_NUMBER:
+        return None
+    found = _NUMBER.match(rest[0].text)
+    return found[1] if found else None
+
+
+def words(text: str) -> list[Node]:
+    """`text` with every BREAK taken out of it, and the spaces around that."""
+    if "BREAK" not in text:
+        return [Text(text)]
+    parts = re.split(r"\bBREAK\b", text)
+    nodes: list[Node] = []
+    for index, part in enumerate(parts):
+        part = part.lstrip() if index else part
+        part = part.rstrip() if index < len(parts) - 1 else part
+        nodes += ([Break()] if index else []) + ([Text(part)] if part else [])
+    return nodes

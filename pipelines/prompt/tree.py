@@ -1,0 +1,122 @@
+"""What a prompt is made of, and what of it holds at one step of the run. No torch, no recursion.
+
+    Text(text)                      words as written
+    Break()                         what follows begins a new chunk
+    Weighted(nodes, weight)         (x) (x:1.3) [x]
+    Scheduled(before, after, when)  [before:after:when], [after:when], [before::when]
+    Alternating(options)            [a|b]: the next option at every step
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HEAVIEST = 10.0         # weights beyond only destroy the picture
+BOUND = 1e6             # products of many nested weights stay finite
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Break:
+    pass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighted:
+    nodes: tuple[Node, ...]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scheduled:
+    """`when` is a fraction of the steps (written with a point) or a number of steps; `before` holds that long."""
+
+    before: tuple[Node, ...]
+    after: tuple[Node, ...]
+    when: float
+    fraction: bool
+
+    def begins(self, steps: int) -> int:
+        """The first step (0-based) at which `after` holds; `steps` or more means never."""
+        return int(self.when * steps) if self.fraction else int(self.when)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alternating:
+    options: tuple[tuple[Node, ...], ...]
+
+
+Node = Text | Break | Weighted | Scheduled | Alternating
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompt:
+    """A parsed prompt. `notes` tell what was read otherwise than written; `changing` when steps see different texts."""
+
+    nodes: tuple[Node, ...]
+    notes: tuple[str, ...] = ()
+    changing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Words of one weight; `text` is BREAK's None."""
+
+    text: str | None
+    weight: float = 1.0
+
+
+BREAK = Span(None)
+
+
+def at_step(prompt: Prompt, step: int = 0, steps: int = 1) -> tuple[Span, ...]:
+    """The words that hold at `step` (0-based) of `steps`, neighbours of equal weight joined, with BREAK between chunks."""
+    spans: list[Span] = []
+    words: list[str] = []
+    current = 1.0
+
+    def close() -> None:
+        if words:
+            spans.append(Span("".join(words), current))
+            words.clear()
+
+    todo: list[tuple[Node, float]] = [(node, 1.0) for node in reversed(prompt.nodes)]
+    while todo:
+        node, weight = todo.pop()
+        if isinstance(node, Text):
+            effective = round(max(-HEAVIEST, min(HEAVIEST, weight)), 6)
+            if effective != current:
+                close()
+                current = effective
+            words.append(node.text)
+        elif isinstance(node, Break):
+            close()
+            spans.append(BREAK)
+        else:
+            inner, factor = _inside(node, step, steps)
+            product = max(-BOUND, min(BOUND, weight * factor))
+            todo.extend((child, product) for child in reversed(inner))
+    close()
+    return tuple(spans)
+
+
+def _inside(node: Weighted | Scheduled | Alternating, step: int, steps: int) -> tuple[tuple[Node, ...], float]:
+    if isinstance(node, Weighted):
+        return node.nodes, node.weight
+    if isinstance(node, Scheduled):
+        return (node.after if step >= node.begins(steps) else node.before), 1.0
+    return node.options[step % len(node.options)], 1.0
+
+
+def timeline(prompt: Prompt, steps: int) -> list[tuple[int, tuple[Span, ...]]]:
+    """(first step, words) of every stretch of the run with the same words; one for a prompt that does not change."""
+    stretches = [(0, at_step(prompt, 0, steps))]
+    for step in range(1, steps if prompt.changing else 1):
+        spans = at_step(prompt, step, steps)
+        if spans != stretches[-1][1]:
+            stretches.append((step, spans))
+    return stretches
