@@ -1,0 +1,1 @@
+"""Tests of presets, styles and words."""
