@@ -45,14 +45,12 @@ class Index:
         self._db = self._open()
 
     def _open(self) -> sqlite3.Connection:
-        """The file; in memory where the folder cannot be written. A damaged or older file is moved aside."""
+        """The file; in memory where the disk refuses. A damaged or older file is moved aside."""
         try:
             return self._prepared(sqlite3.connect(self.path, check_same_thread=False, timeout=10))
         except sqlite3.OperationalError as error:
-            if not self.path.exists():
-                log.warning("The index of the outputs stays in memory: %s", error)
-                return self._only_in_memory()
-            self._aside(str(error))
+            log.warning("The index of the outputs stays in memory: %s", error)
+            return self._only_in_memory()
         except sqlite3.DatabaseError as error:
             self._aside(str(error))
         try:
@@ -100,6 +98,16 @@ class Index:
     def lost(self) -> bool:
         """Whether somebody deleted the file under the open connection."""
         return not self._in_memory and not self.path.exists()
+
+    def move_into_memory(self) -> None:
+        """Go on in memory with what is known, when the disk takes no more rows; the next start catches the file up."""
+        with self._lock:
+            if self._in_memory:
+                return
+            memory = sqlite3.connect(":memory:", check_same_thread=False)
+            self._db.backup(memory)
+            self._db.close()
+            self._db, self._in_memory = memory, True
 
     def start_again(self) -> None:
         """Throw everything away."""

@@ -233,17 +233,26 @@ class Archive:
         if not self._refreshing.acquire(blocking=wait):
             return 0
         try:
-            if self.index.lost:
-                self.index.start_again()
-            return refresh(self.root, self.index)
+            return self._refreshed()
         except sqlite3.Error as error:
             log.warning("The index could not be brought up to date: %s", error)
-            if isinstance(error, sqlite3.OperationalError) and self.index.path.exists():
-                return 0        # a full disk or a lock: the old rows are still good
-            self.index.start_again()
-            return refresh(self.root, self.index)
+            return 0
         finally:
             self._refreshing.release()
+
+    def _refreshed(self) -> int:
+        """Once more with an index that can be written, when this one cannot."""
+        if self.index.lost:
+            self.index.start_again()
+        try:
+            return refresh(self.root, self.index)
+        except sqlite3.OperationalError as error:       # a full or read-only disk, or another process's lock
+            log.warning("The index of the outputs goes on in memory: %s", error)
+            self.index.move_into_memory()
+        except sqlite3.Error as error:
+            log.warning("The index failed: %s", error)
+            self.index.start_again()
+        return refresh(self.root, self.index)
 
     def rebuild(self) -> int:
         """Make the index anew from the files alone. Returns how many there are."""

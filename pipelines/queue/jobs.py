@@ -61,7 +61,6 @@ class JobQueue:
 
     def start(self) -> None:
         """Raises StudioError when another studio holds the data folder, or the file was written by a later version."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
         try:
             store = Store(self._path)
@@ -191,13 +190,19 @@ class JobQueue:
     def resume(self) -> None:
         with self._changed:
             self._stored(self._workers.flush)
+            self._workers.held = ""
             self._stored(lambda: self._store.set_state("paused", ""))
             self._changed.notify_all()
 
     @property
     def paused(self) -> str:
         """Why no further job begins; "" when they do."""
-        return self._store.state("paused")
+        return self._workers.held or self._store.state("paused")
+
+    @property
+    def volatile(self) -> str:
+        """Why jobs would not survive a restart (a full or read-only disk at the start); "" when they do."""
+        return self._store.volatile
 
     # -- looking -------------------------------------------------------------------------------------------------------
 

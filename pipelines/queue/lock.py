@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from pathlib import Path
@@ -24,6 +25,7 @@ class InstanceLock:
     def acquire(self) -> None:
         """Raises StudioError naming the process that holds it."""
         try:
+            self._pid.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except Timeout:
             raise self._held() from None
@@ -33,7 +35,10 @@ class InstanceLock:
                 raise self._held() from None
         if self._holder():
             log.warning("The last studio (process %d) ended without closing; its lock was stale.", self._holder())
-        self._pid.write_text(str(os.getpid()), encoding="ascii")
+        try:
+            self._pid.write_text(str(os.getpid()), encoding="ascii")
+        except OSError as error:
+            log.warning("The data folder takes no lock: %s", error)
 
     def _held(self) -> StudioError:
         return StudioError(f"Queue: the data folder is used by another studio (process {self._holder() or 'unknown'}). "
@@ -47,5 +52,6 @@ class InstanceLock:
         return int(text) if text.isdigit() and len(text) < 10 else 0
 
     def release(self) -> None:
-        self._pid.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):      # a disk that has become read-only
+            self._pid.unlink(missing_ok=True)
         self._lock.release()

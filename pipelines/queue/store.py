@@ -22,22 +22,27 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """One connection behind one lock. Methods raise sqlite3.Error when the disk refuses."""
+    """One connection behind one lock. Methods raise sqlite3.Error when the disk refuses.
+
+    volatile: why jobs are kept in memory only (a full or read-only disk at the start), "" when they are on the disk.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.volatile = ""
         try:
-            self._db = self._open()
+            self._db = self._open(str(path))
+        except sqlite3.OperationalError as error:
+            self.volatile = str(error)
+            log.warning("The queue's file cannot be opened (%s); jobs are kept in memory only.", error)
+            self._db = self._open(":memory:")
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise StudioError(f"Queue: its file cannot be opened ({error}).") from error
             self._aside(error)
-            self._db = self._open()
+            self._db = self._open(str(path))
 
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, check_same_thread=False, timeout=10)
+    def _open(self, where: str) -> sqlite3.Connection:
+        db = sqlite3.connect(where, check_same_thread=False, timeout=10)
         try:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA:

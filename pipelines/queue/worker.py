@@ -22,11 +22,15 @@ log = logging.getLogger(__name__)
 
 
 class Workers:
-    """`live` holds running jobs, and ended ones the disk would not take; it is guarded by `changed`."""
+    """Fields are guarded by `changed`.
+
+    live: running jobs, and ended ones the disk would not take.   held: why no further job begins, though no user paused.
+    """
 
     def __init__(self, store: Store, run: Callable[[Job, Emit], None], changed: threading.Condition) -> None:
         self.store, self._run, self._changed = store, run, changed
         self.live: dict[str, Live] = {}
+        self.held = ""
         self._threads: list[threading.Thread] = []
         self._stopping = False
 
@@ -70,7 +74,7 @@ class Workers:
     def _next(self, device: int) -> Live | None:
         """The next job, taken off the disk."""
         try:
-            job = None if self._stopping or self.store.state("paused") else self.store.take()
+            job = None if self._stopping or self.held or self.store.state("paused") else self.store.take()
         except sqlite3.Error as error:
             log.warning("No job can be taken from the queue: %s", error)
             return None
@@ -82,6 +86,8 @@ class Workers:
 
     def _ended(self, live: Live) -> None:
         """Write how it went; what cannot be written stays in memory and is tried again."""
+        if live.storage_failed:             # every further picture would meet the same full disk
+            self.held = live.error
         if self.live.get(live.job.id) is not live:      # a retry was quicker and has written it
             return
         try:
@@ -93,8 +99,6 @@ class Workers:
     def _settle(self, live: Live) -> None:
         self.store.end(live.as_job())
         del self.live[live.job.id]
-        if live.storage_failed:             # every further picture would meet the same full disk
-            self.store.set_state("paused", live.error)
 
     def _notify(self) -> None:
         with self._changed:

@@ -211,6 +211,29 @@ def test_a_clock_that_runs_backwards_changes_no_order(open_queue: Open, monkeypa
     assert queue.watch(last).seconds >= 0
 
 
+def test_a_folder_that_takes_no_file_keeps_jobs_in_memory(tmp_path: Path, open_queue: Open) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    queue = open_queue()
+    assert queue.volatile == "unable to open database file"
+    assert queue.wait(queue.submit(THREE), 10).status is Status.DONE
+
+
+def test_a_full_disk_holds_the_queue_even_if_that_cannot_be_written(
+    open_queue: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(job: Job, emit: Emit) -> None:
+        raise StorageError("Outputs: finished, not saved.")
+
+    queue = open_queue(run)
+    first, second = queue.submit(REQUEST), queue.submit(REQUEST)
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "end", full)
+        queue.wait(first, 10)
+        assert (queue.wait(second, 0.2).status, queue.paused) == (Status.QUEUED, "Outputs: finished, not saved.")
+    queue.resume()
+    assert queue.wait(second, 10).status is Status.FAILED
+
+
 def test_a_queue_that_is_not_open_says_so(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match=r"^Queue: it is not open\. Start the studio first\.$"):
         JobQueue(tmp_path / "q.sqlite", print).submit(REQUEST)
