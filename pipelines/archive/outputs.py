@@ -5,7 +5,6 @@ The files are the truth. The index, the thumbnails and the folder's order are ma
 
 from __future__ import annotations
 
-import errno
 import io
 import logging
 import shutil
@@ -26,6 +25,7 @@ from pipelines.archive.facts import facts
 from pipelines.archive.favourites import Favourites
 from pipelines.archive.index import Index, condition, row_of
 from pipelines.archive.item import Item, NotSaved, difference
+from pipelines.archive.moving import changed, move, why
 from pipelines.archive.names import TRASH, inside, next_number
 from pipelines.archive.scan import clean, refresh
 from pipelines.archive.thumbnails import Thumbnails
@@ -34,15 +34,8 @@ from pipelines.spec.errors import FieldError, StorageError
 from pipelines.spec.request import GenerationRequest
 
 KEPT_UNSAVED = 32       # pictures held in memory when the disk is full
-WHY = {errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "the disk quota is used up",
-       errno.EROFS: "the outputs folder is read-only", errno.EACCES: "the outputs folder is read-only"}
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-
-def why(error: OSError) -> str:
-    """The reason in words, without the path."""
-    return WHY.get(error.errno or 0) or (error.strerror or "unknown error").lower()
 
 
 class Archive:
@@ -177,7 +170,7 @@ class Archive:
         """Mark a picture, or take the mark away. Raises FieldError, StorageError."""
         self.open(file)
         names = frozenset({file})
-        self._changed(lambda: self.favourites.change(add=names) if on else self.favourites.change(remove=names))
+        changed(lambda: self.favourites.change(add=names) if on else self.favourites.change(remove=names))
 
     def trash(self, file: str) -> str:
         """Move a picture to the trash. Returns its name there, for `restore`. Raises FieldError, StorageError."""
@@ -192,39 +185,19 @@ class Archive:
         self.refresh()
         gone = [item.file for item in self._ask(lambda: self.index.find(*condition("", True), 1_000_000, 0))]
         for file in gone:
-            self._changed(partial(self._disk.remove, self.root / TRASH / file))
+            changed(partial(self._disk.remove, self.root / TRASH / file))
             self.thumbnails.forget(file)
         self._ask(lambda: self.index.remove(gone, trashed=True))
         alive = frozenset(f for f in gone if (self.root / f).exists())
-        self._changed(lambda: self.favourites.change(remove=frozenset(gone) - alive))
+        changed(lambda: self.favourites.change(remove=frozenset(gone) - alive))
         return len(gone)
 
     def _move(self, file: str, into_trash: bool) -> str:
         source = self.open(file, trash=not into_trash)
-        wanted = (self.root / TRASH if into_trash else self.root) / file
-        self._changed(lambda: wanted.parent.mkdir(parents=True, exist_ok=True))
-        target, number = wanted, 1
-        while True:
-            try:
-                self._changed(partial(self._disk.publish, source, target))
-                break
-            except FileExistsError:
-                target, number = wanted.with_stem(f"{wanted.stem}-{number}"), number + 1
-        self._changed(lambda: self._disk.remove(source))
-        for folder in (target.parent, source.parent):
-            self._changed(partial(self._disk.fsync, folder))
-        name = target.relative_to(self.root / TRASH if into_trash else self.root).as_posix()
+        base = self.root / TRASH if into_trash else self.root
+        name = move(self._disk, source, base, file)
         self.refresh()
         return name
-
-    def _changed(self, change: Callable[[], object]) -> None:
-        """Do it; an error of the disk becomes one line. A taken name stays a FileExistsError."""
-        try:
-            change()
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise StorageError(f"Outputs: nothing was changed - {why(error)}.") from error
 
     # -- the index -----------------------------------------------------------------------------------------------------
 
