@@ -45,7 +45,7 @@ class TextEncoder:
     tokenizer: str
     prefix: str
     layout: str
-    pad_token: str = "<|endoftext|>"    # noqa: S105  (a token of a vocabulary, not a secret)
+    padding: str = "<|endoftext|>"
     unused_layers: int = 0
 
 

@@ -19,7 +19,7 @@ from pipelines.families.family import (
 )
 from pipelines.spec.geometry import Size
 
-ENCODER = TextEncoder("text_encoder", "tokenizer", "cond_stage_model.model.", "openclip", pad_token="!", unused_layers=1)
+ENCODER = TextEncoder("text_encoder", "tokenizer", "cond_stage_model.model.", "openclip", padding="!", unused_layers=1)
 
 
 def detect(shapes: Shapes) -> Detected | None:

@@ -22,7 +22,7 @@ from pipelines.families.family import (
 from pipelines.spec.geometry import Size
 
 FIRST = TextEncoder("text_encoder", "tokenizer", "conditioner.embedders.0.transformer.", "clip")
-SECOND = TextEncoder("text_encoder_2", "tokenizer_2", "conditioner.embedders.1.model.", "openclip", pad_token="!")
+SECOND = TextEncoder("text_encoder_2", "tokenizer_2", "conditioner.embedders.1.model.", "openclip", padding="!")
 REFINER_PREFIX = "conditioner.embedders.0.model."
 REFINER = "this is the SDXL refiner, which only finishes a picture that an SDXL base has begun"
 USE_BASE = "Choose an SDXL base checkpoint."

@@ -21,7 +21,7 @@ from pipelines.loading.environment import prepare_environment
 
 prepare_environment()
 
-import torch  # after the environment stands
+import torch  # noqa: E402  (the environment must stand first)
 
 NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 

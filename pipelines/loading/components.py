@@ -7,7 +7,7 @@ must be there. Knows neither budgets nor pipelines.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pipelines.families import TextEncoder
 from pipelines.families.architecture import read_config, text_config, text_prefix, unet_config, vae_config
@@ -15,19 +15,11 @@ from pipelines.families.family import UNET, VAE_PREFIX
 from pipelines.loading.compat import torch
 from pipelines.loading.folder import weight_files
 from pipelines.loading.header import Header, read_header
-from pipelines.loading.library import ModelFile
+from pipelines.loading.model_file import ModelFile
+from pipelines.loading.modules import DIFFUSERS_CLASSES, Tensors, as_named_in, empty_diffusers, empty_text, filled
 from pipelines.loading.tensors import read_tensors, stored_bytes
 from pipelines.loading.vocabulary import clip_tokenizer
 from pipelines.spec.errors import FieldError, ModelFileError, shown
-
-Tensors = dict[str, torch.Tensor]
-DIFFUSERS_CLASSES = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
-# Fields of a text encoder's config that reach transformers. An allow-list: a config can name code to load.
-TEXT_FIELDS = ("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers",
-               "num_attention_heads", "max_position_embeddings", "hidden_act", "layer_norm_eps", "attention_dropout",
-               "bos_token_id", "eos_token_id", "pad_token_id")
-IGNORED = ("position_ids", "logit_scale", "text_projection")    # in files, not in every class
-OLD_ATTENTION = ((".query.", ".to_q."), (".key.", ".to_k."), (".value.", ".to_v."), (".proj_attn.", ".to_out.0."))
 
 
 def with_weights(model: ModelFile) -> list[str]:
@@ -35,26 +27,28 @@ def with_weights(model: ModelFile) -> list[str]:
     return ["unet", "vae", *(encoder.component for encoder in model.family.encoders)]
 
 
-def component_bytes(model: ModelFile, component: str, dtype: torch.dtype) -> int:
-    """What the component will hold in memory as `dtype`, from the headers."""
+def component_bytes(model: ModelFile, component: str, dtype: torch.dtype, header: Header | None = None) -> int:
+    """What the component will hold in memory as `dtype`, from the headers. `header`: a single file's, if it is read."""
     if model.is_folder:
         headers = [read_header(path, model.name) for path in weight_files(model.path / component, model.name)]
         return sum(stored_bytes(header, header.tensors, dtype) for header in headers)
-    header = read_header(model.path, model.name)
+    header = header or read_header(model.path, model.name)
     return stored_bytes(header, _keys(header, _prefix(model, component)), dtype)
 
 
-def load_module(model: ModelFile, component: str, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
+def load_module(model: ModelFile, component: str, dtype: torch.dtype, mapping: bool,
+                header: Header | None = None) -> torch.nn.Module:
     """The component in evaluation mode on the CPU. Raises ModelFileError.
 
     mapping: its weights will stay on the CPU, so that they may be mapped (see `tensors.py`).
+    header: that of a single file, when it is read already; the file is checked against it.
     """
     if model.is_folder:
         module = _from_folder(model, component, dtype, mapping)
         if component == "vae":      # diffusers' default is True, and saved folders of every family carry it
-            module.register_to_config(force_upcast=model.family.vae_in_fp32)
+            cast(Any, module).register_to_config(force_upcast=model.family.vae_in_fp32)
         return module
-    header = read_header(model.path, model.name)
+    header = header or read_header(model.path, model.name)
     try:
         if component == "vae":
             return _vae(model, header, VAE_PREFIX, _config_dir(model), dtype, mapping)
@@ -107,7 +101,7 @@ def load_tokenizer(model: ModelFile, encoder: TextEncoder, cache: Path) -> Any:
         from transformers import CLIPTokenizer
 
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    return clip_tokenizer(cache, encoder.pad_token)
+    return clip_tokenizer(cache, encoder.padding)
 
 
 def _config_dir(model: ModelFile) -> Path:
@@ -138,7 +132,7 @@ def _unet(model: ModelFile, header: Header, dtype: torch.dtype, mapping: bool) -
 
     config = unet_config(model.family, header.shapes)
     tensors = read_tensors(model.path, header, _keys(header, UNET), dtype, model.name, mapping)
-    return _filled(_empty_diffusers("unet", config), convert_ldm_unet_checkpoint(tensors, config), model.name, "UNet")
+    return filled(empty_diffusers("unet", config), convert_ldm_unet_checkpoint(tensors, config), model.name, "UNet")
 
 
 def _vae(file: ModelFile, header: Header, prefix: str, configs: Path, dtype: torch.dtype,
@@ -153,7 +147,7 @@ def _vae(file: ModelFile, header: Header, prefix: str, configs: Path, dtype: tor
     if f"{prefix}encoder.down_blocks.0.resnets.0.conv1.weight" not in header.tensors:
         bare = {key.removeprefix(prefix): value for key, value in tensors.items()}
         tensors = convert_ldm_vae_checkpoint(bare, config)
-    return _filled(_empty_diffusers("vae", config), tensors, file.name, "VAE")
+    return filled(empty_diffusers("vae", config), tensors, file.name, "VAE")
 
 
 def _text(model: ModelFile, component: str, header: Header, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
@@ -161,7 +155,7 @@ def _text(model: ModelFile, component: str, header: Header, dtype: torch.dtype, 
 
     encoder = _encoder(model, component)
     config = text_config(model.family, encoder, header.shapes)
-    module = _empty_text(config)
+    module = empty_text(config)
     tensors = read_tensors(model.path, header, _keys(header, encoder.prefix), dtype, model.name, mapping)
     if encoder.layout == "openclip":
         tensors = convert_open_clip_checkpoint(module, tensors, prefix=encoder.prefix)
@@ -170,7 +164,7 @@ def _text(model: ModelFile, component: str, header: Header, dtype: torch.dtype, 
     else:
         start = encoder.prefix + text_prefix(encoder, header.shapes)
         tensors = {"text_model." + key.removeprefix(start): value for key, value in tensors.items()}
-    return _filled(module, _as_named_in(module, tensors), model.name, component)
+    return filled(module, as_named_in(module, tensors), model.name, component)
 
 
 def _from_folder(model: ModelFile, component: str, dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
@@ -183,65 +177,8 @@ def _from_folder(model: ModelFile, component: str, dtype: torch.dtype, mapping: 
         if config.get("_class_name") != DIFFUSERS_CLASSES[component]:
             raise ModelFileError(model.name, f"its {component} is a {shown(config.get('_class_name'), 40)}",
                                  f"This version runs {DIFFUSERS_CLASSES[component]}.")
-        module = _empty_diffusers(component, config)
+        module = empty_diffusers(component, config)
     else:
-        module = _empty_text(config)
-        tensors = _as_named_in(module, tensors)
-    return _filled(module, tensors, model.name, component)
-
-
-def _empty_diffusers(component: str, config: dict[str, Any]) -> torch.nn.Module:
-    import diffusers
-    from accelerate import init_empty_weights
-
-    with init_empty_weights():
-        return getattr(diffusers, DIFFUSERS_CLASSES[component]).from_config(config)
-
-
-def _empty_text(config: dict[str, Any]) -> torch.nn.Module:
-    from accelerate import init_empty_weights
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-    from transformers.initialization import no_init_weights
-
-    projected = config.get("architectures") == ["CLIPTextModelWithProjection"]
-    known = {name: config[name] for name in TEXT_FIELDS if name in config}
-    with init_empty_weights(), no_init_weights():
-        return (CLIPTextModelWithProjection if projected else CLIPTextModel)(CLIPTextConfig(**known))
-
-
-def _as_named_in(module: torch.nn.Module, tensors: Tensors) -> Tensors:
-    """Text-encoder tensors under this module's names: transformers 5.6 dropped `text_model.` from one of two classes."""
-    wrapped = hasattr(module, "text_model")
-    bare = {key.removeprefix("text_model."): value for key, value in tensors.items()}
-    projection = "text_projection.weight"
-    return {("text_model." if wrapped and key != projection else "") + key: value for key, value in bare.items()}
-
-
-def _filled(module: torch.nn.Module, tensors: Tensors, name: str, what: str) -> torch.nn.Module:
-    """`module` with `tensors` as its weights: assigned, not copied. Raises ModelFileError when one lacks or does not fit."""
-    wanted = module.state_dict()
-    if any(old in key for key in tensors for old, _ in OLD_ATTENTION):
-        tensors = {_new_name(key): value for key, value in tensors.items()}
-    missing = [key for key in wanted if key not in tensors]
-    if missing:
-        raise ModelFileError(name, f"its {what} lacks {len(missing)} of {len(wanted)} tensors ({shown(missing[0], 60)} …)",
-                             "The file is damaged or of an unknown layout.")
-    for key, value in wanted.items():
-        given = tensors[key]
-        if given.shape != value.shape:
-            raise ModelFileError(name, f"{what} tensor {shown(key, 60)} has the shape {tuple(given.shape)}, "
-                                 f"not {tuple(value.shape)}", "The file is of an unknown layout.")
-    foreign = [key for key in tensors if key not in wanted and not any(word in key for word in IGNORED)]
-    if foreign:
-        raise ModelFileError(name, f"its {what} holds {len(foreign)} unknown tensors ({shown(foreign[0], 60)} …)",
-                             "It is of an unknown layout.")
-    module.load_state_dict({key: tensors[key] for key in wanted}, strict=True, assign=True)
-    return module.requires_grad_(False).eval()
-
-
-def _new_name(key: str) -> str:
-    """Attention names of diffusers before 0.18."""
-    if ".attentions." in key:
-        for old, new in OLD_ATTENTION:
-            key = key.replace(old, new)
-    return key
+        module = empty_text(config)
+        tensors = as_named_in(module, tensors)
+    return filled(module, tensors, model.name, component)

@@ -70,10 +70,9 @@ def _walk(folder: Path, root: Path, kind: str, group: Sequence[str], seen: set[t
     except OSError:
         return      # gone, not readable, or a link in a circle: nothing to list
     names = {entry.name for entry in entries}
-    if group or kind == "" and folder != root or "model_index.json" in names:
-        if "model_index.json" in names or "unet" in names and (folder / "unet" / "config.json").is_file():
-            yield _folder(folder, root, kind, group, state)
-            return
+    if "model_index.json" in names or ("unet" in names and (folder / "unet" / "config.json").is_file()):
+        yield _folder(folder, root, kind, group, state)
+        return
     for entry in entries:
         path = folder / entry.name
         if _is_dir(entry):

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import stat
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,8 +134,7 @@ def _parse(text: bytes, size: int, name: str) -> tuple[dict[str, TensorInfo], di
     def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            seen: set[str] = set()
-            twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+            twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
             raise ModelFileError(name, f"its header names {shown(twice, 40)} twice", AGAIN)
         return found
 

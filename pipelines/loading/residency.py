@@ -25,6 +25,7 @@ from pipelines.loading.components import (
     with_weights,
 )
 from pipelines.loading.device import Budget, Device
+from pipelines.loading.header import read_header
 from pipelines.loading.latent_rgb import LatentRgb, latent_rgb
 from pipelines.loading.library import AUTOMATIC, Library, ModelFile
 from pipelines.loading.store import Key, Store
@@ -112,17 +113,18 @@ class Residency:
             if emit is not None:
                 emit(Stage(f"Loading {model.name}"))
             self._forget_old_versions({*keys.values()})
-            sizes = sum(vae.size if name == "vae" and vae is not None else component_bytes(model, name, dtype)
+            header = None if model.is_folder else read_header(model.path, model.name)
+            sizes = sum(vae.size if name == "vae" and vae is not None else component_bytes(model, name, dtype, header)
                         for name in missing)
             self._store.make_room(keys.values(), sizes)
         for name in missing:
             mapping = self.device.is_main_memory
             loaded = (load_vae_file(vae, model, dtype, mapping) if name == "vae" and vae is not None
-                      else load_module(model, name, dtype, mapping))
+                      else load_module(model, name, dtype, mapping, header))
             self._store.put(keys[name], loaded, sources[name].name)
         self._store.make_room(keys.values(), 0)
         self._store.bring(keys.values())
-        return {name: self._store.get(key) for name, key in keys.items()}
+        return {name: module for name, key in keys.items() if (module := self._store.get(key)) is not None}
 
     def _forget_old_versions(self, wanted: set[Key]) -> None:
         """A file replaced on disk: its old weights will not be asked for again."""
@@ -146,7 +148,7 @@ class Residency:
 
     def _tokenizer(self, model: ModelFile, encoder: Any) -> Any:
         where = f"{model.path}:{model.version}:{encoder.tokenizer}" if model.is_folder else ""
-        key = (where, encoder.pad_token)
+        key = (where, encoder.padding)
         if key not in self._tokenizers:
             cache = self.library.cache or Path(gettempdir()) / "atelier-cache"
             self._tokenizers[key] = load_tokenizer(model, encoder, cache)

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import gc
 import sys
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -72,16 +73,15 @@ class Store:
                 if self.device_bytes() + waiting + missing_bytes <= self.budget.vram:
                     break
                 self._move(self._held[key], on_device=False)
-        dropped = False
+        dropped: list[Key] = []
+        wanted = self.main_memory_bytes() + missing_bytes
         for key in others:
-            if self.main_memory_bytes() + missing_bytes <= self.budget.ram:
+            if wanted <= self.budget.ram:
                 break
             if self.device.is_main_memory or not self._held[key].on_device:
-                del self._held[key]
-                dropped = True
-        if dropped:
-            give_memory_back()
-            self.device.empty_cache()
+                dropped.append(key)
+                wanted -= self._held[key].bytes
+        self._forget(dropped)
 
     def bring(self, keys: Collection[Key]) -> None:
         """Have these components on the device, where the policy keeps them."""
@@ -91,12 +91,7 @@ class Store:
 
     def drop(self, unwanted: Callable[[Key], bool]) -> None:
         """Drop every component `unwanted` names."""
-        keys = [key for key in self._held if unwanted(key)]
-        for key in keys:
-            del self._held[key]
-        if keys:
-            give_memory_back()
-            self.device.empty_cache()
+        self._forget([key for key in self._held if unwanted(key)])
 
     def held(self) -> list[tuple[Key, Held]]:
         """Least recently used first."""
@@ -107,6 +102,14 @@ class Store:
 
     def main_memory_bytes(self) -> int:
         return sum(h.bytes for h in self._held.values() if self.device.is_main_memory or not h.on_device)
+
+    def _forget(self, keys: list[Key]) -> None:
+        if not keys:
+            return
+        modules = [weakref.ref(self._held.pop(key).module) for key in keys]
+        # A full collection costs 0.1 s and is needed only when a pipeline in a reference circle still holds one.
+        give_memory_back(collect=any(module() is not None for module in modules))
+        self.device.empty_cache()
 
     def _move(self, held: Held, on_device: bool) -> None:
         if held.on_device == on_device or self.device.is_main_memory:
@@ -122,9 +125,10 @@ def module_bytes(module: torch.nn.Module) -> int:
     return sum({t.data_ptr(): t.nbytes for t in tensors if t.device.type != "meta"}.values())
 
 
-def give_memory_back() -> None:
+def give_memory_back(collect: bool = True) -> None:
     """Return freed blocks to the system: glibc keeps blocks below 32 MB for itself, which adds up over checkpoints."""
-    gc.collect()
+    if collect:
+        gc.collect()
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)

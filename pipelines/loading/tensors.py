@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, cast
 
 from pipelines.loading.compat import torch
 from pipelines.loading.header import AGAIN, Header, TensorInfo
@@ -56,8 +57,9 @@ def stored_bytes(header: Header, keys: Iterable[str], dtype: torch.dtype | None)
         info = header.tensors[key]
         stored = DTYPES.get(info.dtype)
         length = info.end - info.start
-        cast = stored is not None and dtype is not None and stored.is_floating_point
-        total += length // stored.itemsize * dtype.itemsize if cast else length
+        if stored is not None and dtype is not None and stored.is_floating_point:
+            length = length // stored.itemsize * dtype.itemsize
+        total += length
     return total
 
 
@@ -66,13 +68,13 @@ def _target(info: TensorInfo, dtype: torch.dtype | None) -> torch.dtype:
     return dtype if dtype is not None and stored.is_floating_point else stored
 
 
-def _check_version(file: BinaryIO, header: Header, name: str) -> None:
+def _check_version(file: FileIO, header: Header, name: str) -> None:
     state = os.fstat(file.fileno())
     if (state.st_size, state.st_mtime_ns) != (header.size, header.mtime_ns):
         raise ModelFileError(name, "it changed on disk while it was opened", "Refresh the list of models, then start again.")
 
 
-def _read(file: BinaryIO, rows: list[tuple[str, TensorInfo]], dtype: torch.dtype | None,
+def _read(file: FileIO, rows: list[tuple[str, TensorInfo]], dtype: torch.dtype | None,
           name: str) -> dict[str, torch.Tensor]:
     casts = [info.end - info.start for _, info in rows if _target(info, dtype) != DTYPES[info.dtype]]
     scratch = torch.empty(max(casts, default=0), dtype=torch.uint8)
@@ -90,9 +92,9 @@ def _read(file: BinaryIO, rows: list[tuple[str, TensorInfo]], dtype: torch.dtype
     return found
 
 
-def _fill(file: BinaryIO, info: TensorInfo, raw: torch.Tensor, name: str) -> None:
+def _fill(file: FileIO, info: TensorInfo, raw: torch.Tensor, name: str) -> None:
     file.seek(info.start)
-    view = memoryview(raw.numpy())
+    view = memoryview(cast(Any, raw.numpy()))
     while view:
         count = file.readinto(view)
         if not count:

@@ -60,7 +60,8 @@ def clip_tokenizer(cache: Path, pad_token: str = END) -> Any:
 
     model = json.loads(tokenizer_json(cache).read_text(encoding="utf-8"))["model"]
     pairs = [tuple(pair) for pair in model["merges"]]
-    return CLIPTokenizer(vocab=model["vocab"], merges=pairs, pad_token=pad_token, model_max_length=77)
+    make: Any = CLIPTokenizer       # its annotation of merges says list[str]; the library below wants pairs
+    return make(vocab=model["vocab"], merges=pairs, pad_token=pad_token, model_max_length=77)
 
 
 def _tokenizer() -> Any:
