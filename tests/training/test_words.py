@@ -10,7 +10,9 @@ def words(tmp_path_factory):
     return teach_vocabulary(tmp_path_factory.mktemp("words"), pictures=600)
 
 
-@pytest.mark.parametrize("text", ["a red car, in the snow", "рожевий кіт", "naïve café", "猫と雪", "😀🏔️ ok", "(weights:1.2) [x]", "under_score #1!"])
+@pytest.mark.parametrize(
+    "text", ["a red car, in the snow", "рожевий кіт", "naïve café", "猫と雪", "😀🏔️ ok", "(weights:1.2) [x]", "under_score #1!"]
+)
 def test_any_text_comes_back(words, text):
     ids = words(text, truncation=False).input_ids
     assert words.unk_token_id not in ids[1:-1]

@@ -65,7 +65,7 @@ def test_truth_maps_lie_on_the_picture(seed):
     found = truth(scene)
     shape = (scene.height, scene.width)
     assert found.depth.shape == found.owners.shape == found.outline.shape == shape and found.normals.shape == (*shape, 3)
-    assert 0 <= found.depth.min() and found.depth.max() <= 1
+    assert found.depth.min() >= 0 and found.depth.max() <= 1
     assert np.allclose(np.linalg.norm(found.normals, axis=-1), 1, atol=1e-5)
     assert found.owners.max() == len(scene.things) + len(scene.people)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from . import base, export, latents, text, vae
-from .run import Plan
+from pipelines.training.mini import base, export, latents, text, vae
+from pipelines.training.mini.crew import Crew
+from pipelines.training.mini.run import Plan
 
 
 def main() -> None:
@@ -23,6 +24,8 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, nargs=2, default=(0, 20), help="range of latent chunks of 1000 pictures")
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--cfg", type=float, default=7.0)
+    parser.add_argument("--crew", type=int, default=1, help="processes that train the base together")
+    parser.add_argument("--rank", type=int, default=0, help="which of them this is")
     parser.add_argument("--batch", type=int, default=16)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -32,7 +35,7 @@ def main() -> None:
         return
     plan = Plan(given.work, given.minutes, given.seed, given.device, given.batch, peak=1e-3 if given.stage == "base" else 2e-3)
     if given.stage == "base":
-        base.train(plan)
+        base.train(plan, Crew(plan, given.rank, given.crew))
     if given.stage == "latents":
         latents.fill(plan, range(*given.chunks))
     if given.stage == "export":

@@ -8,14 +8,23 @@ from random import Random
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 
-from . import text
-from .latents import Cache
-from .run import Average, Clock, Plan, adamw, keep, log, recall
-from .world.captions import caption
-from .world.scene import FIRST, Curriculum, sample
+from pipelines.training.mini import text
+from pipelines.training.mini.crew import Crew
+from pipelines.training.mini.latents import Cache
+from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.world.captions import caption
+from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
 
-SCHEDULE = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.02, "beta_schedule": "scaled_linear", "prediction_type": "v_prediction",
-            "clip_sample": False, "timestep_spacing": "leading", "steps_offset": 1}
+SCHEDULE = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.02,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction",
+    "clip_sample": False,
+    "timestep_spacing": "leading",
+    "steps_offset": 1,
+}
 SILENT = 0.1  # share of empty captions, for classifier-free guidance
 GAMMA = 5.0
 
@@ -23,23 +32,30 @@ GAMMA = 5.0
 def build() -> UNet2DConditionModel:
     """A random UNet for 16x16x8 latents and 192 wide text."""
     return UNet2DConditionModel(
-        sample_size=16, in_channels=8, out_channels=8, block_out_channels=(64, 128, 192), layers_per_block=1,
+        sample_size=16,
+        in_channels=8,
+        out_channels=8,
+        block_out_channels=(96, 160, 192),
+        layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=192, attention_head_dim=4, norm_num_groups=16,
+        cross_attention_dim=192,
+        attention_head_dim=4,
+        norm_num_groups=16,
     ).to(memory_format=torch.channels_last)
 
 
 def weights(alphas: torch.Tensor) -> torch.Tensor:
     """Loss weight of each timestep for v: full at high noise, where words decide; capped at low noise as in min-SNR (2303.09556).
 
-    Plain min-SNR multiplies v's loss by min(SNR, 5)/(SNR + 1), which vanishes at high noise; a short training then learns textures before contents.
+    Plain min-SNR multiplies v's loss by min(SNR, 5)/(SNR + 1), which vanishes at high noise;
+    a short training then learns textures before contents.
     """
     ratio = alphas / (1 - alphas)
     return (ratio.clamp(max=GAMMA) + 1) / (ratio + 1)
 
 
-def train(plan: Plan, mix: Curriculum = FIRST) -> None:
+def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
     """Train (or resume) for the plan's minutes on the cache, which may grow meanwhile."""
     torch.manual_seed(plan.seed)
     words, reader, model = text.tokenizer(plan), text.finished(plan).to(plan.device), build()
@@ -53,10 +69,11 @@ def train(plan: Plan, mix: Curriculum = FIRST) -> None:
         optimiser.load_state_dict(state["optimiser"])
         average.mean, average.steps, step = [m.to(plan.device) for m in state["mean"]], state["step"], state["step"]
     alphas = DDPMScheduler(**SCHEDULE).alphas_cumprod.to(plan.device)
-    weight, cache, rng = weights(alphas), Cache(plan.work / "latents"), Random(plan.seed + step)
+    weight, cache, rng = weights(alphas), Cache(plan.work / "latents"), Random(plan.seed + step + 7919 * crew.rank)
+    torch.manual_seed(plan.seed + step + 7919 * crew.rank)
     cache.refresh()
     seen, last, kept = [], time.monotonic(), time.monotonic()
-    while clock.share < 1:
+    while crew.meet(step, average.live, clock.share < 1):
         for group in optimiser.param_groups:
             group["lr"] = clock.rate(step)
         rows = torch.tensor([rng.randrange(len(cache.seeds)) for _ in range(plan.batch)])
@@ -70,12 +87,31 @@ def train(plan: Plan, mix: Curriculum = FIRST) -> None:
         average.update()
         seen.append(float(loss.detach()))
         step += 1
-        if step % 50 == 0 or clock.share >= 1:
-            log(plan, "base", step=step, minutes=clock.spent / 60, loss=sum(seen) / len(seen), rate=clock.rate(step), pace=(time.monotonic() - last) / len(seen),
-                pictures=cache.refresh())
+        if step % 50 == 0:
+            if crew.leads:
+                log(
+                    plan,
+                    "base",
+                    step=step,
+                    minutes=clock.spent / 60,
+                    loss=sum(seen) / len(seen),
+                    rate=clock.rate(step),
+                    pace=(time.monotonic() - last) / len(seen),
+                    pictures=len(cache.seeds),
+                )
+            cache.refresh()
             seen, last = [], time.monotonic()
-        if time.monotonic() - kept > 180 or clock.share >= 1:
-            keep(plan.work / "base.pt", {"model": model.state_dict(), "mean": average.mean, "optimiser": optimiser.state_dict(), "step": step, "spent": clock.spent})
+        if crew.leads and (time.monotonic() - kept > 180 or clock.share >= 1):
+            keep(
+                plan.work / "base.pt",
+                {
+                    "model": model.state_dict(),
+                    "mean": average.mean,
+                    "optimiser": optimiser.state_dict(),
+                    "step": step,
+                    "spent": clock.spent,
+                },
+            )
             kept = time.monotonic()
 
 
@@ -85,11 +121,17 @@ def context(reader: torch.nn.Module, words: object, said: list[str], plan: Plan)
     return reader(text.encode(words, said).to(plan.device)).last_hidden_state
 
 
-def learn(model: UNet2DConditionModel, clean: torch.Tensor, states: torch.Tensor, noise_level: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+def learn(
+    model: UNet2DConditionModel, clean: torch.Tensor, states: torch.Tensor, noise_level: tuple[torch.Tensor, torch.Tensor]
+) -> torch.Tensor:
     """Weighted error of v on one noised batch; timesteps are stratified over the batch, which calms the gradient."""
     alphas, weight = noise_level
     count, device = len(clean), clean.device
-    at = ((torch.arange(count, device=device) + torch.rand(count, device=device)) / count * len(alphas)).long().clamp(max=len(alphas) - 1)
+    at = (
+        ((torch.arange(count, device=device) + torch.rand(count, device=device)) / count * len(alphas))
+        .long()
+        .clamp(max=len(alphas) - 1)
+    )
     signal, noise = alphas[at].sqrt()[:, None, None, None], (1 - alphas[at]).sqrt()[:, None, None, None]
     dust = torch.randn_like(clean)
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):

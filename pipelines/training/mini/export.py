@@ -8,14 +8,19 @@ from pathlib import Path
 import torch
 from diffusers import DPMSolverMultistepScheduler, PNDMScheduler, StableDiffusionPipeline
 
-from . import base, latents, text, vae
-from .pictures import sheet
-from .run import Plan, recall
+from pipelines.training.mini import base, latents, text, vae
+from pipelines.training.mini.pictures import sheet
+from pipelines.training.mini.run import Plan, recall
 
 PROMPTS = (
-    "a red car, in the snow", "a photo of a white cat at night", "snowy mountains behind a green meadow at sunset",
+    "a red car, in the snow",
+    "a photo of a white cat at night",
+    "snowy mountains behind a green meadow at sunset",
     "a young lady with pink hair, cowboy shot, evening, street, Tokyo, cold neon lights, denim jacket, black jeans",
-    "a blue car on the beach by day", "a black dog in a park at sunset", "a yellow house in the mountains", "a boy with brown hair, red sweater, in the snow",
+    "a blue car on the beach by day",
+    "a black dog in a park at sunset",
+    "a yellow house in the mountains",
+    "a boy with brown hair, red sweater, in the snow",
 )
 
 
@@ -27,8 +32,15 @@ def assemble(plan: Plan) -> StableDiffusionPipeline:
         coder = latents.fold(coder, norm)
     scheduler = PNDMScheduler(skip_prk_steps=True, **{k: v for k, v in base.SCHEDULE.items() if k != "clip_sample"})
     return StableDiffusionPipeline(
-        vae=coder, text_encoder=text.finished(plan), tokenizer=text.tokenizer(plan), unet=base.finished(plan), scheduler=scheduler,
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+        vae=coder,
+        text_encoder=text.finished(plan),
+        tokenizer=text.tokenizer(plan),
+        unet=base.finished(plan),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
 
 
 def export(plan: Plan, folder: Path) -> None:

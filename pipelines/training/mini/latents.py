@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
-from . import vae
-from .pictures import renders
-from .run import Plan, keep, recall
-from .world.scene import FIRST, Curriculum
+from pipelines.training.mini import vae
+from pipelines.training.mini.pictures import renders
+from pipelines.training.mini.run import Plan, keep, recall
+from pipelines.training.mini.world.scene import FIRST, Curriculum
 
 CHUNK = 1000
 
@@ -58,7 +58,7 @@ def fold(model: AutoencoderKL, norm: dict[str, torch.Tensor]) -> AutoencoderKL:
         before, after = model.quant_conv, model.post_quant_conv
         before.weight[:count] /= std[:, None, None, None]
         before.bias[:count] = (before.bias[:count] - mean) / std
-        after.bias += (after.weight[:, :, 0, 0] @ mean)
+        after.bias += after.weight[:, :, 0, 0] @ mean
         after.weight *= std[None, :, None, None]
     return model
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .world.draw import draw
-from .world.scene import Curriculum, sample
+from pipelines.training.mini.world.draw import draw
+from pipelines.training.mini.world.scene import Curriculum, sample
 
 HELD_OUT = 10_000_000  # seeds from here on are never trained on
 

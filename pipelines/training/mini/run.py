@@ -74,7 +74,10 @@ class Average:
 def adamw(model: torch.nn.Module, decay: float = 0.01) -> torch.optim.AdamW:
     """AdamW that decays matrices only."""
     live = [p for p in model.parameters() if p.requires_grad]
-    groups = [{"params": [p for p in live if p.ndim > 1], "weight_decay": decay}, {"params": [p for p in live if p.ndim <= 1], "weight_decay": 0.0}]
+    groups = [
+        {"params": [p for p in live if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in live if p.ndim <= 1], "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-8)
 
 

@@ -13,11 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from .pictures import HELD_OUT
-from .run import Average, Clock, Plan, adamw, keep, log, recall
-from .world.captions import Caption, caption
-from .world.labels import VALUES
-from .world.scene import WIDE, sample
+from pipelines.training.mini.pictures import HELD_OUT
+from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.world.captions import Caption, caption
+from pipelines.training.mini.world.labels import VALUES
+from pipelines.training.mini.world.scene import WIDE, sample
 
 TOKENS = 77
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
@@ -31,7 +31,13 @@ def teach_vocabulary(folder: Path, seed: int = 0, pictures: int = 20_000) -> CLI
     rng = Random(seed)
     bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation(), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Punctuation(),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     trainer = trainers.BpeTrainer(vocab_size=VOCABULARY - 516, end_of_word_suffix="</w>", show_progress=False)
     bpe.train_from_iterator((caption(sample(k, WIDE), rng).text for k in range(pictures)), trainer)
     learned = json.loads(bpe.to_str())["model"]["merges"]
@@ -43,18 +49,45 @@ def teach_vocabulary(folder: Path, seed: int = 0, pictures: int = 20_000) -> CLI
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps({w: k for k, w in enumerate(words)}, ensure_ascii=False))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
-    (folder / "special_tokens_map.json").write_text(json.dumps({"bos_token": BOS, "eos_token": EOS, "pad_token": EOS, "unk_token": EOS}, indent=2))
-    (folder / "tokenizer_config.json").write_text(json.dumps({
-        "tokenizer_class": "CLIPTokenizer", "bos_token": BOS, "eos_token": EOS, "pad_token": EOS, "unk_token": EOS, "add_prefix_space": False,
-        "do_lower_case": True, "errors": "replace", "model_max_length": TOKENS}, indent=2))
+    (folder / "special_tokens_map.json").write_text(
+        json.dumps({"bos_token": BOS, "eos_token": EOS, "pad_token": EOS, "unk_token": EOS}, indent=2)
+    )
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(
+            {
+                "tokenizer_class": "CLIPTokenizer",
+                "bos_token": BOS,
+                "eos_token": EOS,
+                "pad_token": EOS,
+                "unk_token": EOS,
+                "add_prefix_space": False,
+                "do_lower_case": True,
+                "errors": "replace",
+                "model_max_length": TOKENS,
+            },
+            indent=2,
+        )
+    )
     return CLIPTokenizer.from_pretrained(folder)
 
 
 def build(vocabulary: int, eos: int, bos: int) -> CLIPTextModel:
     """A random text encoder: 77 tokens to (77, 192)."""
-    return CLIPTextModel(CLIPTextConfig(
-        vocab_size=vocabulary, hidden_size=192, intermediate_size=768, num_hidden_layers=3, num_attention_heads=6, max_position_embeddings=TOKENS,
-        hidden_act="quick_gelu", projection_dim=192, bos_token_id=bos, eos_token_id=eos, pad_token_id=eos))
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=vocabulary,
+            hidden_size=192,
+            intermediate_size=768,
+            num_hidden_layers=3,
+            num_attention_heads=6,
+            max_position_embeddings=TOKENS,
+            hidden_act="quick_gelu",
+            projection_dim=192,
+            bos_token_id=bos,
+            eos_token_id=eos,
+            pad_token_id=eos,
+        )
+    )
 
 
 def tokenizer(plan: Plan) -> CLIPTokenizer:
@@ -91,13 +124,16 @@ class Reader(nn.Module):
 
 def targets(captions: list[Caption]) -> torch.Tensor:
     """(n, attributes): 0 where the text is silent, else 1 + the value's index."""
-    return torch.tensor([[1 + values.index(c.states[name]) if name in c.states else 0 for name, values in VALUES.items()] for c in captions])
+    return torch.tensor(
+        [[1 + values.index(c.states[name]) if name in c.states else 0 for name, values in VALUES.items()] for c in captions]
+    )
 
 
 def train(plan: Plan) -> None:
     """Teach the text encoder to state what a caption states; the UNet then starts from words that already mean something.
 
-    Pictures are not needed for this, so it runs beside the autoencoder. CLIP learns the same from pairs, at a thousand times the cost.
+    Pictures are not needed for this, so it runs beside the autoencoder.
+    CLIP learns the same from pairs, at a thousand times the cost.
     """
     torch.manual_seed(plan.seed)
     words = tokenizer(plan)
@@ -124,7 +160,14 @@ def train(plan: Plan) -> None:
         seen.append((float(loss), float(right)))
         step += 1
         if step % 50 == 0 or clock.share >= 1:
-            log(plan, "text", step=step, loss=sum(s[0] for s in seen) / len(seen), right=sum(s[1] for s in seen) / len(seen), pace=(time.monotonic() - last) / len(seen))
+            log(
+                plan,
+                "text",
+                step=step,
+                loss=sum(s[0] for s in seen) / len(seen),
+                right=sum(s[1] for s in seen) / len(seen),
+                pace=(time.monotonic() - last) / len(seen),
+            )
             seen, last = [], time.monotonic()
     average.swap()
     keep(plan.work / "text.pt", {"model": both.state_dict()})

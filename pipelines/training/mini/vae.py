@@ -9,10 +9,10 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
-from .carry import begin_as_blur
-from .pictures import HELD_OUT, crops, renders, sheet, to_picture
-from .run import Average, Clock, Plan, adamw, keep, log, recall
-from .world.scene import Curriculum
+from pipelines.training.mini.carry import begin_as_blur
+from pipelines.training.mini.pictures import HELD_OUT, crops, renders, sheet, to_picture
+from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.world.scene import Curriculum
 
 WORLD = Curriculum(wander=1.0, several=0.2, odd=0.3, styles=(0.94, 0.0, 0.03, 0.0, 0.03))
 CROP = 128
@@ -21,12 +21,20 @@ CROP = 128
 def build() -> AutoencoderKL:
     """A random autoencoder: 256x256x3 to 16x16x8.
 
-    One norm group: with 8 groups on 8 channels every channel is normalised alone, and the picture's absolute colour is lost on the way.
+    One norm group: with 8 groups on 8 channels every channel is normalised alone,
+    and the picture's absolute colour is lost on the way.
     """
     channels = (8, 16, 32, 64, 128)
     model = AutoencoderKL(
-        block_out_channels=channels, down_block_types=("DownEncoderBlock2D",) * 5, up_block_types=("UpDecoderBlock2D",) * 5,
-        layers_per_block=1, latent_channels=8, norm_num_groups=1, mid_block_add_attention=False, sample_size=256, scaling_factor=1.0,
+        block_out_channels=channels,
+        down_block_types=("DownEncoderBlock2D",) * 5,
+        up_block_types=("UpDecoderBlock2D",) * 5,
+        layers_per_block=1,
+        latent_channels=8,
+        norm_num_groups=1,
+        mid_block_add_attention=False,
+        sample_size=256,
+        scaling_factor=1.0,
     )
     begin_as_blur(model)
     with torch.no_grad():  # the spread of the posterior is a constant e^-3: sampling it changes nothing one could see
@@ -94,14 +102,31 @@ def train(plan: Plan, decoder_only: bool = False) -> None:
         seen.append(float(pixels))
         step += 1
         if step % 50 == 0:
-            log(plan, stage, step=step, minutes=clock.spent / 60, loss=sum(seen) / len(seen), rate=clock.rate(step), pace=(time.monotonic() - last) / 50)
+            log(
+                plan,
+                stage,
+                step=step,
+                minutes=clock.spent / 60,
+                loss=sum(seen) / len(seen),
+                rate=clock.rate(step),
+                pace=(time.monotonic() - last) / 50,
+            )
             seen, last = [], time.monotonic()
         if step % 400 == 0 or clock.share >= 1:
             average.swap()
             log(plan, stage, step=step, psnr=psnr(model, plan, stage))
             average.swap()
-            keep(plan.work / f"{stage}.pt", {"stage": stage, "model": model.state_dict(), "mean": average.mean, "optimiser": optimiser.state_dict(),
-                                             "step": step, "spent": clock.spent})
+            keep(
+                plan.work / f"{stage}.pt",
+                {
+                    "stage": stage,
+                    "model": model.state_dict(),
+                    "mean": average.mean,
+                    "optimiser": optimiser.state_dict(),
+                    "step": step,
+                    "spent": clock.spent,
+                },
+            )
 
 
 def learn(model: AutoencoderKL, true: torch.Tensor, decoder_only: bool, plan: Plan) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,9 +7,21 @@ from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
 
-from .labels import labels
-from .scene import Person, Scene
-from .words import FRAMING_WORDS, LANDSCAPES, LIGHT_WORDS, NEON_WORDS, PERSON_WORDS, PLACE_WORDS, PREFIXES, QUALITY, STYLE_WORDS, THING_WORDS, TIME_WORDS
+from pipelines.training.mini.world.labels import labels
+from pipelines.training.mini.world.scene import Person, Scene
+from pipelines.training.mini.world.words import (
+    FRAMING_WORDS,
+    LANDSCAPES,
+    LIGHT_WORDS,
+    NEON_WORDS,
+    PERSON_WORDS,
+    PLACE_WORDS,
+    PREFIXES,
+    QUALITY,
+    STYLE_WORDS,
+    THING_WORDS,
+    TIME_WORDS,
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ def thing_words(scene: Scene, w: _Writer) -> str:
         article = w.pick(("a ", "a ", "one ", ""))
         return ("an " if article == "a " and (colour + one)[0] in "aeiou" else article) + colour + one
     w.say("count")
-    return f"{ {2: 'two', 3: 'three'}[count]} {colour}{many}"
+    return f"{ {2: 'two', 3: 'three'}[count] } {colour}{many}"
 
 
 def person_words(person: Person, w: _Writer) -> tuple[str, list[str]]:
@@ -98,16 +110,34 @@ def person_words(person: Person, w: _Writer) -> tuple[str, list[str]]:
     w.say("subject", "count")
     facts: list[tuple[str, tuple[str, ...]]] = []
     if person.hair != "bald":
-        facts.append((w.pick((f"{person.hair_colour} hair", f"{person.hair_colour} hair", f"{person.hair} {person.hair_colour} hair", f"{person.hair_colour} {person.hair} hair")), ("hair colour",)))
+        facts.append(
+            (
+                w.pick(
+                    (
+                        f"{person.hair_colour} hair",
+                        f"{person.hair_colour} hair",
+                        f"{person.hair} {person.hair_colour} hair",
+                        f"{person.hair_colour} {person.hair} hair",
+                    )
+                ),
+                ("hair colour",),
+            )
+        )
         if person.hair in facts[-1][0].split():
             facts[-1] = (facts[-1][0], ("hair colour", "hair"))
     elif person.kind != "baby":
         facts.append(("bald head", ("hair",)))
-    cloth = {("jacket", "blue"): "denim jacket", ("jacket", "black"): "leather jacket"}.get((person.top, person.top_colour), "") if w.often(0.5) else ""
+    cloth = (
+        {("jacket", "blue"): "denim jacket", ("jacket", "black"): "leather jacket"}.get((person.top, person.top_colour), "")
+        if w.often(0.5)
+        else ""
+    )
     facts.append((cloth or f"{person.top_colour} {person.top}", ("top", "top colour")))
     if person.top != "dress" and w.truth.get("framing") != "close-up":
         facts.append((f"{person.bottom_colour} {person.bottom}", ("bottom", "bottom colour")))
-    facts += [(text, (name,)) for held, text, name in ((person.glasses, "glasses", "glasses"), (person.beard, "beard", "beard")) if held]
+    facts += [
+        (text, (name,)) for held, text, name in ((person.glasses, "glasses", "glasses"), (person.beard, "beard", "beard")) if held
+    ]
     if person.hat:
         facts.append((w.pick((f"{person.hat} hat", f"{person.hat} cap")), ("hat",)))
     if person.skin != "fair" and w.often(0.4):
@@ -121,7 +151,9 @@ def person_words(person: Person, w: _Writer) -> tuple[str, list[str]]:
     phrase = w.pick(("a ", "a ", "one ", "")) + noun
     inside = [t for t, names in kept if names[0] not in ("pose",)][: w.rng.choice((0, 1, 2))]
     if inside:
-        phrase += " with " + " and ".join(t if t.endswith(("hair", "jeans", "trousers", "glasses", "skin")) else f"a {t}" for t in inside)
+        phrase += " with " + " and ".join(
+            t if t.endswith(("hair", "jeans", "trousers", "glasses", "skin")) else f"a {t}" for t in inside
+        )
     return phrase, [t for t, _ in kept if t not in inside]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from PIL import Image
 
-from .paint import Painter
-from .palette import LIGHTS
-from .people import paint_person
-from .places import paint_place
-from .scene import Scene
-from .styles import finish
-from .things import paint_thing
+from pipelines.training.mini.world.paint import Painter
+from pipelines.training.mini.world.palette import LIGHTS
+from pipelines.training.mini.world.people import paint_person
+from pipelines.training.mini.world.places import paint_place
+from pipelines.training.mini.world.scene import Scene
+from pipelines.training.mini.world.styles import finish
+from pipelines.training.mini.world.things import paint_thing
 
 
 def record(scene: Scene) -> Painter:

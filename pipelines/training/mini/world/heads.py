@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .paint import Painter, Point
-from .palette import COLOURS, HAIR, SKIN, Colour, darker, lighter, mix
-from .scene import Person
+from pipelines.training.mini.world.paint import Painter, Point
+from pipelines.training.mini.world.palette import COLOURS, HAIR, SKIN, Colour, darker, lighter, mix
+from pipelines.training.mini.world.scene import Person
 
 INK: Colour = (52, 42, 52)
 
@@ -19,7 +19,15 @@ def paint_hair_back(p: Painter, person: Person, crown: Point, head: float) -> No
         p.box((x - 0.56 * head, top + 0.2 * head), (1.12 * head, 0.88 * head), back, radius=0.3 * head)
     elif person.hair == "ponytail":
         side = person.facing
-        p.line(((x + side * 0.36 * head, top + 0.3 * head), (x + side * 0.74 * head, top + 0.52 * head), (x + side * 0.7 * head, top + 1.2 * head)), 0.27 * head, back)
+        p.line(
+            (
+                (x + side * 0.36 * head, top + 0.3 * head),
+                (x + side * 0.74 * head, top + 0.52 * head),
+                (x + side * 0.7 * head, top + 1.2 * head),
+            ),
+            0.27 * head,
+            back,
+        )
     elif person.hair == "bun":
         p.disc((x, top - 0.02 * head), 0.25 * head, back)
 
@@ -33,8 +41,18 @@ def paint_head(p: Painter, person: Person, crown: Point, head: float) -> None:
     paint_face(p, person, crown, head)
     if person.beard:
         tone = HAIR[person.hair_colour]
-        p.poly(((x - 0.45 * head, top + 0.6 * head), (x - 0.36 * head, top + 0.92 * head), (x, top + 1.1 * head), (x + 0.36 * head, top + 0.92 * head),
-                (x + 0.45 * head, top + 0.6 * head), (x + 0.24 * head, top + 0.72 * head), (x - 0.24 * head, top + 0.72 * head)), tone)
+        p.poly(
+            (
+                (x - 0.45 * head, top + 0.6 * head),
+                (x - 0.36 * head, top + 0.92 * head),
+                (x, top + 1.1 * head),
+                (x + 0.36 * head, top + 0.92 * head),
+                (x + 0.45 * head, top + 0.6 * head),
+                (x + 0.24 * head, top + 0.72 * head),
+                (x - 0.24 * head, top + 0.72 * head),
+            ),
+            tone,
+        )
         p.arc((x, top + 0.76 * head), (0.11 * head, 0.07 * head), (10, 170), 0.04 * head, mix((214, 92, 92), skin, 0.2))
     paint_fringe(p, person, crown, head)
     if person.glasses:
@@ -54,9 +72,19 @@ def paint_face(p: Painter, person: Person, crown: Point, head: float) -> None:
         p.oval(eye, 0.062 * head * big, 0.085 * head * big, INK)
         p.disc((eye[0] + 0.018 * head, eye[1] - 0.03 * head), 0.024 * head * big, (255, 255, 255))
         p.oval((x + side * 0.29 * head, top + 0.72 * head), 0.085 * head, 0.055 * head, (240, 110, 110, 110))
-        p.arc((eye[0], eye[1] - 0.1 * head), (0.08 * head, 0.06 * head), (205, 335), 0.028 * head, darker(HAIR[person.hair_colour], 0.3))
+        p.arc(
+            (eye[0], eye[1] - 0.1 * head),
+            (0.08 * head, 0.06 * head),
+            (205, 335),
+            0.028 * head,
+            darker(HAIR[person.hair_colour], 0.3),
+        )
         if person.kind in ("woman", "girl"):
-            p.line(((eye[0] + side * 0.05 * head, eye[1] - 0.05 * head), (eye[0] + side * 0.1 * head, eye[1] - 0.09 * head)), 0.028 * head, INK)
+            p.line(
+                ((eye[0] + side * 0.05 * head, eye[1] - 0.05 * head), (eye[0] + side * 0.1 * head, eye[1] - 0.09 * head)),
+                0.028 * head,
+                INK,
+            )
     p.line(((x - 0.02 * head, top + 0.69 * head), (x + 0.02 * head, top + 0.69 * head)), 0.035 * head, darker(skin, 0.22))
     if not person.beard:
         p.arc((x, top + 0.75 * head), (0.12 * head, 0.08 * head), (10, 170), 0.04 * head, (206, 84, 92))
@@ -69,13 +97,31 @@ def paint_fringe(p: Painter, person: Person, crown: Point, head: float) -> None:
         if person.kind == "baby":
             p.arc((x, top + 0.1 * head), (0.07 * head, 0.07 * head), (150, 400), 0.035 * head, tone)
         return
-    points = [(x - 0.5 * head, top + 0.52 * head), (x - 0.49 * head, top + 0.3 * head), (x - 0.34 * head, top + 0.08 * head), (x - 0.12 * head, top - 0.02 * head),
-              (x + 0.14 * head, top - 0.02 * head), (x + 0.36 * head, top + 0.08 * head), (x + 0.49 * head, top + 0.3 * head), (x + 0.5 * head, top + 0.52 * head),
-              (x + 0.38 * head, top + 0.36 * head), (x + person.facing * 0.16 * head, top + 0.26 * head), (x - person.facing * 0.05 * head, top + 0.38 * head), (x - 0.38 * head, top + 0.36 * head)]
+    points = [
+        (x - 0.5 * head, top + 0.52 * head),
+        (x - 0.49 * head, top + 0.3 * head),
+        (x - 0.34 * head, top + 0.08 * head),
+        (x - 0.12 * head, top - 0.02 * head),
+        (x + 0.14 * head, top - 0.02 * head),
+        (x + 0.36 * head, top + 0.08 * head),
+        (x + 0.49 * head, top + 0.3 * head),
+        (x + 0.5 * head, top + 0.52 * head),
+        (x + 0.38 * head, top + 0.36 * head),
+        (x + person.facing * 0.16 * head, top + 0.26 * head),
+        (x - person.facing * 0.05 * head, top + 0.38 * head),
+        (x - 0.38 * head, top + 0.36 * head),
+    ]
     p.poly(points, tone)
     if person.hair == "short":
         for dx in (-0.26, -0.06, 0.16):
-            p.poly([(x + (dx - 0.08) * head, top + 0.05 * head), (x + (dx + 0.04) * head, top - 0.1 * head), (x + (dx + 0.16) * head, top + 0.05 * head)], tone)
+            p.poly(
+                [
+                    (x + (dx - 0.08) * head, top + 0.05 * head),
+                    (x + (dx + 0.04) * head, top - 0.1 * head),
+                    (x + (dx + 0.16) * head, top + 0.05 * head),
+                ],
+                tone,
+            )
     if person.hair in ("long", "bob"):
         low = 1.25 if person.hair == "long" else 0.95
         for side in (-1, 1):
@@ -86,7 +132,21 @@ def paint_fringe(p: Painter, person: Person, crown: Point, head: float) -> None:
 def paint_hat(p: Painter, colour: Colour, crown: Point, head: float) -> None:
     """A knitted cap with a brim and a pompom."""
     x, top = crown
-    p.poly(((x - 0.5 * head, top + 0.28 * head), (x - 0.42 * head, top + 0.02 * head), (x - 0.22 * head, top - 0.14 * head), (x + 0.22 * head, top - 0.14 * head),
-            (x + 0.42 * head, top + 0.02 * head), (x + 0.5 * head, top + 0.28 * head)), colour)
-    p.box((x - 0.54 * head, top + 0.2 * head), (1.08 * head, 0.16 * head), darker(colour, 0.18) if sum(colour) > 200 else lighter(colour, 0.2), radius=0.07 * head)
+    p.poly(
+        (
+            (x - 0.5 * head, top + 0.28 * head),
+            (x - 0.42 * head, top + 0.02 * head),
+            (x - 0.22 * head, top - 0.14 * head),
+            (x + 0.22 * head, top - 0.14 * head),
+            (x + 0.42 * head, top + 0.02 * head),
+            (x + 0.5 * head, top + 0.28 * head),
+        ),
+        colour,
+    )
+    p.box(
+        (x - 0.54 * head, top + 0.2 * head),
+        (1.08 * head, 0.16 * head),
+        darker(colour, 0.18) if sum(colour) > 200 else lighter(colour, 0.2),
+        radius=0.07 * head,
+    )
     p.disc((x, top - 0.2 * head), 0.12 * head, lighter(colour, 0.4))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .palette import Colour, Paint, lit
+from pipelines.training.mini.world.palette import Colour, Paint, lit
 
 Point = tuple[float, float]
 SUPERSAMPLING = 2
@@ -61,7 +61,9 @@ class Painter:
         shade = colour if raw else (*lit(colour[:3], self.light), *colour[3:])
         self.shapes.append(Shape(kind, tuple(points), shade, width, self.owner, self.depth, self.near, **more))  # type: ignore[arg-type]
 
-    def sky(self, bottom: float, stops: tuple[Colour, ...], left: float = 0.0, top: float = 0.0, right: float | None = None) -> None:
+    def sky(
+        self, bottom: float, stops: tuple[Colour, ...], left: float = 0.0, top: float = 0.0, right: float | None = None
+    ) -> None:
         """A vertical gradient of the stops from `top` to `bottom`."""
         right = float(self.width) if right is None else right
         self._add("sky", ((left, top), (right, bottom)), stops[0], raw=True, stops=stops)

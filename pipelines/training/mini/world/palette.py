@@ -9,18 +9,42 @@ from types import MappingProxyType
 Colour = tuple[int, int, int]
 Paint = tuple[int, int, int] | tuple[int, int, int, int]
 
-COLOURS: Mapping[str, Colour] = MappingProxyType({
-    "red": (218, 58, 52), "orange": (240, 138, 48), "yellow": (248, 204, 66), "green": (78, 158, 84),
-    "blue": (58, 112, 196), "purple": (134, 88, 182), "pink": (244, 142, 176), "white": (250, 247, 240),
-    "black": (48, 45, 56), "brown": (136, 88, 58), "grey": (150, 153, 162),
-})
-HAIR: Mapping[str, Colour] = MappingProxyType({
-    "black": (46, 40, 48), "brown": (112, 70, 46), "blonde": (240, 203, 112), "red": (196, 84, 44),
-    "pink": (246, 128, 178), "blue": (74, 128, 206), "white": (232, 230, 232), "purple": (146, 98, 190),
-})
-SKIN: Mapping[str, Colour] = MappingProxyType({
-    "pale": (255, 226, 204), "fair": (250, 208, 178), "tan": (222, 170, 128), "brown": (164, 112, 80), "dark": (112, 74, 56),
-})
+COLOURS: Mapping[str, Colour] = MappingProxyType(
+    {
+        "red": (218, 58, 52),
+        "orange": (240, 138, 48),
+        "yellow": (248, 204, 66),
+        "green": (78, 158, 84),
+        "blue": (58, 112, 196),
+        "purple": (134, 88, 182),
+        "pink": (244, 142, 176),
+        "white": (250, 247, 240),
+        "black": (48, 45, 56),
+        "brown": (136, 88, 58),
+        "grey": (150, 153, 162),
+    }
+)
+HAIR: Mapping[str, Colour] = MappingProxyType(
+    {
+        "black": (46, 40, 48),
+        "brown": (112, 70, 46),
+        "blonde": (240, 203, 112),
+        "red": (196, 84, 44),
+        "pink": (246, 128, 178),
+        "blue": (74, 128, 206),
+        "white": (232, 230, 232),
+        "purple": (146, 98, 190),
+    }
+)
+SKIN: Mapping[str, Colour] = MappingProxyType(
+    {
+        "pale": (255, 226, 204),
+        "fair": (250, 208, 178),
+        "tan": (222, 170, 128),
+        "brown": (164, 112, 80),
+        "dark": (112, 74, 56),
+    }
+)
 NEON: tuple[Colour, ...] = ((255, 72, 160), (64, 224, 240), (255, 214, 84), (160, 104, 255), (255, 110, 90))
 
 
@@ -34,12 +58,16 @@ class Light:
     disc: Colour
 
 
-LIGHTS: Mapping[str, Light] = MappingProxyType({
-    "morning": Light(((148, 206, 240), (206, 228, 236), (255, 232, 196)), (1.0, 0.98, 0.92), (1.0, 0.99, 0.95), (255, 244, 190)),
-    "day": Light(((74, 160, 234), (128, 198, 244), (198, 234, 250)), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (255, 232, 104)),
-    "sunset": Light(((98, 70, 146), (232, 112, 116), (255, 194, 112)), (0.98, 0.80, 0.74), (1.0, 0.90, 0.84), (255, 226, 130)),
-    "night": Light(((16, 20, 56), (32, 42, 92), (60, 74, 132)), (0.50, 0.56, 0.80), (0.90, 0.89, 0.98), (250, 246, 214)),
-})
+LIGHTS: Mapping[str, Light] = MappingProxyType(
+    {
+        "morning": Light(
+            ((148, 206, 240), (206, 228, 236), (255, 232, 196)), (1.0, 0.98, 0.92), (1.0, 0.99, 0.95), (255, 244, 190)
+        ),
+        "day": Light(((74, 160, 234), (128, 198, 244), (198, 234, 250)), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (255, 232, 104)),
+        "sunset": Light(((98, 70, 146), (232, 112, 116), (255, 194, 112)), (0.98, 0.80, 0.74), (1.0, 0.90, 0.84), (255, 226, 130)),
+        "night": Light(((16, 20, 56), (32, 42, 92), (60, 74, 132)), (0.50, 0.56, 0.80), (0.90, 0.89, 0.98), (250, 246, 214)),
+    }
+)
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:

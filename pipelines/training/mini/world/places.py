@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from random import Random
 
-from .indoors import paint_room, paint_street
-from .paint import Painter
-from .palette import LIGHTS, Colour, darker, lighter, mix
-from .scene import Scene
+from pipelines.training.mini.world.ground import blossoms, land, ridge, tufts
+from pipelines.training.mini.world.paint import Painter
+from pipelines.training.mini.world.palette import LIGHTS, Colour, darker, mix
+from pipelines.training.mini.world.plants import cactus, fir, palm
+from pipelines.training.mini.world.scene import Scene
+from pipelines.training.mini.world.town import paint_park, paint_room, paint_street
 
 
 def paint_place(p: Painter, scene: Scene) -> None:
@@ -19,8 +20,15 @@ def paint_place(p: Painter, scene: Scene) -> None:
         paint_room(p, scene, rng)
         return
     paint_sky(p, scene, rng)
-    {"meadow": meadow, "beach": beach, "street": paint_street, "desert": desert, "snow": snow,
-     "mountains": mountains, "park": park}[scene.place](p, scene, rng)
+    {
+        "meadow": meadow,
+        "beach": beach,
+        "street": paint_street,
+        "desert": desert,
+        "snow": snow,
+        "mountains": mountains,
+        "park": paint_park,
+    }[scene.place](p, scene, rng)
 
 
 def hash_of(word: str) -> int:
@@ -37,7 +45,12 @@ def paint_sky(p: Painter, scene: Scene, rng: Random) -> None:
         side = rng.choice((0.2, 0.8))
         if scene.time == "night":
             for _ in range(26):
-                p.disc((rng.random() * w, rng.random() * edge * 0.9), rng.choice((0.003, 0.0045, 0.006)) * u, (255, 250, 220, 220), raw=True)
+                p.disc(
+                    (rng.random() * w, rng.random() * edge * 0.9),
+                    rng.choice((0.003, 0.0045, 0.006)) * u,
+                    (255, 250, 220, 220),
+                    raw=True,
+                )
             centre = (side * w, edge * 0.3)
             p.disc(centre, 0.1 * u, (250, 246, 214, 36), raw=True)
             p.disc(centre, 0.068 * u, light.disc, raw=True)
@@ -51,7 +64,12 @@ def paint_sky(p: Painter, scene: Scene, rng: Random) -> None:
             p.disc((side * w, edge * height), radius, light.disc, raw=True)
         tone = {"night": (58, 66, 116), "sunset": (255, 178, 150)}.get(scene.time, (255, 255, 255))
         for k in range(rng.choice((1, 2, 2))):
-            cloud(p, ((1 - side + rng.uniform(-0.12, 0.12) + k * (side - 0.5)) * w, edge * (0.22 + 0.2 * k)), u * rng.uniform(0.07, 0.1), tone)
+            cloud(
+                p,
+                ((1 - side + rng.uniform(-0.12, 0.12) + k * (side - 0.5)) * w, edge * (0.22 + 0.2 * k)),
+                u * rng.uniform(0.07, 0.1),
+                tone,
+            )
 
 
 def cloud(p: Painter, at: tuple[float, float], size: float, tone: Colour) -> None:
@@ -61,39 +79,6 @@ def cloud(p: Painter, at: tuple[float, float], size: float, tone: Colour) -> Non
     p.disc((x, y - size * 0.25), size * 0.75, tone, raw=True)
     p.disc((x + size * 0.9, y), size * 0.55, tone, raw=True)
     p.box((x - size * 1.35, y), (size * 2.75, size * 0.5), tone, radius=size * 0.25, raw=True)
-
-
-def ridge(p: Painter, base: float, swing: tuple[float, float, float], colour: Colour) -> None:
-    """A rolling hill line; swing is (amplitude in pixels, waves over the width, phase)."""
-    rise, waves, phase = swing
-    line = [(p.width * k / 24, base - rise * (0.5 + 0.5 * math.sin(phase + waves * 2 * math.pi * k / 24))) for k in range(25)]
-    p.poly([*line, (p.width, p.height), (0, p.height)], colour)
-
-
-def land(p: Painter, scene: Scene, colour: Colour) -> None:
-    """The ground from the horizon to the lower edge, with a lighter far band."""
-    edge = scene.horizon * p.height
-    with p.item(0, 0.8, 0.05):
-        p.box((0, edge), (p.width, p.height - edge), colour)
-        p.box((0, edge), (p.width, p.unit * 0.03), lighter(colour, 0.18))
-
-
-def tufts(p: Painter, scene: Scene, rng: Random, colour: Colour) -> None:
-    """Short strokes of grass in the foreground."""
-    edge, u = scene.horizon * p.height, p.unit
-    for _ in range(9):
-        x, y = rng.random() * p.width, edge + (0.1 + 0.88 * rng.random()) * (p.height - edge)
-        for lean in (-0.012, 0.0, 0.012):
-            p.line(((x, y), (x + lean * u, y - 0.024 * u)), 0.007 * u, colour)
-
-
-def blossoms(p: Painter, scene: Scene, rng: Random) -> None:
-    """Little flowers scattered on the grass."""
-    edge, u = scene.horizon * p.height, p.unit
-    for _ in range(8):
-        at = (rng.random() * p.width, edge + (0.12 + 0.85 * rng.random()) * (p.height - edge))
-        p.disc(at, 0.013 * u, rng.choice(((255, 255, 250), (250, 214, 90), (246, 150, 180))))
-        p.disc(at, 0.005 * u, (240, 170, 60))
 
 
 def meadow(p: Painter, scene: Scene, rng: Random) -> None:
@@ -130,23 +115,20 @@ def beach(p: Painter, scene: Scene, rng: Random) -> None:
         palm(p, (side * w, shore + 0.1 * h), 0.42 * u, 1 if side < 0.5 else -1)
 
 
-def palm(p: Painter, foot: tuple[float, float], size: float, lean: int) -> None:
-    """A palm tree that leans into the picture."""
-    x, y = foot
-    top = (x + lean * size * 0.18, y - size)
-    p.line(((x, y), (x + lean * size * 0.05, y - size * 0.5), top), size * 0.09, (150, 104, 70))
-    for dx, dy in ((-0.42, 0.02), (-0.32, 0.2), (0.42, 0.02), (0.32, 0.2), (-0.2, -0.2), (0.2, -0.2)):
-        tip = (top[0] + dx * size, top[1] + dy * size)
-        bend = (top[0] + dx * size * 0.5, top[1] + dy * size * 0.5 - size * 0.13)
-        p.poly((top, bend, tip, (bend[0], bend[1] + size * 0.11)), (62, 148, 86))
-
-
 def desert(p: Painter, scene: Scene, rng: Random) -> None:
     """Mesas, dunes, cacti."""
     edge, w, u = scene.horizon * p.height, p.width, p.unit
     with p.item(0, 0.92):
         at = rng.choice((0.05, 0.55)) * w
-        p.poly(((at, edge + 0.02 * u), (at + 0.05 * w, edge - 0.15 * u), (at + 0.3 * w, edge - 0.15 * u), (at + 0.38 * w, edge + 0.02 * u)), (206, 124, 84))
+        p.poly(
+            (
+                (at, edge + 0.02 * u),
+                (at + 0.05 * w, edge - 0.15 * u),
+                (at + 0.3 * w, edge - 0.15 * u),
+                (at + 0.38 * w, edge + 0.02 * u),
+            ),
+            (206, 124, 84),
+        )
         p.box((at + 0.05 * w, edge - 0.15 * u), (0.25 * w, 0.025 * u), (222, 148, 100))
     with p.item(0, 0.85):
         ridge(p, edge + 0.05 * u, (0.08 * u, 1.1, rng.random() * 6.3), (232, 178, 108))
@@ -156,27 +138,6 @@ def desert(p: Painter, scene: Scene, rng: Random) -> None:
     with p.item(0, 0.55):
         for x in (0.09, 0.93):
             cactus(p, (x * w, edge + rng.uniform(0.1, 0.2) * p.height), rng.uniform(0.2, 0.28) * u)
-
-
-def cactus(p: Painter, foot: tuple[float, float], size: float) -> None:
-    """A saguaro with two arms."""
-    x, y = foot
-    tone, wide = (86, 150, 92), size * 0.2
-    p.line(((x, y), (x, y - size)), wide, tone)
-    p.line(((x, y - size * 0.35), (x - size * 0.3, y - size * 0.4), (x - size * 0.3, y - size * 0.68)), wide * 0.7, tone)
-    p.line(((x, y - size * 0.45), (x + size * 0.28, y - size * 0.5), (x + size * 0.28, y - size * 0.78)), wide * 0.7, tone)
-    p.line(((x - wide * 0.15, y - size * 0.1), (x - wide * 0.15, y - size * 0.9)), wide * 0.12, lighter(tone, 0.3))
-
-
-def fir(p: Painter, foot: tuple[float, float], size: float, snowy: bool) -> None:
-    """A fir of three tiers, with snow on each when `snowy`."""
-    x, y = foot
-    p.box((x - size * 0.05, y - size * 0.15), (size * 0.1, size * 0.15), (112, 78, 60))
-    for k, (wide, low) in enumerate(((0.36, 0.12), (0.29, 0.38), (0.21, 0.62))):
-        bottom, top = y - size * low, y - size * (low + 0.4)
-        p.poly(((x - size * wide, bottom), (x, top), (x + size * wide, bottom)), darker((66, 138, 104), 0.1 * (2 - k)))
-        if snowy:
-            p.poly(((x - size * wide * 0.5, bottom - size * 0.2), (x, top), (x + size * wide * 0.5, bottom - size * 0.2), (x, bottom - size * 0.14)), (246, 250, 255))
 
 
 def snow(p: Painter, scene: Scene, rng: Random) -> None:
@@ -200,15 +161,32 @@ def mountains(p: Painter, scene: Scene, rng: Random) -> None:
     edge, w, u = scene.horizon * p.height, p.width, p.unit
     haze = LIGHTS[scene.time].sky[1]
     with p.item(0, 0.95):
-        for x, rise, wide, far in ((0.2, 0.34, 0.36, 0.35), (0.8, 0.32, 0.36, 0.35), (0.5 + rng.uniform(-0.1, 0.1), 0.44, 0.42, 0.0)):
+        for x, rise, wide, far in (
+            (0.2, 0.34, 0.36, 0.35),
+            (0.8, 0.32, 0.36, 0.35),
+            (0.5 + rng.uniform(-0.1, 0.1), 0.44, 0.42, 0.0),
+        ):
             rise, wide = (rise + rng.uniform(-0.03, 0.03)) * u, wide * w
             rock = mix((112, 124, 158), haze, far * 0.5)
             peak, foot = (x * w, edge - rise), edge + 0.05 * u
             p.poly(((x * w - wide, foot), peak, (x * w + wide, foot)), rock)
             p.poly((peak, (x * w + wide, foot), (x * w + wide * 0.25, foot)), darker(rock, 0.18))
             cap = 0.42
-            left, right = (x * w - wide * cap, edge - rise * (1 - cap) + cap * 0.05 * u), (x * w + wide * cap, edge - rise * (1 - cap) + cap * 0.05 * u)
-            p.poly((left, peak, right, (x * w + wide * 0.2, left[1] - rise * 0.09), (x * w + wide * 0.05, left[1] + rise * 0.05), (x * w - wide * 0.18, left[1] - rise * 0.09)), (248, 250, 255))
+            left, right = (
+                (x * w - wide * cap, edge - rise * (1 - cap) + cap * 0.05 * u),
+                (x * w + wide * cap, edge - rise * (1 - cap) + cap * 0.05 * u),
+            )
+            p.poly(
+                (
+                    left,
+                    peak,
+                    right,
+                    (x * w + wide * 0.2, left[1] - rise * 0.09),
+                    (x * w + wide * 0.05, left[1] + rise * 0.05),
+                    (x * w - wide * 0.18, left[1] - rise * 0.09),
+                ),
+                (248, 250, 255),
+            )
     white = scene.ground == "snow"
     with p.item(0, 0.85):
         ridge(p, edge + 0.05 * u, (0.05 * u, 1.3, rng.random() * 6.3), (214, 226, 242) if white else (96, 164, 96))
@@ -220,25 +198,3 @@ def mountains(p: Painter, scene: Scene, rng: Random) -> None:
         with p.item(0, 0.6, 0.05):
             tufts(p, scene, rng, (72, 148, 70))
             blossoms(p, scene, rng)
-
-
-def park(p: Painter, scene: Scene, rng: Random) -> None:
-    """Round trees, a path, a lamp and a bench."""
-    edge, w, h, u = scene.horizon * p.height, p.width, p.height, p.unit
-    with p.item(0, 0.9):
-        for k in range(8):
-            p.disc(((k + 0.3 + 0.3 * rng.random()) * w / 7.5, edge - 0.02 * u), rng.uniform(0.09, 0.13) * u, (92, 158, 104))
-    land(p, scene, (132, 198, 106))
-    with p.item(0, 0.75, 0.05):
-        p.poly(((0.47 * w, edge), (0.53 * w, edge), (0.82 * w, h), (0.18 * w, h)), (236, 214, 172))
-    with p.item(0, 0.6):
-        for x in (0.07, 0.93):
-            foot, size = edge + rng.uniform(0.08, 0.14) * h, rng.uniform(0.13, 0.16) * u
-            p.box((x * w - 0.015 * u, foot - 0.22 * u), (0.03 * u, 0.22 * u), (124, 88, 66))
-            p.blob((x * w, foot - 0.27 * u), size, (84, 160, 88))
-            p.disc((x * w - size * 0.3, foot - 0.27 * u - size * 0.3), size * 0.35, (116, 184, 104))
-        lamp = rng.choice((0.24, 0.76)) * w
-        p.line(((lamp, edge + 0.1 * h), (lamp, edge - 0.14 * h)), 0.014 * u, (74, 80, 92))
-        if scene.time in ("night", "sunset"):
-            p.disc((lamp, edge - 0.16 * h), 0.07 * u, (255, 230, 150, 70), raw=True)
-        p.disc((lamp, edge - 0.16 * h), 0.026 * u, (255, 240, 190), raw=scene.time in ("night", "sunset"))

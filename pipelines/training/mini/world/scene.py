@@ -52,7 +52,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Thing:
-    """One object. `x` and `base` are fractions of width and height, `size` is its larger extent in fractions of the shorter side."""
+    """One object. `x` and `base` are fractions of width and height, `size` is its extent in fractions of the shorter side."""
 
     kind: str
     colour: str
@@ -103,8 +103,14 @@ class Curriculum:
 
 
 FIRST = Curriculum()
-WIDE = Curriculum(wander=1.0, layouts=100_000, several=0.25, odd=0.25, styles=(0.6, 0.1, 0.1, 0.1, 0.1),
-                  sizes=((256, 256, 0.5), (208, 320, 0.25), (320, 208, 0.25)))
+WIDE = Curriculum(
+    wander=1.0,
+    layouts=100_000,
+    several=0.25,
+    odd=0.25,
+    styles=(0.6, 0.1, 0.1, 0.1, 0.1),
+    sizes=((256, 256, 0.5), (208, 320, 0.25), (320, 208, 0.25)),
+)
 
 
 @dataclass
@@ -137,9 +143,18 @@ def sample(seed: int, mix: Curriculum = FIRST) -> Scene:
     elif draw < 1 - mix.nothing or place == "room":
         things = sample_things(dice, place, mix)
     return Scene(
-        seed=seed, width=width, height=height, place=place, time=time, style=dice.pick(STYLES, mix.styles), framing=framing,
-        horizon=dice.near(0.56, 0.05 * mix.wander), ground="snow" if dice.chance(0.2) else "meadow",
-        people=people, things=things, layout=dice.random.randrange(mix.layouts),
+        seed=seed,
+        width=width,
+        height=height,
+        place=place,
+        time=time,
+        style=dice.pick(STYLES, mix.styles),
+        framing=framing,
+        horizon=dice.near(0.56, 0.05 * mix.wander),
+        ground="snow" if dice.chance(0.2) else "meadow",
+        people=people,
+        things=things,
+        layout=dice.random.randrange(mix.layouts),
     )
 
 
@@ -177,12 +192,26 @@ def sample_person(dice: _Dice, framing: str, size: tuple[int, int], mix: Curricu
         hair = dice.pick(("short", "bald"))
     top = "dress" if female and dice.chance(0.2) else dice.pick(("jacket", "sweater"), (0.6, 0.4))
     bottom = "skirt" if female and dice.chance(0.2) else dice.pick(("jeans", "trousers"))
-    bottoms = ("blue", "blue", "black", "black", "grey") if bottom == "jeans" else ("blue", "black", "white", "brown", "grey", "green", "red")
+    bottoms = (
+        ("blue", "blue", "black", "black", "grey")
+        if bottom == "jeans"
+        else ("blue", "black", "white", "brown", "grey", "green", "red")
+    )
     return Person(
-        kind=kind, skin=dice.pick(("pale", "fair", "tan", "brown", "dark")), hair=hair,
+        kind=kind,
+        skin=dice.pick(("pale", "fair", "tan", "brown", "dark")),
+        hair=hair,
         hair_colour=dice.pick(("black", "brown", "blonde", "red", "pink", "blue", "white", "purple"), (3, 3, 3, 2, 2.5, 1, 1, 1)),
-        top_colour=dice.pick(GARMENTS), bottom_colour=dice.pick(bottoms), top=top, bottom=bottom,
-        pose=dice.pick(POSES, mix.poses), x=dice.near(0.5, 0.1 * mix.wander), crown=dice.near(crown, 0.03 * mix.wander),
-        head=framing_head * dice.near(1.0, 0.1 * mix.wander), glasses=dice.chance(0.18), beard=kind == "man" and dice.chance(0.4),
-        hat=dice.pick(GARMENTS) if dice.chance(0.15) else None, facing=dice.pick((1, -1)),
+        top_colour=dice.pick(GARMENTS),
+        bottom_colour=dice.pick(bottoms),
+        top=top,
+        bottom=bottom,
+        pose=dice.pick(POSES, mix.poses),
+        x=dice.near(0.5, 0.1 * mix.wander),
+        crown=dice.near(crown, 0.03 * mix.wander),
+        head=framing_head * dice.near(1.0, 0.1 * mix.wander),
+        glasses=dice.chance(0.18),
+        beard=kind == "man" and dice.chance(0.4),
+        hat=dice.pick(GARMENTS) if dice.chance(0.15) else None,
+        facing=dice.pick((1, -1)),
     )

@@ -9,8 +9,8 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-from .paint import Painter, Shape, rasterise
-from .palette import mix
+from pipelines.training.mini.world.paint import Painter, Shape, rasterise
+from pipelines.training.mini.world.palette import mix
 
 PAPER = (252, 249, 240)
 INK = (58, 50, 62)
@@ -45,7 +45,9 @@ def grown(shape: Shape, by: float) -> Shape:
     """The shape in ink, larger by some pixels all around."""
     if shape.kind in ("oval", "box"):
         (x0, y0), (x1, y1) = shape.points
-        return replace(shape, points=((x0 - by, y0 - by), (x1 + by, y1 + by)), paint=INK, width=shape.width + by if shape.width else 0.0)
+        return replace(
+            shape, points=((x0 - by, y0 - by), (x1 + by, y1 + by)), paint=INK, width=shape.width + by if shape.width else 0.0
+        )
     if shape.kind == "poly":
         return replace(shape, kind="line", points=(*shape.points, shape.points[0], shape.points[1]), paint=INK, width=by * 2)
     return replace(shape, paint=INK, width=shape.width + 2 * by)
@@ -57,8 +59,10 @@ def watercolour(p: Painter, seed: int) -> Image.Image:
     plain = flat(p, seed)
     wash = plain.filter(ImageFilter.GaussianBlur(1.4)).filter(ImageFilter.UnsharpMask(3, 120, 4))
     rim = np.asarray(ImageChops.difference(wash, wash.filter(ImageFilter.GaussianBlur(3))).convert("L"), np.float32) / 255
-    cloud = sum(np.asarray(Image.fromarray(rng.random((n, n)).astype(np.float32)).resize(plain.size, Image.Resampling.BICUBIC)) / k
-                for k, n in ((1, 6), (2, 16), (4, 60)))
+    cloud = sum(
+        np.asarray(Image.fromarray(rng.random((n, n)).astype(np.float32)).resize(plain.size, Image.Resampling.BICUBIC)) / k
+        for k, n in ((1, 6), (2, 16), (4, 60))
+    )
     cloud = (cloud - cloud.mean()) / 1.2
     share = np.clip(0.78 + 0.28 * cloud + 1.1 * rim, 0.45, 1.12)[..., None]
     colours = np.asarray(wash, np.float32)
@@ -77,8 +81,11 @@ def pixel_art(p: Painter, seed: int) -> Image.Image:
 def soft_shading(p: Painter, seed: int) -> Image.Image:
     """Every shape is rounded by light from the upper left, as if made of clay."""
     lifted = np.full((p.height, p.width), 0.5, np.float32)
-    shapes = [replace(s, paint=(shade := 60 + (k * 67) % 180, shade, shade), stops=()) for k, s in enumerate(p.shapes)
-              if s.kind != "sky" and len(s.paint) == 3]
+    shapes = [
+        replace(s, paint=(shade := 60 + (k * 67) % 180, shade, shade), stops=())
+        for k, s in enumerate(p.shapes)
+        if s.kind != "sky" and len(s.paint) == 3
+    ]
     ids = rasterise(shapes, p.width, p.height).convert("L")
     cells = np.asarray(ids, np.float32)
     for step in (1, 2, 4):
@@ -91,5 +98,12 @@ def soft_shading(p: Painter, seed: int) -> Image.Image:
     return Image.fromarray(np.clip(plain + light, 0, 255).astype(np.uint8))
 
 
-_FINISHES: Mapping[str, Callable[[Painter, int], Image.Image]] = MappingProxyType({
-    "flat illustration": flat, "line drawing": line_drawing, "watercolour": watercolour, "pixel art": pixel_art, "soft 3d shading": soft_shading})
+_FINISHES: Mapping[str, Callable[[Painter, int], Image.Image]] = MappingProxyType(
+    {
+        "flat illustration": flat,
+        "line drawing": line_drawing,
+        "watercolour": watercolour,
+        "pixel art": pixel_art,
+        "soft 3d shading": soft_shading,
+    }
+)

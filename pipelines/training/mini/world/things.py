@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from .paint import Painter, Point
-from .palette import COLOURS, Colour, Paint, darker, lighter, mix
-from .scene import Scene, Thing
+from pipelines.training.mini.world.paint import Painter, Point
+from pipelines.training.mini.world.palette import COLOURS, Colour, Paint, darker, lighter, mix
+from pipelines.training.mini.world.scene import Scene, Thing
 
 INK: Colour = (46, 40, 54)
 CREAM: Colour = (255, 250, 238)
@@ -131,7 +131,11 @@ def cat(q: Spot, colour: Colour) -> None:
         q.oval((side * 0.11, 0.67), 0.028, 0.056, INK)
         q.oval((side * 0.11 + 0.014, 0.695), 0.013, 0.013, CREAM)
         for rise in (0.02, -0.02):
-            q.line(((side * 0.15, 0.565), (side * 0.33, 0.575 + rise * 1.6)), 0.009, lighter(shade, 0.4) if sum(colour) < 200 else shade)
+            q.line(
+                ((side * 0.15, 0.565), (side * 0.33, 0.575 + rise * 1.6)),
+                0.009,
+                lighter(shade, 0.4) if sum(colour) < 200 else shade,
+            )
     q.oval((0, 0.57), 0.075, 0.05, lighter(colour, 0.45))
     q.poly(((-0.03, 0.6), (0.03, 0.6), (0, 0.568)), (238, 120, 130))
 
@@ -201,6 +205,9 @@ def bird(q: Spot, colour: Colour) -> None:
     q.oval((0.28, 0.68), 0.026, 0.032, INK)
 
 
-_SHADOWS: Mapping[str, float] = MappingProxyType({"house": 0.46, "tree": 0.28, "car": 0.5, "cat": 0.34, "dog": 0.32, "boat": 0.4, "flower": 0.12, "bird": 0.26})
+_SHADOWS: Mapping[str, float] = MappingProxyType(
+    {"house": 0.46, "tree": 0.28, "car": 0.5, "cat": 0.34, "dog": 0.32, "boat": 0.4, "flower": 0.12, "bird": 0.26}
+)
 _PAINTERS: Mapping[str, Callable[[Spot, Colour], None]] = MappingProxyType(
-    {"house": house, "tree": tree, "car": car, "cat": cat, "dog": dog, "boat": boat, "flower": flower, "bird": bird})
+    {"house": house, "tree": tree, "car": car, "cat": cat, "dog": dog, "boat": boat, "flower": flower, "bird": bird}
+)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .draw import record
-from .labels import labels
-from .paint import Painter, Shape, stroke
-from .people import skeleton
-from .scene import Scene
+from pipelines.training.mini.world.draw import record
+from pipelines.training.mini.world.labels import labels
+from pipelines.training.mini.world.paint import Painter, Shape, stroke
+from pipelines.training.mini.world.people import skeleton
+from pipelines.training.mini.world.scene import Scene
 
 Point = tuple[float, float]
 
@@ -136,6 +136,7 @@ def bounds(shape: Shape) -> tuple[Point, Point]:
 
 def key_points(scene: Scene) -> tuple[tuple[Point | None, ...], ...]:
     """18 points a person; None outside the picture."""
+
     def inside(at: Point) -> Point | None:
         return at if 0 <= at[0] < scene.width and 0 <= at[1] < scene.height else None
 
