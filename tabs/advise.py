@@ -33,12 +33,12 @@ class Advisor:
         self.strips: dict[str, gr.HTML] = {}
 
     def strip(self, path: str) -> gr.HTML:
-        self.strips[path] = gr.HTML("", js_on_load=CLICK, elem_classes="advice", elem_id=f"advice-{self._form.elem_id(path)}")
+        self.strips[path] = gr.HTML("", js_on_load=CLICK, elem_classes="advice", padding=False, elem_id=f"advice-{self._form.elem_id(path)}")
         return self.strips[path]
 
-    def wire(self) -> None:
-        """Refresh every strip when any field changes; set the field when a strip's button is clicked."""
-        triggers = [c.change for p, c in self._form.fields.items() if p not in ("seed", "styles", "batch_count")]
+    def wire(self, blocks: gr.Blocks) -> None:
+        """Refresh every strip on load and when any field changes; a strip's button sets the fields it speaks of."""
+        triggers = [blocks.load, *(c.change for p, c in self._form.fields.items() if p not in ("seed", "styles", "batch_count"))]
         gr.on(triggers, self.refresh, inputs=self._form.inputs, outputs=list(self.strips.values()), queue=False,
               show_progress="hidden", trigger_mode="always_last", api_visibility="private")
         for strip in self.strips.values():

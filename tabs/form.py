@@ -17,7 +17,9 @@ from pipelines.words import Words
 Choices = Callable[[str], list[Any]]
 """The names a field may take, by the `source` of its declaration."""
 
-SEED_FIELDS = ("seed", "variation.seed")    # a slider of four thousand million values helps nobody
+TYPED = ("seed", "variation.seed", "batch_count", "batch_size")     # a slider over so many values helps nobody
+SIDES = ("width", "height")
+VIEW = 2048             # px a size slider shows; a larger value that comes from elsewhere stretches it
 
 
 class Form:
@@ -71,9 +73,9 @@ class Form:
         return self.write(defaults | flattened(request.model_dump(exclude_none=True)))
 
     def _shown(self, path: str, value: Any) -> Any:
-        if self._declared[path].kind is tuple:
-            return list(value)
-        return value
+        if path in SIDES and isinstance(value, int):       # the slider may be showing less than the field allows
+            return gr.Slider(value=value, maximum=max(VIEW, value))
+        return list(value) if self._declared[path].kind is tuple else value
 
 
 def _component(row: Declared, look: dict[str, Any], choices: Choices) -> Component:
@@ -86,10 +88,11 @@ def _component(row: Declared, look: dict[str, Any], choices: Choices) -> Compone
                            allow_custom_value=not multiple, filterable=True, **look)
     if row.kind is bool:
         return gr.Checkbox(value, **look)
-    if row.path in SEED_FIELDS:
-        return gr.Number(value, precision=0, **look)
+    if row.path in TYPED:
+        return gr.Number(value, precision=0, minimum=param.minimum, maximum=param.maximum, **look)
     step = param.step or 1
-    return gr.Slider(param.minimum, param.maximum, value, step=step, buttons=[], **look)
+    most = VIEW if row.path in SIDES else param.maximum
+    return gr.Slider(param.minimum, most, value, step=step, buttons=[], **look)
 
 
 def flattened(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -16,7 +16,8 @@ QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 def build(studio: Studio, page: Page) -> None:
     words = studio.words
-    refresh = gr.Button(words("refresh"), size="sm", min_width=110, elem_id="models-refresh")
+    with gr.Row(elem_classes="toolbar"):
+        refresh = gr.Button(words("refresh"), size="sm", min_width=110, elem_id="models-refresh")
     table = gr.HTML(shown(studio), elem_id="models-table")
     form = page.forms["txt2img"]
     lists = [form.fields["model"], form.fields["vae"]]
@@ -32,7 +33,7 @@ def shown(studio: Studio) -> str:
     words = studio.words
     rows = "".join(_row(m.name, m.family.label, m.size) for m in studio.library.models())
     vaes = "".join(_row(v.name, f"VAE · {v.detected.family}", v.size) for v in studio.library.vaes())
-    refusals = "".join(f"<li>{html.escape(f"{e.name}: {e.problem}")}</li>" for e in studio.library.problems())
+    refusals = "".join(f"<li>{html.escape(e.name + ': ' + e.problem)}</li>" for e in studio.library.problems())
     heads = "".join(f"<th>{html.escape(words(w))}</th>" for w in ("model", "family", "file_size"))
     text = f'<table class="facts"><tr>{heads}</tr>{rows}{vaes}</table>'
     if refusals:

@@ -21,13 +21,13 @@ QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 def build(studio: Studio, form: Form) -> Callable[[], None]:
     """Place the row here; the returned function wires it once all fields of the form exist."""
     words = studio.words
-    with gr.Row(elem_classes="presets", equal_height=True):
+    with gr.Row(elem_classes="card presets"):
         chosen = gr.Dropdown(choices(studio), value=None, label=words("presets"), scale=4, min_width=200,
                              elem_id="txt2img-preset")
         apply = gr.Button(words("apply"), size="sm", min_width=80, elem_id="txt2img-preset-apply")
     told = gr.HTML("", elem_classes="told")
     with gr.Accordion(words("manage_presets"), open=False):
-        with gr.Row(equal_height=True):
+        with gr.Row(elem_classes="presets"):
             name = gr.Textbox(label=words("preset_name"), max_length=100, scale=3, elem_id="txt2img-preset-name")
             save = gr.Button(words("save"), size="sm", min_width=70, elem_id="txt2img-preset-save")
             rename = gr.Button(words("rename"), size="sm", min_width=70, elem_id="txt2img-preset-rename")

@@ -26,7 +26,7 @@ SHOWN = 50      # ended jobs beyond these are in the gallery anyway
 def build(studio: Studio, page: Page) -> None:
     """Place the tab; it looks again every two seconds while it is on screen."""
     words = studio.words
-    with gr.Row(elem_classes="chips"):
+    with gr.Row(elem_classes="toolbar"):
         pause = gr.Button(words("pause"), size="sm", min_width=110, elem_id="queue-pause")
         cancel_all = gr.Button(words("cancel_all"), size="sm", variant="stop", min_width=110, elem_id="queue-cancel-all")
     table = gr.HTML("", js_on_load=CLICK, elem_id="queue-table")

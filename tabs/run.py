@@ -88,7 +88,7 @@ class Runner:
     def _look(self, owner: str, seen: str) -> list[Any]:
         job = self._job(owner)
         if job is None:
-            return [self._empty(), *[gr.skip()] * 2, *self._buttons(False), gr.Timer(IDLE), seen]
+            return [self._empty(), gr.Gallery(visible=False), gr.skip(), *self._buttons(False), gr.Timer(IDLE), seen]
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
         now = f"{job.id} {job.status} {len(progress.files)}"
@@ -97,7 +97,7 @@ class Runner:
             return [stage if busy else gr.skip(), *[gr.skip()] * 2, *self._buttons(busy), gr.Timer(BUSY if busy else IDLE),
                     seen]
         files = [str(self._studio.archive.open(f)) for f in progress.files]
-        results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files) or not busy)
+        results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
         return [stage, results, "" if busy else self._explained(job), *self._buttons(busy),
                 gr.Timer(BUSY if busy else IDLE), now]
 
@@ -139,15 +139,17 @@ class Runner:
 
 
 def explained(studio: Studio, request: GenerationRequest) -> str:
-    """Every verdict on a made picture that is not "recommended", or one line that all is well."""
+    """What the advice says of a made picture: one line when nothing stands out, else a list, worst first."""
     try:
         family = studio.model(request.model).family
     except StudioError:
         return ""
     verdicts = studio.advice.explain_result(request, family)
-    rows = "".join(f'<li class="verdict {v.level}"><span class="dot"></span><b>{html.escape(v.label)}</b> '
-                   f"{html.escape(v.text)}</li>" for v in verdicts)
-    return f'<details class="explained" open><summary>{html.escape(studio.words("why"))}</summary><ul>{rows}</ul></details>'
+    rows = [f'<span class="dot"></span><b>{html.escape(v.label)}</b> {html.escape(v.text)}' for v in verdicts]
+    if len(verdicts) == 1 and verdicts[0].level == "recommended":
+        return f'<div class="explained verdict recommended">{rows[0]}</div>'
+    lines = "".join(f'<li class="verdict {v.level}">{row}</li>' for v, row in zip(verdicts, rows, strict=True))
+    return f'<details class="explained" open><summary>{html.escape(studio.words("why"))}</summary><ul>{lines}</ul></details>'
 
 
 def clock(seconds: float) -> str:

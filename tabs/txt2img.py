@@ -45,10 +45,10 @@ def build(studio: Studio, page: Page) -> Form:
             stage = gr.HTML("", elem_id="txt2img-stage")
             results = gr.Gallery(label=words("results"), show_label=False, columns=2, object_fit="contain", preview=True,
                                  interactive=False, buttons=["download", "fullscreen"], elem_id="txt2img-results",
-                                 elem_classes="results", height="auto")
+                                 elem_classes="results", height="auto", visible=False)
             verdicts = gr.HTML("", elem_id="txt2img-verdicts")
             dropped = _drop(words)
-    advisor.wire()
+    advisor.wire(page.blocks)
     wire_presets()
     _wire_small(studio, form, counter, (sizes, swap, dice, reuse), results)
     dropped.upload(_restore(studio, form), dropped, outputs_of(form.outputs, dropped), **QUIET)
@@ -71,16 +71,17 @@ def choices(studio: Studio, source: str) -> list[Any]:
 
 
 def _prompts(form: Form, advisor: Advisor) -> gr.HTML:
-    form.field("prompt", lines=3, max_lines=12, autofocus=True, elem_classes="prompt")
-    counter = gr.HTML("", elem_id="txt2img-counter", elem_classes="counter")
-    advisor.strip("prompt")
-    form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
-    form.field("styles")
+    with gr.Column(elem_classes="card"):
+        form.field("prompt", lines=3, max_lines=12, autofocus=True, elem_classes="prompt")
+        counter = gr.HTML("", elem_id="txt2img-counter", elem_classes="counter")
+        advisor.strip("prompt")
+        form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
+        form.field("styles")
     return counter
 
 
 def _sampling(form: Form, advisor: Advisor) -> None:
-    with gr.Group(elem_classes="card"):
+    with gr.Column(elem_classes="card"):
         with gr.Row():
             form.field("model", min_width=160)
             form.field("sampler", min_width=140)
@@ -96,7 +97,7 @@ def _sampling(form: Form, advisor: Advisor) -> None:
 
 
 def _size(form: Form, advisor: Advisor, words: Any) -> tuple[list[gr.Button], gr.Button]:
-    with gr.Group(elem_classes="card"):
+    with gr.Column(elem_classes="card"):
         with gr.Row():
             form.field("width", min_width=200)
             form.field("height", min_width=200)
@@ -112,10 +113,10 @@ def _size(form: Form, advisor: Advisor, words: Any) -> tuple[list[gr.Button], gr
 
 
 def _seed(form: Form, words: Any) -> tuple[gr.Button, gr.Button]:
-    with gr.Row(elem_classes="card seed", equal_height=True):
+    with gr.Row(elem_classes="card seed"):
         form.field("seed", min_width=150, scale=3)
-        dice = gr.Button("🎲 " + words("random_seed"), size="sm", min_width=70, elem_id="txt2img-dice")
-        reuse = gr.Button("♻ " + words("reuse_seed"), size="sm", min_width=70, elem_id="txt2img-reuse")
+        dice = gr.Button(words("random_seed"), size="sm", min_width=70, elem_id="txt2img-dice")
+        reuse = gr.Button(words("reuse_seed"), size="sm", min_width=70, elem_id="txt2img-reuse")
     return dice, reuse
 
 
@@ -134,7 +135,7 @@ def _advanced(form: Form, advisor: Advisor) -> None:
 
 def _drop(words: Any) -> gr.File:
     """Where a picture's settings come back from; the page's script hands every dropped picture to it."""
-    return gr.File(label=words("drop_png_here"), file_types=["image"], type="filepath", height=96, elem_id="txt2img-drop",
+    return gr.File(label=words("drop_png_here"), file_types=["image"], type="filepath", height=84, elem_id="txt2img-drop",
                    elem_classes="drop")
 
 
