@@ -8,7 +8,7 @@ from pipelines.loading.compat import torch
 from pipelines.spec.errors import FieldError
 from pipelines.spec.events import Emit, Note
 
-OVERFLOWED = "The VAE overflowed in {dtype}; decoded again in fp32."
+OVERFLOWED = "The VAE overflowed in {dtype}; decoded again in float32."
 
 
 def decode(vae: Any, latents: torch.Tensor, emit: Emit | None = None) -> torch.Tensor:
@@ -59,5 +59,5 @@ def _between_0_and_1(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def _no_numbers(dtype: torch.dtype, why: str) -> FieldError:
-    return FieldError("Precision", str(dtype).removeprefix("torch."), why, "fp32, bf16",
-                      "Start with --precision fp32; if it stays, the model file is damaged")
+    return FieldError("Precision", str(dtype).removeprefix("torch."), why, "float32, bfloat16",
+                      "Start with --precision float32; if it stays, the model file is damaged")

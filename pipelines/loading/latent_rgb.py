@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.loading.compat import torch
+from pipelines.loading.decode import decode
+from pipelines.spec.errors import FieldError
 
-SAMPLES, SIDE = 6, 4        # decoded latents: enough equations for 8 channels, little enough for the CPU
+SAMPLES, SIDE = 8, 3        # decoded latents: enough equations for 8 channels, little enough for the CPU
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ def fit(vae: Any) -> LatentRgb:
     base = torch.randn(SAMPLES, channels, 1, 1, generator=generator)
     detail = torch.randn(SAMPLES, channels, SIDE, SIDE, generator=generator)
     latents = 0.8 * base + 0.6 * detail
-    weight = next(vae.parameters())
-    with torch.no_grad():
-        pictures = vae.decode((latents / vae.config.scaling_factor).to(weight.device, weight.dtype), return_dict=False)[0]
-    pictures = torch.nn.functional.adaptive_avg_pool2d(pictures.float().cpu(), SIDE)
-    pictures = torch.nan_to_num((pictures / 2 + 0.5).clamp(0, 1), nan=0.5)
+    try:
+        pictures = decode(vae, latents.to(next(vae.parameters()).device))
+    except FieldError:      # a VAE that decodes to no numbers: the job will say so; its preview is grey
+        return LatentRgb(torch.zeros(channels, 3), torch.full((3,), 0.5))
+    pictures = torch.nn.functional.adaptive_avg_pool2d(pictures.cpu(), SIDE)
     rows = latents.movedim(1, -1).reshape(-1, channels)
     rows = torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
     found = torch.linalg.lstsq(rows, pictures.movedim(1, -1).reshape(-1, 3)).solution

@@ -19,6 +19,7 @@ __all__ = ["AUTOMATIC", "Library", "ModelFile"]
 
 AUTOMATIC = "Automatic"
 READ_AT_SCAN = ("checkpoint", "vae", "")    # other kinds are read when they are used: 20 000 LoRAs list in a second
+CHECKPOINT_SIZE = 10**9     # bytes; a file that large in a LoRA folder is looked at: it may have been put there by mistake
 HASH = re.compile(r"^(?P<name>.*?)\s*\[(?P<hash>[0-9a-fA-F]{6,64})\]$", re.DOTALL)
 
 
@@ -107,7 +108,7 @@ class Library:
                 found = known[where][1]
             elif candidate.is_folder:
                 found = describe_folder(candidate.path, candidate.name)
-            elif candidate.expected in READ_AT_SCAN or candidate.path.suffix.lower() != ".safetensors":
+            elif _must_be_read(candidate):
                 found = inspect(candidate.path, candidate.name)
                 fresh[where] = (version, found)
             else:
@@ -115,6 +116,12 @@ class Library:
         except ModelFileError as error:
             return replace(listed, problem=error.why, fix=error.fix)
         return _placed(replace(listed, detected=found), candidate.expected)
+
+
+def _must_be_read(candidate: Candidate) -> bool:
+    """Whether the file's place does not say enough of it; pickles are "read" to be refused."""
+    in_doubt = candidate.expected in READ_AT_SCAN or candidate.size > CHECKPOINT_SIZE
+    return in_doubt or candidate.path.suffix.lower() != ".safetensors"
 
 
 def _placed(file: ModelFile, expected: str) -> ModelFile:

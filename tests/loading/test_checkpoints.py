@@ -62,6 +62,14 @@ def test_weights_are_cast_or_kept_as_asked(thin, mapping):
         assert not any(p.requires_grad for p in module.parameters())
 
 
+def test_weights_stored_in_eight_bits_are_widened(thin, tmp_path):
+    small = {k: v.to(torch.float8_e4m3fn) for k, v in load_file(thin / "Stable-diffusion/thin-sd15.safetensors").items()}
+    (tmp_path / "checkpoints").mkdir()
+    save_file(small, tmp_path / "checkpoints" / "fp8.safetensors")
+    module = load_module(Library([tmp_path]).find("fp8"), "unet", torch.float32, mapping=True)
+    assert torch.equal(module.conv_in.weight, small["model.diffusion_model.input_blocks.0.0.weight"].float())
+
+
 def damaged(source, target, change) -> None:
     tensors = load_file(source)
     change(tensors)

@@ -60,6 +60,13 @@ def test_a_checkpoint_in_the_vae_folder_is_sent_home(tmp_path, copied):
         library.find_vae("big")
 
 
+def test_a_checkpoint_among_the_loras_is_sent_home(tmp_path, copied, monkeypatch):
+    copied("models/Lora/big.safetensors")
+    monkeypatch.setattr("pipelines.loading.library.CHECKPOINT_SIZE", 1000)
+    (file,) = Library([tmp_path]).problems()
+    assert (file.problem, file.fix) == ("this looks like a checkpoint", "Move it to models/Stable-diffusion.")
+
+
 def test_several_roots_are_listed_together_and_equal_names_stay_apart(tmp_path, copied):
     copied("one/Stable-diffusion/a.safetensors")
     copied("two/checkpoints/a.safetensors", "sd2")

@@ -106,11 +106,11 @@ def test_a_vae_that_overflows_in_half_precision_is_decoded_again_in_fp32(pipe, m
     monkeypatch.setattr(vae, "decode", overflowing)
     pictures = decode(vae, torch.randn(1, 4, 8, 8), notes.append)
     assert torch.isfinite(pictures).all() and vae.dtype == torch.float16
-    assert notes == [Note("The VAE overflowed in float16; decoded again in fp32.")]
+    assert notes == [Note("The VAE overflowed in float16; decoded again in float32.")]
 
 
 def test_latents_that_are_no_numbers_are_an_error_with_a_way_out(pipe):
-    with pytest.raises(FieldError, match="Precision: float32 - the model overflowed .* Start with --precision fp32"):
+    with pytest.raises(FieldError, match="Precision: float32 - the model overflowed .* Start with --precision float32"):
         decode(pipe.vae, torch.full((1, 4, 8, 8), float("nan")))
 
 
