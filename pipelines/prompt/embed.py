@@ -94,8 +94,8 @@ def _call(towers: Sequence[_Tower], positive: Sequence[Span], against: Sequence[
     for prefix, spans in (("", positive), ("negative_", against)):
         results = [tower.encode(spans, width) for tower in towers]
         call[f"{prefix}prompt_embeds"] = torch.cat([r.hidden for r in results], dim=-1).to(towers[-1].encoder.dtype)
-        if towers[-1].pools:
-            call[f"{prefix}pooled_prompt_embeds"] = results[-1].pooled
+        if (pooled := results[-1].pooled) is not None:
+            call[f"{prefix}pooled_prompt_embeds"] = pooled
     return call
 
 

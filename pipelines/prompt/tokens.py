@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,9 +31,9 @@ def count(text: str, tokenizer_json: Path | str, step: int = 0, steps: int = 1) 
     return TokenCount(sum(len(chunk.ids) for chunk in chunks), len(chunks), CAPACITY * len(chunks))
 
 
-def _ids(vocabulary: Tokenizer, words: str) -> Sequence[int]:
+def _ids(vocabulary: Tokenizer, words: str) -> list[int]:
     # A lone surrogate (half an emoji from a broken file) is no UTF-8; it counts as one unknown character.
-    return vocabulary.encode(words.encode("utf-8", "replace").decode("utf-8"), add_special_tokens=False).ids
+    return list(vocabulary.encode(words.encode("utf-8", "replace").decode("utf-8"), add_special_tokens=False).ids)
 
 
 @lru_cache(maxsize=4)

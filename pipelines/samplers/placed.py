@@ -68,6 +68,10 @@ class _WiderPath:
     diffusers' ends exactly on them, and rounding then asks it for a point outside (a warning a step, noise cut off).
     """
 
+    sigmas: Any
+    noise_sampler: Any
+    noise_sampler_seed: Any
+
     def step(self, model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
         from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
 
@@ -94,14 +98,18 @@ class _MendedThirdOrder:
 class _PlmsOnNoise:
     """PLMS averages the predicted noise. diffusers' class averages v when the model predicts v: another algorithm."""
 
+    alphas_cumprod: Any
+    final_alpha_cumprod: Any
+    config: Any
+
     def step_plms(self, model_output: Tensor, timestep: Any, sample: Tensor, return_dict: bool = True) -> Any:
-        alpha = self.alphas_cumprod[int(timestep)]                              # type: ignore[attr-defined]
-        if self.config.prediction_type == "v_prediction":                       # type: ignore[attr-defined]
+        alpha = self.alphas_cumprod[int(timestep)]
+        if self.config.prediction_type == "v_prediction":
             model_output = alpha**0.5 * model_output + (1 - alpha) ** 0.5 * sample
         return super().step_plms(model_output, timestep, sample, return_dict)   # type: ignore[misc]
 
     def _get_prev_sample(self, sample: Tensor, timestep: Any, prev_timestep: Any, noise: Tensor) -> Tensor:
-        now = self.alphas_cumprod[int(timestep)]                                # type: ignore[attr-defined]
+        now = self.alphas_cumprod[int(timestep)]
         following = self.alphas_cumprod[int(prev_timestep)] if prev_timestep >= 0 else self.final_alpha_cumprod
         picture = (sample - (1 - now) ** 0.5 * noise) / now**0.5
         return following**0.5 * picture + (1 - following) ** 0.5 * noise

@@ -112,7 +112,8 @@ def align_your_steps(noise: Noise, steps: int) -> ndarray:
         raise FieldError("Schedule type", "Align Your Steps",
                          "its levels were found for SD 1.x, SD 2.x and SDXL; this model "
                          f"begins at noise {noise.sigmas[-1]:.1f}, not {AYS_LARGEST}", "Automatic, Karras, SGM Uniform")
-    levels = [*AysSchedules[AYS_LISTS.get(noise.family, "StableDiffusionSigmas")][:-1], noise.sigmas[0]]
+    published: list[float] = dict(AysSchedules)[AYS_LISTS.get(noise.family, "StableDiffusionSigmas")]  # type: ignore
+    levels = [*published[:-1], noise.sigmas[0]]
     wanted = np.linspace(0, len(levels) - 1, steps + 1)[:-1]
     return np.exp(np.interp(wanted, np.arange(len(levels)), np.log(levels)))
 

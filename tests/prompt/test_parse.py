@@ -106,7 +106,8 @@ def test_depth_is_no_limit(depth: int) -> None:
 
 
 HOSTILE = {"open round": "(", "open square": "[", "nested": "(a", "schedules": "[a:", "alternations": "[a|b",
-           "breaks": "BREAK ", "spaces": " ", "colons": ":", "escapes": "\\", "comments": "a # b\n", "closers": ")]", "numbers": "(a:1"}
+           "breaks": "BREAK ", "spaces": " ", "colons": ":", "escapes": "\\", "comments": "a # b\n", "closers": ")]",
+           "numbers": "(a:1"}
 
 
 def seconds(text: str) -> float:
