@@ -27,7 +27,9 @@ class _Laid:
     timestep_of: Callable[[ndarray], ndarray]
 
     def set_timesteps(self, num_inference_steps: int, device: Any = None, *args: Any, **kwargs: Any) -> None:
-        super().set_timesteps(num_inference_steps, device, *args, **kwargs)     # type: ignore[misc]
+        # Some constructors lay out all 1000 training steps (0.1 s), for nothing here.
+        count = 2 if self.lay is None else num_inference_steps
+        super().set_timesteps(count, device, *args, **kwargs)                   # type: ignore[misc]
         if self.lay is not None:
             self._place(self.lay(num_inference_steps), device)
             # Levels may round to equal timesteps; without a begin index diffusers would look the first one up and
