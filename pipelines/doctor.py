@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pipelines.spec.errors import StudioError
 
 SHORT = {"auto": "auto", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 MARKS = {"good": "ok  ", "odd": "note", "bad": "BAD "}
+PORT = 7860             # served when no other is asked for
 ROOM = 200 * 2**20      # bytes that must be free before a picture is begun
 
 
@@ -33,7 +35,7 @@ class Finding:
 def examine(settings: Settings, faults: Iterable[object] = ()) -> Iterator[Finding]:
     """Every finding, quick ones first. `faults` are those of the extension loader."""
     for check in (python, packages, rivals, torch_pair, lambda: folders(settings), lambda: models(settings),
-                  lambda: device(settings), painting):
+                  lambda: device(settings), lambda: port(settings), browser, painting):
         yield from survived(check)
     for fault in faults:
         yield Finding("odd", "extension", str(fault))
@@ -137,6 +139,22 @@ def device(settings: Settings) -> Iterator[Finding]:
     free = chosen.free_memory() / 1e9
     yield Finding("good" if chosen.kind != "cpu" else "odd", "device", f"{chosen.torch}, {free:.1f} GB free"
                   + ("; no GPU found, so only the small embedded model is quick" if chosen.kind == "cpu" else ""))
+
+
+def port(settings: Settings) -> Iterator[Finding]:
+    """Whether the page's port is free; a studio that runs already holds it, which is no fault."""
+    wanted = PORT if settings.port is None else settings.port
+    with socket.socket() as probe:
+        taken = wanted > 0 and probe.connect_ex(("127.0.0.1", wanted)) == 0
+    yield Finding("odd" if taken else "good", "port",
+                  f"{wanted} is in use; another studio? Use --port" if taken else f"{wanted or 'any port'} is free")
+
+
+def browser() -> Iterator[Finding]:
+    """Only the browser tests need one."""
+    found = next((name for name in ("chromium", "chromium-browser", "google-chrome") if shutil.which(name)), "")
+    yield Finding("good" if found else "odd", "chromium", f"{found} is there, for the browser tests" if found else
+                  "not found; only the browser tests need it")
 
 
 def painting() -> Iterator[Finding]:

@@ -48,7 +48,7 @@ def fit(vae: Any) -> LatentRgb:
     detail = torch.randn(SAMPLES, channels, SIDE, SIDE, generator=generator)
     latents = 0.8 * base + 0.6 * detail
     try:
-        pictures = decode(vae, latents.to(next(vae.parameters()).device))
+        pictures = decode(vae, latents.to(_working_device(vae)))
     except FieldError:      # a VAE that decodes to no numbers: the job will say so; its preview is grey
         return LatentRgb(torch.zeros(channels, 3), torch.full((3,), 0.5))
     pictures = torch.nn.functional.adaptive_avg_pool2d(pictures.cpu(), SIDE)
@@ -56,6 +56,12 @@ def fit(vae: Any) -> LatentRgb:
     rows = torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
     found = torch.linalg.lstsq(rows, pictures.movedim(1, -1).reshape(-1, 3)).solution
     return LatentRgb(found[:-1].contiguous(), found[-1].contiguous())
+
+
+def _working_device(vae: Any) -> torch.device:
+    """Where the VAE computes: an offloaded one waits in main memory and works on the card."""
+    hook = getattr(vae, "_hf_hook", None)
+    return getattr(hook, "execution_device", None) or next(vae.parameters()).device
 
 
 def _read(file: Path, channels: int) -> LatentRgb | None:

@@ -90,4 +90,5 @@ def cheaper(pipe: Any, device: Device, tried: list[str]) -> Any:
             vae.disable_slicing()
         if offload:
             pipe.remove_all_hooks()
+            free(device)        # what the failed try left, before the weights come back
             pipe.to(device.torch)
