@@ -1,0 +1,135 @@
+"""The gallery's handlers over a real archive: what the grid, the panel and the comparison show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from pipelines.archive import Archive
+from pipelines.spec.request import GenerationRequest
+from pipelines.words import Words
+from tabs import compare
+from tabs.gallery import PER_PAGE, Gallery, Shelf, _finder, caption
+from tabs.picture import Panel, said
+
+NASTY = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Any:
+    return SimpleNamespace(archive=Archive(tmp_path), words=Words("en"))
+
+
+@pytest.fixture
+def gallery(studio: Any) -> Gallery:
+    """A gallery that is placed on a page of its own."""
+    with gr.Blocks():
+        prompt = gr.Textbox()
+        form = SimpleNamespace(outputs=[prompt], write=lambda changes: [changes.get("prompt")])
+        page = SimpleNamespace(tabs=gr.Tabs(), forms={"txt2img": form},
+                               hand_over=lambda name, request: [name, request.prompt])
+        made = Gallery(studio, page, _finder(studio.words), Panel(studio), compare.build(studio))
+        made.wire(gr.State(Shelf()))
+    return made
+
+
+def paint(studio: Any, count: int = 1, **changes: Any) -> list[str]:
+    image = Image.new("RGB", (64, 96), "red")
+    return [studio.archive.save(image, GenerationRequest(seed=n, **changes), {"seconds": 1.5}).file for n in range(count)]
+
+
+def test_an_empty_archive_says_so_in_every_view(gallery: Gallery) -> None:
+    for view, text in (("all_pictures", "No pictures here yet"), ("trash", "trash is empty")):
+        assert text in gallery.look("", Shelf(view=view))[1]
+    assert "No picture matches" in gallery.look("zebra", Shelf())[1]
+
+
+def test_pages_follow_one_another_and_stop_at_both_ends(gallery: Gallery, studio: Any) -> None:
+    paint(studio, PER_PAGE + 2, prompt="a cat")
+    *seen, first = gallery._turn(-1, "", "all_pictures", Shelf())
+    assert len(first.files) == PER_PAGE and first.page == 0 and "1 of 2" in seen[1]
+    *_, last = gallery._turn(9, "", "all_pictures", first)
+    assert len(last.files) == 2 and last.page == 1 and not set(first.files) & set(last.files)
+
+
+def test_a_search_finds_words_of_the_prompt_from_the_first_page_on(gallery: Gallery, studio: Any) -> None:
+    [cat], [dog] = paint(studio, prompt="a cat"), paint(studio, prompt="a dog")
+    *_, shelf = gallery.look("dog", Shelf(page=7))
+    assert shelf.files == (dog,) and shelf.page == 0 and cat not in shelf.files
+
+
+def test_the_grid_shows_thumbnails_and_the_panel_the_file_itself(gallery: Gallery, studio: Any) -> None:
+    [file] = paint(studio, prompt="a cat")
+    grid, *_, shelf = gallery.look("", Shelf())
+    assert ".thumbs" in str(grid["value"])
+    shelf, *panel = gallery._choose(shelf, SimpleNamespace(index=0))
+    assert shelf.chosen == file and panel[2] == str(studio.archive.open(file))
+    assert panel[4]["value"].endswith(".png") and "Steps: 25" in panel[-1]
+
+
+def test_a_picture_thrown_away_is_undone_under_its_own_name(gallery: Gallery, studio: Any) -> None:
+    [file] = paint(studio, prompt="a cat")
+    shelf = gallery._throw("", "all_pictures", Shelf(chosen=file))[7]
+    assert shelf.files == () and shelf.thrown and not shelf.chosen
+    shelf = gallery._undo("", "all_pictures", shelf)[7]
+    assert shelf.files == (file,) and not shelf.thrown
+
+
+def test_the_trash_is_shown_restored_from_and_emptied(gallery: Gallery, studio: Any) -> None:
+    for file in paint(studio, 3, prompt="a cat"):
+        studio.archive.trash(file)
+    *_, shelf = gallery.look("", Shelf(view="trash"))
+    assert len(shelf.files) == 3
+    shelf, *panel = gallery._choose(shelf, SimpleNamespace(index=1))
+    assert panel[7].visible and not panel[6].visible
+    shelf = gallery._restore("", "trash", shelf)[7]
+    assert len(shelf.files) == 2
+    assert gallery._empty("", "trash", shelf)[7].files == () and studio.archive.count() == 1
+
+
+def test_a_favourite_is_starred_and_found_among_its_kind(gallery: Gallery, studio: Any) -> None:
+    file, other = paint(studio, 2, prompt="a cat")
+    gallery._favourite("", "all_pictures", Shelf(chosen=file))
+    *_, shelf = gallery.look("", Shelf(view="favourites"))
+    assert shelf.files == (file,) and caption(studio.archive.get(file)) == "★ a cat" and other not in shelf.files
+
+
+def test_settings_are_sent_whole_or_as_far_as_they_are_known(gallery: Gallery, studio: Any, tmp_path: Path) -> None:
+    [file] = paint(studio, prompt="a cat")
+    assert gallery._send(Shelf(chosen=file)) == ["txt2img", "a cat"]
+    Image.new("RGB", (64, 64)).save(tmp_path / "plain.png")
+    assert all(not isinstance(update, str) for update in gallery._send(Shelf(chosen="plain.png")))
+
+
+def test_a_file_that_is_gone_is_told_and_breaks_nothing(gallery: Gallery, studio: Any) -> None:
+    [file] = paint(studio)
+    *_, shelf = gallery.look("", Shelf())
+    studio.archive.open(file).unlink()
+    with pytest.raises(gr.Error):
+        gallery._choose(shelf, SimpleNamespace(index=0))
+
+
+def test_two_pictures_are_compared_field_by_field(gallery: Gallery, studio: Any) -> None:
+    [first], [second] = paint(studio, steps=20), paint(studio, steps=30, prompt=NASTY)
+    _, _, slider, table = gallery._comparison.shown(compare.Pair(first, second))
+    assert slider["visible"] and "<th>Steps</th><td>20</td><td>30</td>" in table
+    assert "same settings" in gallery._comparison.shown(compare.Pair(first, first))[3]
+    assert "Choose a first" in gallery._comparison.shown(compare.Pair(first, ""))[3]
+
+
+def test_html_in_a_picture_stays_text_everywhere(gallery: Gallery, studio: Any) -> None:
+    [plain], [nasty] = paint(studio), paint(studio, prompt=NASTY, negative_prompt=NASTY)
+    panel = gallery._panel.shown(nasty, False)
+    table = gallery._comparison.shown(compare.Pair(plain, nasty))[3]
+    assert NASTY not in panel[-2] + table and "&lt;img" in panel[-2] and "&lt;img" in table
+
+
+@pytest.mark.parametrize(("value", "text"), [(7.0, "7"), (0.05, "0.05"), (True, "✓"), (None, "–"), (("a", "b"), "a, b"),
+                                             ("x" * 700, "x" * 599 + "…")], ids=str)
+def test_values_are_read_as_people_write_them(value: Any, text: str) -> None:
+    assert said(value) == text
