@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from pipelines.loading.residency import Residency
+    from pipelines.prompt.embed import EmbeddingCache
 
 Prepare = Callable[[GenerationRequest], tuple[GenerationRequest, dict[str, str]]]
 """Resolves styles, wildcards … of the request of one picture; also what its file should say of them."""
@@ -51,6 +53,13 @@ class Engine:
     def __init__(self, residency: Residency, prepare: Prepare | None = None) -> None:
         self.residency = residency
         self._prepare = prepare or (lambda request: (request, {}))
+
+    @cached_property
+    def _encoded(self) -> EmbeddingCache:
+        """Prompts encoded so far, by encoder: a batch encodes its prompt once."""
+        from pipelines.prompt.embed import EmbeddingCache
+
+        return EmbeddingCache()
 
     def run(self, request: GenerationRequest, emit: Emit, done: Set[int] = frozenset()) -> Iterator[Finished]:
         """Paint the pictures of `request` whose index is not in `done`.
@@ -106,7 +115,7 @@ class Engine:
             previews.offer(glimpse)
 
         def sample() -> Any:
-            return text.paint(pipe, requests, on_step, self.residency.family(first.model).name)
+            return text.paint(pipe, requests, on_step, self.residency.family(first.model).name, self._encoded)
 
         def decoded() -> list[Image]:
             return text.pictures(pipe, latents, first.tiling, emit)

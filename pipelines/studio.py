@@ -56,7 +56,7 @@ class Studio:
         self.styles = Styles(settings.preset_folders)
         self.advice = Advice(settings.language, samplers=samplers.SAMPLERS)
         self.words = Words(settings.language)
-        self.queue = JobQueue(settings.data_dir / "queue.sqlite", self._run)
+        self.queue = JobQueue(settings.data_dir / "queue.sqlite", self._run, saved_files=self.archive.of_job)
 
     @classmethod
     def open(cls, settings: Settings, hooks: Hooks) -> Studio:

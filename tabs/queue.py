@@ -29,31 +29,41 @@ def build(studio: Studio, page: Page) -> None:
     with gr.Row(elem_classes="toolbar"):
         pause = gr.Button(words("pause"), size="sm", min_width=110, elem_id="queue-pause")
         cancel_all = gr.Button(words("cancel_all"), size="sm", variant="stop", min_width=110, elem_id="queue-cancel-all")
+        again = gr.Button(words("save_again"), size="sm", visible=False, min_width=110, elem_id="queue-save-again")
+    told = gr.HTML("", elem_id="queue-told")
     table = gr.HTML("", js_on_load=CLICK, elem_id="queue-table")
     timer = gr.Timer(2, active=False)
 
     def on_screen(event: gr.SelectData) -> gr.Timer:
         return gr.Timer(active=event.value == words("queue"))
 
-    def look(owner: str) -> tuple[str, Any]:
+    def look(owner: str) -> list[Any]:
         label = words("resume") if studio.queue.paused else words("pause")
-        return shown(studio, owner), gr.Button(label)
+        return [shown(studio, owner), gr.Button(label), gr.Button(visible=bool(studio.archive.unsaved)), troubles(studio)]
 
-    def toggle(owner: str) -> tuple[str, Any]:
+    def save_again(owner: str) -> list[Any]:
+        try:
+            studio.archive.save_again()
+        except StudioError as error:
+            raise refused(error) from None
+        return look(owner)
+
+    def toggle(owner: str) -> list[Any]:
         (studio.queue.resume if studio.queue.paused else studio.queue.pause)()
         return look(owner)
 
-    def act(owner: str, event: gr.EventData) -> tuple[str, Any]:
+    def act(owner: str, event: gr.EventData) -> list[Any]:
         do(studio, owner, event.act, event.job)
         return look(owner)
 
-    def stop_all(owner: str) -> tuple[str, Any]:
+    def stop_all(owner: str) -> list[Any]:
         for job in mine(studio, owner):
             if job.status in ("running", "queued"):
                 studio.queue.cancel(job.id)
         return look(owner)
 
-    seen = [table, pause]
+    seen = [table, pause, again, told]
+    again.click(save_again, page.owner, seen, **QUIET)
     timer.tick(look, page.owner, seen, **QUIET)
     page.blocks.load(look, page.owner, seen, **QUIET)
     page.tabs.select(on_screen, None, timer, **QUIET)
@@ -61,6 +71,18 @@ def build(studio: Studio, page: Page) -> None:
     pause.click(toggle, page.owner, seen, **QUIET)
     cancel_all.click(stop_all, page.owner, seen, **QUIET)
     table.select(act, page.owner, seen, **QUIET)
+
+
+def troubles(studio: Studio) -> str:
+    """What the visitor should know of the queue and the disk, one line each; "" when all is well."""
+    words, lines = studio.words, []
+    if studio.queue.paused:
+        lines.append(words("queue_paused") if studio.queue.paused == "paused" else studio.queue.paused)
+    if studio.queue.volatile:
+        lines.append(studio.queue.volatile)
+    if studio.archive.unsaved:
+        lines.append(words("unsaved_pictures", count=len(studio.archive.unsaved)))
+    return "".join(f'<p class="trouble">{html.escape(line)}</p>' for line in lines)
 
 
 def mine(studio: Studio, owner: str) -> list[Job]:

@@ -20,6 +20,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.form import Form, refused
+from tabs.queue import troubles
 
 BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
 OPEN = ("queued", "running")
@@ -92,7 +93,7 @@ class Runner:
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
         now = f"{job.id} {job.status} {len(progress.files)}"
-        stage = self._progress(progress) if busy else self._ended(progress)
+        stage = troubles(self._studio) + (self._progress(progress) if busy else self._ended(progress))
         if now == seen:
             return [stage if busy else gr.skip(), *[gr.skip()] * 2, *self._buttons(busy), gr.Timer(BUSY if busy else IDLE),
                     seen]

@@ -23,7 +23,7 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
 }
 LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse", "pipelines.prompt.tokens",
          "pipelines.queue", "pipelines.archive", "pipelines.metadata", "pipelines.advice", "pipelines.presets",
-         "pipelines.styles", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
+         "pipelines.styles", "pipelines.images", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
          "pipelines.loading.library", "pipelines.families", "extensions", "app")
 HEAVY = {"torch", "diffusers", "transformers", "torchvision", "accelerate", "peft", "spandrel"}
 

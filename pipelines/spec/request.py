@@ -71,7 +71,7 @@ class GenerationRequest(Part):
         max_length=80)] = "DPM++ 2M"
     schedule: Annotated[str, Param(
         "Schedule type", "How the noise levels are spread over the steps.", "sampling", source="schedules",
-        infotext="Schedule type", max_length=80)] = "Karras"
+        infotext="Schedule type", max_length=80)] = "Automatic"
     steps: Annotated[int, Param(
         "Steps", "How many steps from noise to picture.", "sampling", 1, 150, 1, infotext="Steps")] = 25
     cfg_scale: Annotated[float, Param(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
 from pipelines.patches.glimpse import Glimpse
 from pipelines.patches.tiling import seamless
-from pipelines.prompt.embed import embed_schedule
+from pipelines.prompt.embed import EmbeddingCache, embed_schedule
 from pipelines.spec.events import Emit
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.noise import first_noise, generator
@@ -22,10 +22,11 @@ OnStep = Callable[[int, int, Glimpse], None]
 """Called after every step with (step, steps, glimpse); steps counts from 1. May raise to end the run."""
 
 
-def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, family: str = "") -> Tensor:
+def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, family: str = "",
+          cache: EmbeddingCache | None = None) -> Tensor:
     """Latents (len(requests), channels, height, width) in the UNet's scale.
 
-    Every picture has its own generator, so a picture of a batch starts from the noise of its single run.
+    family: name, for schedules tuned for one.   cache: keeps encoded prompts from one call to the next. Every picture has its own generator, so a picture of a batch starts from the noise of its single run.
     """
     import torch
 
@@ -37,12 +38,13 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, fam
     sources = [generator(r) for r in requests]
     shape = (pipe.unet.config.in_channels, first.height // pipe.vae_scale_factor, first.width // pipe.vae_scale_factor)
     noise = torch.stack([first_noise(r, g, shape) for r, g in zip(requests, sources, strict=True)])
-    segments = embed_schedule(pipe, first.prompt, first.negative_prompt, first.clip_skip, first.steps)
+    segments = embed_schedule(pipe, first.prompt, first.negative_prompt, first.clip_skip, first.steps, cache)
     with ExitStack() as stack:
         glimpse = stack.enter_context(Glimpse(pipe.unet, scheduler, first.cfg_scale))
         if first.tiling:
             stack.enter_context(seamless([pipe.unet]))
-        prompts = _Prompts(segments, len(requests), first.cfg_scale > 1)
+        starts = [samplers.call_of_step(first.sampler, s.start_step) for s in segments]
+        prompts = _Prompts(dict(zip(starts, (s.call_kwargs for s in segments), strict=True)), len(requests), first.cfg_scale > 1)
         total = samplers.callback_count(first.sampler, first.steps)
 
         def after_step(_pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -75,8 +77,9 @@ def pictures(pipe: Any, latents: Tensor, tiling: bool, emit: Emit) -> list[Image
 class _Prompts:
     """The embeddings of a prompt that may change during the run, as the pipeline wants them."""
 
-    def __init__(self, segments: Sequence[Any], batch: int, guided: bool) -> None:
-        self._segments = {s.start_step: {k: _repeat(v, batch) for k, v in s.call_kwargs.items()} for s in segments}
+    def __init__(self, segments: Mapping[int, Mapping[str, Any]], batch: int, guided: bool) -> None:
+        """segments: call arguments by the model call they begin at (0 is always there)."""
+        self._segments = {start: {k: _repeat(v, batch) for k, v in call.items()} for start, call in segments.items()}
         self._guided = guided
         self.watched = ["latents"] if len(segments) == 1 else ["latents", *self._tensor_names()]
 
@@ -87,7 +90,7 @@ class _Prompts:
         return ["prompt_embeds", *(["add_text_embeds"] if "pooled_prompt_embeds" in self._segments[0] else [])]
 
     def switched(self, step: int, tensors: dict[str, Any]) -> dict[str, Any]:
-        """What the callback returns before step `step` (0-based): the tensors, with a new prompt where one begins."""
+        """What the callback returns before model call `step` (0-based): the tensors, with a new prompt where one begins."""
         segment = self._segments.get(step)
         if segment is None or step == 0:
             return tensors
