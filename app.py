@@ -43,18 +43,15 @@ def serve(known: Settings, hooks: Hooks) -> int:
     """Open the page and stay until Ctrl+C. torch comes in when somebody has looked at the page."""
     from tabs.environment import prepare_gradio
 
-    for line in prepare_gradio(known):
-        print(line, file=sys.stderr)
+    prepare_gradio(known)
     from pipelines.studio import Studio
     from tabs import launch, shell, theme
 
-    with Studio.open(known, hooks) as studio:
-        look = {"theme": theme.theme(), "css": theme.css(), "js": theme.script()}
-        served = launch.launch(shell.build(studio), known, look)
+    look = {"theme": theme.theme(), "css": theme.css(), "js": theme.script()}
+    with Studio.open(known, hooks) as studio, launch.launch(shell.build(studio), known, look) as served:
         served.announce()
         served.after_the_first_visit(lambda: studio.engine)
         launch.wait_for_the_end()
-        served.close()
     return 0
 
 

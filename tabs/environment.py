@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import MutableMapping
 
@@ -15,11 +16,12 @@ IGNORED = {
         "GRADIO_HOT_RELOAD", "GRADIO_WATCH_DIRS", "GRADIO_MCP_SERVER", "GRADIO_NUM_PORTS", "GRADIO_SSR_MODE",
         "GRADIO_RUN_HISTORY", "GRADIO_SHARE_SERVER_ADDRESS", "GRADIO_NUM_WORKERS", "GRADIO_ROOT_PATH", "GRADIO_DEBUG",
         "GRADIO_PROFILING", "GRADIO_CACHE_EXAMPLES"), "")}
+log = logging.getLogger(__name__)
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def prepare_gradio(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> list[str]:
-    """Call it before Gradio is imported. Returns one line for each variable that was set and is ignored.
+    """Call it before Gradio is imported. Logs and returns one line for each variable that was set and is ignored.
 
     Uploads go to a folder of ours that no other user of the machine can read, instead of a shared /tmp/gradio.
     """
@@ -28,6 +30,7 @@ def prepare_gradio(settings: Settings, environ: MutableMapping[str, str] = os.en
         value = environ.pop(name, "")
         if value:
             notes.append(f"{name} is ignored" + (f"; use {instead}." if instead else "."))
+            log.warning(notes[-1])
     settings.uploads_dir.mkdir(parents=True, exist_ok=True)
     settings.uploads_dir.chmod(0o700)
     environ["GRADIO_TEMP_DIR"] = str(settings.uploads_dir.resolve())

@@ -37,6 +37,12 @@ class Served:
     login_given: bool
     policy: Policy
 
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def announce(self) -> None:
         """Say where the page is, and how to get in when a password was made up."""
         print(f"Atelier is open at {self.share_url or self.url}  (Ctrl+C closes it)", flush=True)
