@@ -48,10 +48,8 @@ def schedule(case: Case) -> Verdict | None:
         return None
     name, chosen = case.sampler.name, case.request.schedule
     named = [kind for kind, samplers in case.book.study["samplers"]["schedules"].items() if name in samplers]
-    if chosen in named:
-        key, recommended = "schedule.named", chosen
-    else:
-        key, recommended = ("schedule.plain", named[0]) if named else ("schedule.free", None)
+    key = "schedule.named" if chosen in named else "schedule.plain" if named else "schedule.free"
+    recommended = chosen if chosen in named else named[0] if named else None
     changes = {"schedule": recommended} if recommended and recommended != chosen else {}
     return Verdict("schedule", "recommended" if chosen in named else "acceptable", case.book.label(key),
                    case.book.say(key, sampler=name, schedule=chosen), None, recommended, changes)

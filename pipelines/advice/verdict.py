@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as filled
 from typing import Any
 
 LEVELS = ("recommended", "acceptable", "less_recommended", "not_recommended", "unusable")
@@ -38,7 +39,7 @@ class Verdict:
     text: str
     band: tuple[float, float] | None = None
     recommended: Any = None
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = filled(default_factory=dict)
     source: str = "study"
     note: str = ""
     zones: tuple[Zone, ...] = ()

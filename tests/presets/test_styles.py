@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.spec.errors import FieldError, StorageError
-from pipelines.styles import LIMIT, Style, Styles, joined, parse, written
+from pipelines.styles import LIMIT, Style, Styles, joined
+from pipelines.styles.table import parse, written
 
 HEAD = "name,prompt,negative_prompt\n"
 
