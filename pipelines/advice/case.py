@@ -43,12 +43,16 @@ class Samplers(Protocol):
 
 @dataclass(frozen=True)
 class Facts:
-    """A sampler for the advice. `level` is the study's verdict, "" where the study did not try it."""
+    """A sampler for the advice. `level` is the study's verdict, "" where the study did not try it.
+
+    automatic: the schedule type that "Automatic" stands for, "" where the samplers' table was not handed in.
+    """
 
     name: str
     level: str = ""
     stochastic: bool = False
     cost: int = 1
+    automatic: str = ""
 
     def calls(self, steps: int) -> int:
         """U-Net evaluations for `steps` steps; the second one of the last step is saved."""
@@ -95,11 +99,17 @@ class Case:
         if self.samplers is not None and name in self.samplers:
             row = self.samplers.get(name)
             name = row.name
-            known = Facts(name, "", bool(row.stochastic), int(row.calls_per_step))
+            known = Facts(name, "", bool(row.stochastic), int(row.calls_per_step), getattr(row, "automatic", ""))
         else:
             known = Facts(name)
         study = next((r for r in self.book.study["samplers"]["table"] if r["name"].lower() == name.lower()), None)
-        return Facts(name, study["level"], study["stochastic"], study["cost"]) if study else known
+        return Facts(name, study["level"], study["stochastic"], study["cost"], known.automatic) if study else known
+
+    @property
+    def schedule(self) -> str:
+        """The schedule type that is really used."""
+        automatic = self.request.schedule.strip().lower() == "automatic"
+        return (self.sampler.automatic or self.request.schedule) if automatic else self.request.schedule
 
     @cached_property
     def distilled_sampler(self) -> Mapping[str, Any] | None:

@@ -24,7 +24,7 @@ def steps(case: Case) -> Verdict:
     few = case.book.study["samplers"]["by_subject"]["few_steps"]
     if facts.stochastic:
         notes.append(case.book.say("steps.stochastic", sampler=facts.name))
-    if value < few["below"] and f"{facts.name} {case.request.schedule}" not in few["first"]:
+    if value < few["below"] and f"{facts.name} {case.schedule}" not in few["first"]:
         notes.append(case.book.say("steps.few"))
     if value > 40:
         notes.append(case.book.say("steps.above_40"))

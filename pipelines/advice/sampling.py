@@ -46,7 +46,7 @@ def schedule(case: Case) -> Verdict | None:
     """Praises the pairs the study names; blames none. None for LCM and TCD, which have their own time steps."""
     if case.distilled_sampler:
         return None
-    name, chosen = case.sampler.name, case.request.schedule
+    name, chosen = case.sampler.name, case.schedule
     named = [kind for kind, samplers in case.book.study["samplers"]["schedules"].items() if name in samplers]
     key = "schedule.named" if chosen in named else "schedule.plain" if named else "schedule.free"
     recommended = chosen if chosen in named else named[0] if named else None

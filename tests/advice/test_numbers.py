@@ -103,7 +103,7 @@ def test_a_stochastic_sampler_does_not_settle_but_is_never_called_unrepeatable(a
 
 def test_few_steps_name_the_samplers_that_hold_up(advice: Advice, sd15: Any) -> None:
     euler = advice.verdict("steps", GenerationRequest(sampler="Euler", schedule="Automatic", steps=15), sd15)
-    multistep = advice.verdict("steps", GenerationRequest(steps=15), sd15)
+    multistep = advice.verdict("steps", GenerationRequest(sampler="DPM++ 2M", schedule="Karras", steps=15), sd15)
     assert euler and "DPM++ 2M" in euler.note
     assert multistep and "DPM++ 2M" not in multistep.note
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.advice import Advice
+from pipelines.samplers import SAMPLERS
 from pipelines.spec.request import GenerationRequest
 
 PERSON, VALLEY, DRAWING = "photo of a young lady", "a green valley, photo", "illustration of a castle"
@@ -38,6 +39,20 @@ def test_a_schedule_type_is_praised_where_the_study_names_it(
         advice: Advice, sd15: Any, sampler: str, schedule: str, level: str) -> None:
     verdict = advice.verdict("schedule", GenerationRequest(sampler=sampler, schedule=schedule), sd15)
     assert verdict and verdict.level == level
+
+
+def test_automatic_is_judged_by_what_it_stands_for(sd15: Any) -> None:
+    request = GenerationRequest(sampler="DPM++ 2M", schedule="Automatic", steps=15)
+    found = Advice("en", samplers=SAMPLERS).all(request, sd15)
+    assert found["schedule"].level == "recommended" and not found["schedule"].changes
+    assert "DPM++ 2M" not in found["steps"].note
+
+
+@pytest.mark.parametrize("sampler", [s.name for s in SAMPLERS if not s.broken])
+def test_every_sampler_of_the_studio_gets_a_verdict_and_what_it_recommends_exists(sd15: Any, sampler: str) -> None:
+    for prompt in ("photo of a lady", "illustration of a castle", "a valley"):
+        found = Advice("uk", samplers=SAMPLERS).all(GenerationRequest(sampler=sampler, prompt=prompt), sd15)
+        assert found["sampler"].changes.get("sampler", sampler) in SAMPLERS and found["steps"].text
 
 
 @pytest.mark.parametrize(("model", "prompt", "level"), [
