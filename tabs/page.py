@@ -29,10 +29,14 @@ class Page:
         self.forms[name] = form
         kept = gr.BrowserState(None, storage_key=f"atelier-{name}", secret=self.secret)
         components, paths = list(form.fields.values()), list(form.fields)
-        gr.on([c.change for c in components], None, components, kept, js="(...values) => values", queue=False,
+        gr.on([c.change for c in components], None, components, kept, js="(...values) => [values]", queue=False,
               show_progress="hidden", api_visibility="private")
-        self.blocks.load(lambda values: form.write(usable(dict(zip(paths, values or (), strict=False)), form)), kept,
-                         form.outputs, queue=False, show_progress="hidden", api_visibility="private")
+
+        def bring_back(values: Any) -> list[Any]:
+            held = dict(zip(paths, values, strict=False)) if isinstance(values, list) else {}
+            return form.write(usable(held, form))
+
+        self.blocks.load(bring_back, kept, form.outputs, queue=False, show_progress="hidden", api_visibility="private")
 
     def hand_over(self, name: str, request: GenerationRequest) -> list[Any]:
         """Updates for `[tabs, *forms[name].outputs]`: show that tab with this request in its form."""
