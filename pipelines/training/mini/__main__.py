@@ -1,50 +1,100 @@
-"""`python -m pipelines.training.mini STAGE --minutes N --work DIR`: the makers' command line."""
+"""`python -m pipelines.training.mini STAGE --minutes N --work DIR`: the makers' command line. `all` runs every stage in order."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 
-from pipelines.training.mini import base, export, latents, text, vae
+from pipelines.training.mini import base, card, export, latents, sheet, text, vae
 from pipelines.training.mini.crew import Crew
+from pipelines.training.mini.pictures import renders, to_picture
+from pipelines.training.mini.pictures import sheet as page
 from pipelines.training.mini.run import Plan
+from pipelines.training.mini.world.scene import FIRST, WIDE
+
+SHARES = {"vae": 0.25, "text": 0.1, "base": 0.5, "decoder": 0.15}  # of the minutes of `all`
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
+    made = argparse.ArgumentParser(prog="python -m pipelines.training.mini", description=__doc__)
+    made.add_argument("stage", choices=(*STAGES, "all"))
+    made.add_argument("--minutes", type=float, default=30, help="wall clock of the stage; a resumed stage counts what it has had")
+    made.add_argument("--work", type=Path, default=Path.home() / ".cache" / "atelier-mini", help="checkpoints, logs, latents")
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    made.add_argument("--threads", type=int, default=2)
+    made.add_argument("--batch", type=int, default=0, help="0 takes the stage's own")
+    made.add_argument("--chunks", type=int, nargs=2, default=(0, 20), help="range of latent chunks of 1000 pictures")
+    made.add_argument("--crew", type=int, default=1, help="processes that train the base together")
+    made.add_argument("--rank", type=int, default=0, help="which of them this is")
+    made.add_argument("--world", choices=("first", "wide"), default="first", help="curriculum of latents and captions")
+    made.add_argument("--out", type=Path, default=None)
+    made.add_argument("--cfg", type=float, default=7.0)
+    return made
+
+
+def plan(given: argparse.Namespace, batch: int, peak: float) -> Plan:
+    """The stage's plan with its own batch and learning rate."""
+    return Plan(given.work, given.minutes, given.seed, given.device, given.batch or batch, peak)
+
+
+def show_world(given: argparse.Namespace) -> None:
+    """A sheet of 64 renders, to look at."""
+    pictures = [to_picture(p) for p in renders(range(given.seed, given.seed + 64), FIRST)]
+    page(pictures, 8).save(given.out or given.work / "world.png")
+
+
+def show_sheet(given: argparse.Namespace) -> None:
+    """The contact sheet of the exported family, or its first eight prompts while training."""
+    if given.out:
+        sheet.save_sheet(given.work / "export", sheet.all_prompts(), given.out, 8, given.cfg)
+    else:
+        sheet.save_sheet(given.work / "export", list(sheet.FIRST_PROMPTS), given.work / "painted.png", 4, given.cfg)
+
+
+def train_base(given: argparse.Namespace) -> None:
+    """The UNet, alone or in a crew."""
+    todo = plan(given, 64 if given.device == "cuda" else 16, 1e-3)
+    base.train(todo, Crew(todo, given.rank, given.crew), WIDE if given.world == "wide" else FIRST)
+
+
+STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "world": show_world,
+    "vae": lambda given: vae.train(plan(given, 6, 2e-3)),
+    "decoder": lambda given: vae.train(plan(given, 6, 1e-3), decoder_only=True),
+    "text": lambda given: text.train(plan(given, 64, 1e-3)),
+    "latents": lambda given: latents.fill(plan(given, 20, 0), range(*given.chunks), WIDE if given.world == "wide" else FIRST),
+    "base": train_base,
+    "export": lambda given: export.export(plan(given, 1, 0), given.out or given.work / "export"),
+    "sheet": show_sheet,
+    "card": lambda given: card.write(plan(given, 1, 0), given.out or given.work / "export"),
+}
+
+
+def run_all(given: argparse.Namespace) -> None:
+    """Every stage in its own process, so that one command re-makes the family and can be stopped and repeated."""
+    for stage in ("vae", "text", "latents", "base", "decoder", "export", "card"):
+        minutes = given.minutes * SHARES.get(stage, 1.0)
+        command = [sys.executable, "-m", "pipelines.training.mini", stage, "--minutes", f"{minutes:.1f}", "--work", str(given.work)]
+        command += ["--seed", str(given.seed), "--device", given.device, "--threads", str(given.threads), "--world", given.world]
+        subprocess.run(command, check=True)  # noqa: S603 - our own module
 
 
 def main() -> None:
-    """Run one stage."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.training.mini")
-    parser.add_argument("stage", choices=("vae", "decoder", "text", "latents", "base", "export", "sheet"))
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--work", type=Path, default=Path.home() / ".cache" / "atelier-mini")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--chunks", type=int, nargs=2, default=(0, 20), help="range of latent chunks of 1000 pictures")
-    parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--cfg", type=float, default=7.0)
-    parser.add_argument("--crew", type=int, default=1, help="processes that train the base together")
-    parser.add_argument("--rank", type=int, default=0, help="which of them this is")
-    parser.add_argument("--batch", type=int, default=16)
-    given = parser.parse_args()
+    """Run one stage, or all."""
+    given = parser().parse_args()
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
-    if given.stage == "text":
-        text.train(Plan(given.work, given.minutes, given.seed, given.device, batch=64, peak=1e-3))
-        return
-    plan = Plan(given.work, given.minutes, given.seed, given.device, given.batch, peak=1e-3 if given.stage == "base" else 2e-3)
-    if given.stage == "base":
-        base.train(plan, Crew(plan, given.rank, given.crew))
-    if given.stage == "latents":
-        latents.fill(plan, range(*given.chunks))
-    if given.stage == "export":
-        export.export(plan, given.out or given.work / "export")
-    if given.stage == "sheet":
-        export.paint(given.work / "export", export.PROMPTS, given.out or given.work / "painted.png", cfg=given.cfg)
-    if given.stage in ("base", "latents", "export", "sheet"):
-        return
-    vae.train(plan, decoder_only=given.stage == "decoder")
+    if given.stage == "all":
+        run_all(given)
+    else:
+        STAGES[given.stage](given)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes the family as a diffusers folder, and paints contact sheets with the real pipeline."""
+"""Writes the family as a diffusers folder."""
 
 from __future__ import annotations
 
@@ -6,22 +6,10 @@ import shutil
 from pathlib import Path
 
 import torch
-from diffusers import DPMSolverMultistepScheduler, PNDMScheduler, StableDiffusionPipeline
+from diffusers import PNDMScheduler, StableDiffusionPipeline
 
 from pipelines.training.mini import base, latents, text, vae
-from pipelines.training.mini.pictures import sheet
 from pipelines.training.mini.run import Plan, recall
-
-PROMPTS = (
-    "a red car, in the snow",
-    "a photo of a white cat at night",
-    "snowy mountains behind a green meadow at sunset",
-    "a young lady with pink hair, cowboy shot, evening, street, Tokyo, cold neon lights, denim jacket, black jeans",
-    "a blue car on the beach by day",
-    "a black dog in a park at sunset",
-    "a yellow house in the mountains",
-    "a boy with brown hair, red sweater, in the snow",
-)
 
 
 def assemble(plan: Plan) -> StableDiffusionPipeline:
@@ -55,16 +43,3 @@ def export(plan: Plan, folder: Path) -> None:
             shutil.rmtree(target)
         part.replace(target)
     shutil.rmtree(fresh)
-
-
-def paint(folder: Path, prompts: tuple[str, ...], out: Path, columns: int = 4, cfg: float = 7.0) -> None:
-    """One picture of each prompt, seeds 0, 1, 2 … in order, 25 steps DPM++ 2M karras."""
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
-    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, use_karras_sigmas=True)
-    pipeline.set_progress_bar_config(disable=True)
-    pictures = []
-    for start in range(0, len(prompts), 8):
-        part = list(prompts[start : start + 8])
-        dice = [torch.Generator().manual_seed(start + k) for k in range(len(part))]
-        pictures += pipeline(part, num_inference_steps=25, guidance_scale=cfg, height=256, width=256, generator=dice).images
-    sheet(pictures, columns).save(out)

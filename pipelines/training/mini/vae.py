@@ -134,7 +134,8 @@ def learn(model: AutoencoderKL, true: torch.Tensor, decoder_only: bool, plan: Pl
     with torch.autocast(plan.device, torch.bfloat16, enabled=plan.device == "cuda"):
         with torch.set_grad_enabled(not decoder_only):
             mean = model.quant_conv(model.encoder(true)).chunk(2, 1)[0]
-        noisy = mean + torch.randn_like(mean) * (0.05 if not decoder_only else 0.1)
+        most = 0.3 if decoder_only else 0.05
+        noisy = mean + torch.randn_like(mean) * most * torch.rand(len(mean), 1, 1, 1, device=mean.device)
         made = model.decoder(model.post_quant_conv(noisy))
         pixels = distance(made.float(), true)
         return pixels + (0.0 if decoder_only else 0.05 * spread(mean.float())), pixels.detach()

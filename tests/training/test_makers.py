@@ -1,0 +1,67 @@
+"""The makers: the start of the autoencoder, the loss weights, the folding of statistics, the crew, checkpoints."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipelines.training.mini import base, latents, vae
+from pipelines.training.mini.pictures import HELD_OUT, renders
+from pipelines.training.mini.run import Average, Clock, Plan, keep, recall
+from pipelines.training.mini.world.scene import FIRST
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return renders(range(HELD_OUT, HELD_OUT + 4), FIRST)
+
+
+def test_an_untrained_autoencoder_is_already_a_blur_of_the_picture(pictures):
+    torch.manual_seed(0)
+    model = vae.build()
+    with torch.no_grad():
+        made = model.decode(model.encode(pictures).latent_dist.mean).sample
+    small = [torch.nn.functional.avg_pool2d(x, 32).flatten().numpy() for x in (made, pictures)]
+    assert np.corrcoef(*small)[0, 1] > 0.9
+
+
+def test_folding_normalises_latents_and_changes_no_picture(pictures):
+    torch.manual_seed(0)
+    model = vae.build()
+    with torch.no_grad():
+        plain = model.encode(pictures).latent_dist.mean
+        before = model.decode(plain).sample
+        flat = plain.transpose(0, 1).flatten(1)
+        latents.fold(model, {"mean": flat.mean(1), "std": flat.std(1)})
+        normed = model.encode(pictures).latent_dist.mean
+        after = model.decode(normed).sample
+    assert torch.allclose(normed.std((0, 2, 3)), torch.ones(8), atol=1e-3)
+    assert torch.allclose(before, after, atol=1e-3)
+
+
+def test_loss_weight_is_full_at_high_noise_and_capped_at_low():
+    alphas = torch.tensor([0.9999, 0.5, 0.0003])
+    found = base.weights(alphas)
+    assert found[2] == pytest.approx(1, abs=1e-3) and found[1] == pytest.approx(1) and found[0] < 0.01
+
+
+def test_learning_rate_warms_up_and_ends_near_its_floor(tmp_path):
+    clock = Clock(Plan(tmp_path, minutes=1, peak=1e-3, warmup=10))
+    assert clock.rate(0) == pytest.approx(1e-4, rel=0.05)
+    assert Clock(Plan(tmp_path, minutes=1, peak=1e-3), spent=60).rate(1000) == pytest.approx(2e-5, rel=0.05)
+
+
+def test_swapping_an_average_twice_restores_the_weights():
+    layer = torch.nn.Linear(3, 3)
+    average, kept = Average(layer.parameters(), 0.9), layer.weight.detach().clone()
+    with torch.no_grad():
+        layer.weight += 1
+    average.swap()
+    assert torch.equal(layer.weight, kept)
+    average.swap()
+    assert torch.equal(layer.weight, kept + 1)
+
+
+def test_a_checkpoint_comes_back_and_leaves_no_half_file(tmp_path):
+    assert recall(tmp_path / "a.pt") is None
+    keep(tmp_path / "a.pt", {"step": 3})
+    assert recall(tmp_path / "a.pt") == {"step": 3} and [p.name for p in tmp_path.iterdir()] == ["a.pt"]
