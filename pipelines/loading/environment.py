@@ -13,6 +13,7 @@ DEFAULTS = {
     "DISABLE_TELEMETRY": "1",
     "GRADIO_ANALYTICS_ENABLED": "False",     # only this exact word counts
     "TOKENIZERS_PARALLELISM": "false",       # a fork after the first use would warn and may dead-lock
+    "OMP_WAIT_POLICY": "PASSIVE",            # threads that wait in a loop make one busy neighbour cost ten times its share
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "DISABLE_SAFETENSORS_CONVERSION": "1",   # transformers would otherwise start a thread that asks a hub
 }

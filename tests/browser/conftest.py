@@ -27,7 +27,7 @@ def studio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("home")
     log = (home / "log.txt").open("wb")
     server = subprocess.Popen([sys.executable, "app.py", "--port", str(port), "--data-dir", str(home)], cwd=ROOT,
-                              stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "2"})
+                              stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ))
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(url, server, home / "log.txt")
