@@ -25,15 +25,17 @@ CLICK = """element.addEventListener('click', (e) => {
 
 
 class Advisor:
-    """The strips of one form. `strip(path)` makes one here; `wire()` once all fields exist."""
+    """The strips of one form. `place(path)` makes one here; `wire()` once all fields exist."""
 
     def __init__(self, studio: Studio, form: Form) -> None:
         self._studio, self._form = studio, form
         self._ranges = {d.path: d.param for d in declared(GenerationRequest)}
         self.strips: dict[str, gr.HTML] = {}
 
-    def strip(self, path: str) -> gr.HTML:
-        self.strips[path] = gr.HTML("", js_on_load=CLICK, elem_classes="advice", padding=False, elem_id=f"advice-{self._form.elem_id(path)}")
+    def place(self, path: str) -> gr.HTML:
+        """Make the strip of one field here."""
+        self.strips[path] = gr.HTML("", js_on_load=CLICK, elem_classes="advice", padding=False,
+                                    elem_id=f"advice-{self._form.elem_id(path)}")
         return self.strips[path]
 
     def wire(self, blocks: gr.Blocks) -> None:

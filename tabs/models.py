@@ -33,11 +33,14 @@ def shown(studio: Studio) -> str:
     words = studio.words
     rows = "".join(_row(m.name, m.family.label, m.size) for m in studio.library.models())
     vaes = "".join(_row(v.name, f"VAE · {v.detected.family}", v.size) for v in studio.library.vaes())
-    refusals = "".join(f"<li>{html.escape(e.name + ': ' + e.problem)}</li>" for e in studio.library.problems())
+    lines = [f"{e.name}: {e.problem}. {e.fix}" for e in studio.library.problems()]
+    lines += [*studio.presets.problems(), *studio.styles.problems()]
+    refusals = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     heads = "".join(f"<th>{html.escape(words(w))}</th>" for w in ("model", "family", "file_size"))
     text = f'<table class="facts"><tr>{heads}</tr>{rows}{vaes}</table>'
     if refusals:
-        text += f'<details open class="explained"><summary>{html.escape(words("refused_files"))}</summary><ul>{refusals}</ul></details>'
+        text += (f'<details open class="explained"><summary>{html.escape(words("refused_files"))}</summary>'
+                 f"<ul>{refusals}</ul></details>")
     return text + f"<p>{html.escape(words('where_models_go'))}</p>"
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from pipelines import samplers
 from pipelines.spec.errors import StudioError
-from pipelines.spec.request import LAST_SEED, RANDOM_SEED, GenerationRequest
+from pipelines.spec.request import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
 from tabs.advise import Advisor
 from tabs.form import Form, outputs_of, refused
-from tabs.run import Runner, RunView
 from tabs.page import Page
 from tabs.presets import build as build_presets
+from tabs.run import Runner, RunView
 
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -74,7 +72,7 @@ def _prompts(form: Form, advisor: Advisor) -> gr.HTML:
     with gr.Column(elem_classes="card"):
         form.field("prompt", lines=3, max_lines=12, autofocus=True, elem_classes="prompt")
         counter = gr.HTML("", elem_id="txt2img-counter", elem_classes="counter")
-        advisor.strip("prompt")
+        advisor.place("prompt")
         form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
         form.field("styles")
     return counter
@@ -86,14 +84,14 @@ def _sampling(form: Form, advisor: Advisor) -> None:
             form.field("model", min_width=160)
             form.field("sampler", min_width=140)
             form.field("schedule", min_width=140)
-        advisor.strip("sampler")
+        advisor.place("sampler")
         with gr.Row():
             with gr.Column(min_width=220):
                 form.field("steps")
-                advisor.strip("steps")
+                advisor.place("steps")
             with gr.Column(min_width=220):
                 form.field("cfg_scale")
-                advisor.strip("cfg_scale")
+                advisor.place("cfg_scale")
 
 
 def _size(form: Form, advisor: Advisor, words: Any) -> tuple[list[gr.Button], gr.Button]:
@@ -105,7 +103,7 @@ def _size(form: Form, advisor: Advisor, words: Any) -> tuple[list[gr.Button], gr
             sizes = [gr.Button(words(shape), size="sm", min_width=90, elem_id=f"txt2img-{shape}")
                      for shape in ("square", "portrait", "landscape")]
             swap = gr.Button("⇅ " + words("swap_sizes"), size="sm", min_width=90, elem_id="txt2img-swap")
-        advisor.strip("size")
+        advisor.place("size")
         with gr.Row():
             form.field("batch_count", min_width=200)
             form.field("batch_size", min_width=200)
@@ -127,7 +125,7 @@ def _advanced(form: Form, advisor: Advisor) -> None:
     with gr.Row():
         form.field("cfg_rescale", min_width=200)
         form.field("clip_skip", min_width=200)
-    advisor.strip("clip_skip")
+    advisor.place("clip_skip")
     with gr.Row():
         form.field("vae", min_width=200)
         form.field("tiling", min_width=200)

@@ -49,7 +49,7 @@ class Param:
         return f"up to {self.max_length} characters" if self.max_length else ""
 
     def check(self, value: Any, kind: type) -> Any:
-        """`value` as a `kind` (int, float, bool, str, or tuple of names) within the range. Raises FieldError with what is allowed."""
+        """`value` as a `kind` (int, float, bool, str, or tuple of names) within the range. Raises FieldError."""
         if kind is bool:
             return self._boolean(value)
         if kind in (int, float):
@@ -116,7 +116,7 @@ def param_of(model: type[BaseModel], field: str) -> Param | None:
 
 def kind_of(model: type[BaseModel], field: str) -> type:
     """int, float, bool, str, or tuple for a list of names."""
-    annotation = model.model_fields[field].annotation
+    annotation: Any = model.model_fields[field].annotation
     return annotation if annotation in (int, float, bool, str) else tuple
 
 

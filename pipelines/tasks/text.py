@@ -26,7 +26,8 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, fam
           cache: EmbeddingCache | None = None) -> Tensor:
     """Latents (len(requests), channels, height, width) in the UNet's scale.
 
-    family: name, for schedules tuned for one.   cache: keeps encoded prompts from one call to the next. Every picture has its own generator, so a picture of a batch starts from the noise of its single run.
+    family: name, for schedules tuned for one.   cache: keeps encoded prompts from one call to the next.
+    Every picture has its own generator, so a picture of a batch starts from the noise of its single run.
     """
     import torch
 
