@@ -47,11 +47,12 @@ def serve(known: Settings, hooks: Hooks) -> int:
     from pipelines.studio import Studio
     from tabs import launch, shell, theme
 
+    ended = launch.end_signal()
     look = {"theme": theme.theme(), "css": theme.css(), "js": theme.script()}
     with Studio.open(known, hooks) as studio, launch.launch(shell.build(studio), known, look) as served:
         served.announce()
         served.after_the_first_visit(lambda: studio.engine)
-        launch.wait_for_the_end()
+        ended.wait()
     return 0
 
 

@@ -150,12 +150,9 @@ def text(path: Any) -> str | None:
     return None if path is None else str(path)
 
 
-def wait_for_the_end() -> None:
-    """Return at Ctrl+C or when the system asks the program to end (SIGTERM)."""
+def end_signal() -> threading.Event:
+    """Set at Ctrl+C or when the system asks the program to end (SIGTERM). Ask for it before the page is announced."""
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    try:
-        while not ended.wait(3600):
-            pass
-    except KeyboardInterrupt:
-        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    return ended

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines import samplers
+from pipelines import metadata, samplers
 from pipelines.spec.errors import StudioError
 from pipelines.spec.request import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
@@ -49,7 +49,7 @@ def build(studio: Studio, page: Page) -> Form:
     advisor.wire(page.blocks)
     wire_presets()
     _wire_small(studio, form, counter, (sizes, swap, dice, reuse), results)
-    dropped.upload(_restore(studio, form), dropped, outputs_of(form.outputs, dropped), **QUIET)
+    dropped.upload(_restore(form), dropped, outputs_of(form.outputs, dropped), **QUIET)
     Runner(studio, form, RunView(generate, skip, interrupt, stage, results, verdicts), page.owner).wire(page.blocks)
     page.remember(form)
     return form
@@ -149,7 +149,7 @@ def _wire_small(studio: Studio, form: Form, counter: gr.HTML, buttons: tuple[lis
         button.click(lambda name, shape=shape: _family_size(studio, name, shape), model, side, **QUIET)
     swap.click(lambda width, height: (height, width), side, side, **QUIET)
     dice.click(lambda: RANDOM_SEED, None, fields["seed"], **QUIET)
-    reuse.click(lambda shown: _seed_of(studio, shown), results, fields["seed"], **QUIET)
+    reuse.click(_seed_of, results, fields["seed"], **QUIET)
 
 
 def _family_size(studio: Studio, name: str, shape: str) -> tuple[int, int]:
@@ -169,23 +169,23 @@ def counted(studio: Studio, prompt: str, model: str) -> str:
     return f'<span class="{"full" if tokens.chunks > 1 else ""}">{tokens.tokens}/{tokens.limit} {unit}</span>'
 
 
-def _seed_of(studio: Studio, shown: list[Any] | None) -> Any:
+def _seed_of(shown: list[Any] | None) -> Any:
     """The seed of the newest picture on the easel."""
     if not shown:
         return gr.skip()
-    read = studio.archive.read(shown[-1][0] if isinstance(shown[-1], (list, tuple)) else shown[-1])
-    seed = read.request.get("seed", RANDOM_SEED)
+    file = shown[-1][0] if isinstance(shown[-1], (list, tuple)) else shown[-1]
+    seed = metadata.read(file).request.get("seed", RANDOM_SEED)
     return seed if 0 <= seed <= LAST_SEED else gr.skip()
 
 
-def _restore(studio: Studio, form: Form) -> Any:
+def _restore(form: Form) -> Any:
     """Read the settings of a dropped picture into the form; what could not be used is said."""
 
     def restore(data: str | None) -> list[Any]:
         if not data:
             return [gr.skip()] * (len(form.outputs) + 1)
         try:
-            read = studio.archive.read(data)
+            read = metadata.read(data)
         except StudioError as error:
             raise refused(error) from None
         for note in read.notes:
