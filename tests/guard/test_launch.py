@@ -95,7 +95,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_the_program_ends_when_it_is_asked_to(number, root):
-    code = "from tabs.launch import wait_for_the_end as w; print('up', flush=True); w(); print('closed', flush=True)"
+    code = "from tabs.launch import end_signal; e = end_signal(); print('up', flush=True); e.wait(); print('closed', flush=True)"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root,
                              env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert child.stdout.readline() == "up\n"

@@ -1,0 +1,145 @@
+"""The page over a real studio without a worker: forms both ways, handlers, and text that stays text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from extensions.hooks import Hooks
+from pipelines import metadata, settings
+from pipelines.queue import Job, Status
+from pipelines.spec.errors import RequestError
+from pipelines.spec.param import declared
+from pipelines.spec.request import GenerationRequest
+from pipelines.studio import Studio
+from tabs import queue, run, shell
+from tabs.form import Form, flattened, nested, refused
+from tabs.page import usable
+from tabs.txt2img import choices, counted
+
+NASTY = "<img src=x onerror=alert(1)>"
+FULL = GenerationRequest.parse({
+    "prompt": "a\nred \"car\": (fast:1.2)", "negative_prompt": "rain, fog", "styles": ["Cinematic"], "clip_skip": 2,
+    "sampler": "Heun", "schedule": "Karras", "steps": 31, "cfg_scale": 8.5, "cfg_rescale": 0.25, "width": 320, "height": 208,
+    "tiling": True, "seed": 4294967295, "variation": {"seed": 12, "strength": 0.35}, "batch_count": 3, "batch_size": 2})
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    known = settings.checked({"data_dir": tmp_path})
+    made = Studio.open(known, Hooks())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def form(studio: Studio) -> Form:
+    with gr.Blocks():
+        made = Form("test", studio.words, lambda source: choices(studio, source))
+        for row in declared(GenerationRequest):
+            made.field(row.path)
+    return made
+
+
+def shown(form: Form, updates: list[Any]) -> dict[Any, Any]:
+    """What the browser would hold after these updates, as Gradio hands it to a handler."""
+    values = [u.get("value") if isinstance(u, dict) else u for u in updates]
+    return dict(zip(form.fields.values(), [getattr(v, "value", v) for v in values], strict=True))
+
+
+def test_every_field_round_trips_through_the_form(form: Form) -> None:
+    assert form.read(shown(form, form.write_all(FULL))) == FULL
+    assert form.read(shown(form, form.write_all(GenerationRequest()))) == GenerationRequest()
+
+
+def test_every_field_round_trips_through_json_and_a_png(tmp_path: Path) -> None:
+    assert GenerationRequest.from_json(FULL.to_json()) == FULL
+    metadata.write(Image.new("RGB", (8, 8)), tmp_path / "a.png", FULL, {}, "png")
+    assert metadata.read(tmp_path / "a.png").full == FULL
+
+
+def test_full_really_differs_from_the_default_in_every_declared_field() -> None:
+    mine, plain = flattened(FULL.model_dump()), {d.path: d.default for d in declared(GenerationRequest)}
+    same = {path for path in plain if mine[path] == plain[path]}
+    assert same == {"model", "vae"}, "these two need files; a new field belongs into FULL"
+
+
+def test_a_partial_write_leaves_the_other_fields_alone(form: Form) -> None:
+    updates = dict(zip(form.fields, form.write({"steps": 12, "variation": {"strength": 0.5}}), strict=True))
+    assert updates["steps"] == 12 and updates["variation.strength"] == 0.5
+    assert updates["prompt"] == gr.skip()
+
+
+def test_a_part_at_its_defaults_is_off() -> None:
+    assert "variation" not in nested({"steps": 3, "variation.seed": -1, "variation.strength": 0.0})
+    assert nested({"variation.seed": -1, "variation.strength": 0.2})["variation"] == {"seed": -1, "strength": 0.2}
+
+
+def test_what_a_browser_kept_is_checked_like_anything_else(form: Form) -> None:
+    kept = usable({"steps": 9999, "model": "gone", "cfg_scale": 5, "styles": ["gone"], "sampler": "Euler"}, form)
+    assert kept == {"cfg_scale": 5, "sampler": "Euler"}
+
+
+def test_submitting_checks_names_and_draws_the_seed(studio: Studio) -> None:
+    checked = studio.check(GenerationRequest(sampler="dpm++ 2m karras"))
+    assert (checked.sampler, checked.schedule) == ("DPM++ 2M", "Karras") and checked.seed >= 0
+
+
+@pytest.mark.parametrize(("fields", "line"), [
+    ({"sampler": "Eulerr"}, "Sampler: Eulerr - not found. Allowed: Euler"),
+    ({"sampler": "Restart"}, "Use DPM"),
+    ({"model": "minni"}, "Model: minni - not found. Allowed: mini."),
+    ({"vae": "none such"}, "VAE: none such - not found."),
+    ({"styles": ["none such"]}, "Styles: none such - not found."),
+    ({"width": 264}, "Width: 264 - mini needs a multiple of 16. Allowed: 64-4096 in steps of 16. Nearest: 256."),
+], ids=["sampler", "broken sampler", "model", "VAE", "style", "size"])
+def test_a_request_that_cannot_be_honoured_is_refused_before_it_is_queued(studio: Studio, fields: dict, line: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        studio.submit(GenerationRequest.parse(fields))
+    assert line in str(caught.value)
+    assert studio.queue.jobs() == []
+
+
+def test_markup_in_texts_is_shown_as_text_everywhere(studio: Studio) -> None:       # faults.md B25
+    job = Job("1", GenerationRequest(prompt=NASTY, seed=1), status=Status.FAILED, error=NASTY, created=1)
+    ended = run.Runner._ended(type("R", (), {"_studio": studio})(), type("P", (), {
+        "notes": (NASTY,), "error": NASTY, "status": "failed"})())
+    surfaces = [queue._row(studio, job), ended, refused(RequestError([])).message, run.explained(studio, job.request),
+                refused(studio_error()).message, counted(studio, NASTY, "mini")]
+    assert not any("<img" in text for text in surfaces)
+    assert "&lt;img" in surfaces[0] and "&lt;img" in surfaces[1]
+
+
+def studio_error() -> RequestError:
+    try:
+        GenerationRequest.parse({"steps": NASTY})
+    except RequestError as error:
+        return error
+    raise AssertionError("steps must be a number")
+
+
+def test_a_stranger_sees_and_stops_only_his_own_jobs(studio: Studio) -> None:
+    studio.queue.pause()
+    mine, theirs = (studio.submit(GenerationRequest(seed=1), owner=o) for o in ("me", "them"))
+    object.__setattr__(studio.settings, "listen", True)      # a page others can reach
+    assert [j.id for j in queue.mine(studio, "me")] == [mine]
+    queue.do(studio, "me", "cancel", theirs)
+    assert studio.queue.get(theirs).status == Status.QUEUED
+    queue.do(studio, "me", "cancel", mine)
+    assert studio.queue.get(mine).status == Status.CANCELLED
+
+
+def test_the_whole_page_is_built_with_every_tab(studio: Studio) -> None:
+    blocks = shell.build(studio)
+    ids = {b.elem_id for b in blocks.blocks.values() if getattr(b, "elem_id", None)}
+    assert {"tab-txt2img", "tab-gallery", "tab-queue", "tab-models", "tab-settings", "txt2img-steps"} <= ids
+
+
+def test_every_handler_of_the_page_is_kept_out_of_the_public_api(studio: Studio) -> None:
+    blocks = shell.build(studio)
+    assert not [f.name for f in blocks.fns.values() if f.api_visibility == "public" and f.fn is not None]
