@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from pipelines.training.mini import base, card, export, latents, sheet, text, vae
+from pipelines.training.mini import base, card, export, latents, score, sheet, text, vae
 from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.pictures import renders, to_picture
 from pipelines.training.mini.pictures import sheet as page
@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rank", type=int, default=0, help="which of them this is")
     made.add_argument("--world", choices=("first", "wide"), default="first", help="curriculum of latents and captions")
     made.add_argument("--out", type=Path, default=None)
+    made.add_argument("--count", type=int, default=400, help="pictures that `score` reads")
     made.add_argument("--cfg", type=float, default=7.0)
     return made
 
@@ -73,6 +74,7 @@ STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "base": train_base,
     "export": lambda given: export.export(plan(given, 1, 0), given.out or given.work / "export"),
     "sheet": show_sheet,
+    "score": lambda given: score.score(plan(given, 32, 2e-3), given.out or given.work / "export", given.count),
     "card": lambda given: card.write(plan(given, 1, 0), given.out or given.work / "export"),
 }
 
