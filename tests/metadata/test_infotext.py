@@ -55,7 +55,7 @@ def test_fields_stand_in_the_order_every_reader_expects() -> None:
     text = infotext(request, {"Version": "Atelier 0.1.0", "seconds": 3.1, "Lora hashes": "x: 01, y: 02"})
     assert text == (
         "a cat\nNegative prompt: blur\n"
-        "Steps: 25, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 7, Size: 256x256, "
+        "Steps: 25, Sampler: DPM++ 2M, Schedule type: Automatic, CFG scale: 7, Seed: 7, Size: 256x256, "
         "Model hash: 6ce0161689, Model: mini, VAE hash: 1122334455, VAE: soft.safetensors, Variation seed: 9, "
         'Variation seed strength: 0.5, Clip skip: 2, Tiling: True, CFG rescale: 0.7, '
         'Lora hashes: "x: 01, y: 02", Version: Atelier 0.1.0'

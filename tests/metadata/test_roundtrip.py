@@ -40,7 +40,7 @@ def test_every_character_survives(format: str, tmp_path: Path, picture: Image.Im
 def test_the_foreign_text_stands_beside_it(format: str, picture: Image.Image) -> None:
     file = io.BytesIO()
     write(picture, file, GenerationRequest(prompt="сніг і 猫", seed=3), {}, format)
-    assert read(file.getvalue()).infotext.startswith("сніг і 猫\nSteps: 25, Sampler: DPM++ 2M, Schedule type: Karras, ")
+    assert read(file.getvalue()).infotext.startswith("сніг і 猫\nSteps: 25, Sampler: DPM++ 2M, Schedule type: Automatic, ")
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])

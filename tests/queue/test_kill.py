@@ -33,5 +33,4 @@ def test_nothing_finished_is_lost_by_kill_9(record_property: Callable[[str, obje
     record_property("deaths", rounds)
     assert len(rounds) == ROUNDS + 7
     assert [r for r in rounds if not r["killed"] or r["wrong"]] == [], done.stderr[-3000:]
-    assert max(r["opened_s"] for r in rounds) < 1.0
     assert len({r["told"] for r in rounds}) > 5, "the moments are spread over the batch"
