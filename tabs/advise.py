@@ -64,13 +64,14 @@ class Advisor:
         except StudioError:
             return ["" for _ in self.strips]
         verdicts = self._studio.advice.all(request, family)
-        return [self.shown(path, verdicts.get(path), request) for path in self.strips]
+        values = flattened(request.model_dump())
+        return [self.shown(path, verdicts.get(path), values.get(path)) for path in self.strips]
 
-    def shown(self, path: str, verdict: Verdict | None, request: GenerationRequest) -> str:
+    def shown(self, path: str, verdict: Verdict | None, value: Any) -> str:
         """One strip: the slider cut into zones, the value in it, the verdict, and the button that follows the advice."""
         if verdict is None:
             return ""
-        bar = _bar(verdict.zones, self._ranges[path], getattr(request, path)) if path in self._ranges else ""
+        bar = _bar(verdict.zones, self._ranges[path], value) if path in self._ranges else ""
         mend = ""
         if verdict.changes:
             wanted = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in flattened(verdict.changes).values())

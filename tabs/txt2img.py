@@ -74,6 +74,7 @@ def _prompts(form: Form, advisor: Advisor) -> gr.HTML:
         counter = gr.HTML("", elem_id="txt2img-counter", elem_classes="counter")
         advisor.place("prompt")
         form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
+        advisor.place("negative_prompt")
         form.field("styles")
     return counter
 
@@ -85,6 +86,7 @@ def _sampling(form: Form, advisor: Advisor) -> None:
             form.field("sampler", min_width=140)
             form.field("schedule", min_width=140)
         advisor.place("sampler")
+        advisor.place("schedule")
         with gr.Row():
             with gr.Column(min_width=220):
                 form.field("steps")
@@ -121,11 +123,14 @@ def _seed(form: Form, words: Any) -> tuple[gr.Button, gr.Button]:
 def _advanced(form: Form, advisor: Advisor) -> None:
     with gr.Row():
         form.field("variation.seed", min_width=150)
-        form.field("variation.strength", min_width=200)
+        with gr.Column(min_width=200):
+            form.field("variation.strength")
+            advisor.place("variation.strength")
     with gr.Row():
-        form.field("cfg_rescale", min_width=200)
-        form.field("clip_skip", min_width=200)
-    advisor.place("clip_skip")
+        for path in ("cfg_rescale", "clip_skip"):
+            with gr.Column(min_width=200):
+                form.field(path)
+                advisor.place(path)
     with gr.Row():
         form.field("vae", min_width=200)
         form.field("tiling", min_width=200)
