@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from pipelines.training.mini import sheet
 from pipelines.training.mini.latents import CHUNK
 from pipelines.training.mini.run import Plan, recall
+from pipelines.training.mini.score import READ
 from pipelines.training.mini.vae import finished, psnr
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -66,6 +67,9 @@ def figures(plan: Plan, folder: Path) -> dict[str, str]:
     def span(log: list[dict]) -> str:
         return f"{final(log, 'step', '{}')} steps in {final(log, 'minutes', '{:.0f}')} minutes"
 
+    scores = plan.work / "score.json"
+    read = json.loads(scores.read_text()) if scores.exists() else {}
+    table = "\n".join(f"| {name} | " + " | ".join(f"{row[k]:.0%}" for k in READ) + " |" for name, row in read.items())
     chunks = len(list((plan.work / "latents").glob("*.pt")))
     return {
         "vae": span(vae_log),
@@ -80,6 +84,7 @@ def figures(plan: Plan, folder: Path) -> dict[str, str]:
         "pictures": f"{chunks * CHUNK:,}",
         "seconds": f"{seconds(folder):.1f}",
         "megabytes": f"{sum(f.stat().st_size for f in folder.rglob('*.safetensors')) / 1e6:.1f}",
+        "scores": table or "| not measured | | | | |",
         "threads": str(torch.get_num_threads()),
         "norm": ", ".join(f"{x:.2f}" for x in (recall(plan.work / "statistics.pt") or {"std": torch.ones(8)})["std"].tolist()),
     }

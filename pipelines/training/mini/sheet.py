@@ -68,4 +68,7 @@ def paint(pipeline: StableDiffusionPipeline, prompts: list[str], cfg: float = 7.
 def save_sheet(folder: Path, prompts: list[str], out: Path, columns: int, cfg: float = 7.0) -> None:
     """Paint the prompts and write one picture of them all."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    sheet(paint(load(folder), prompts, cfg), columns).save(out, optimize=True)
+    page = sheet(paint(load(folder), prompts, cfg), columns)
+    if columns > 4:  # a sheet of 64 would be four megabytes in the repository
+        page = page.resize((columns * 160, page.height * 160 // 256), Image.Resampling.LANCZOS)
+    page.save(out, optimize=True)
