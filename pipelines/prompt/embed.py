@@ -111,7 +111,7 @@ class _Tower:
     """One tokenizer and its encoder. `depth` 1 reads the normalised end (SD 1.x, 2.x), 2 the raw layer before (SDXL)."""
 
     def __init__(self, pipe: Any, tokenizer: Any, encoder: Any, reading: tuple[int, int], cache: EmbeddingCache) -> None:
-        self.device, self.tokenizer, self.encoder, self.cache = pipe._execution_device, tokenizer, encoder, cache
+        self.pipe, self.tokenizer, self.encoder, self.cache = pipe, tokenizer, encoder, cache
         self.depth, self.skip = reading
         self.pools = self.depth == 2
         deepest = encoder.config.num_hidden_layers - (self.depth - 1)
@@ -148,13 +148,13 @@ class _Tower:
     def _run(self, ids: Sequence[int]) -> Encoded:
         import torch
 
-        tokens = self.tokenizer
+        tokens, device = self.tokenizer, self.pipe._execution_device     # walks every module: asked only when needed
         length = tokens.model_max_length
         row = [tokens.bos_token_id, *ids, tokens.eos_token_id]
-        padded = torch.tensor([row + [tokens.pad_token_id] * (length - len(row))], device=self.device)
+        padded = torch.tensor([row + [tokens.pad_token_id] * (length - len(row))], device=device)
         mask = None
         if getattr(self.encoder.config, "use_attention_mask", False):
-            mask = torch.tensor([[1] * len(row) + [0] * (length - len(row))], device=self.device)
+            mask = torch.tensor([[1] * len(row) + [0] * (length - len(row))], device=device)
         deep = self.depth > 1 or self.skip > 1
         with torch.no_grad():
             out = self.encoder(padded, attention_mask=mask, output_hidden_states=deep)
