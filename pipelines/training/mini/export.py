@@ -36,6 +36,10 @@ def export(plan: Plan, folder: Path) -> None:
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     assemble(plan).to(torch.float16).save_pretrained(fresh, safe_serialization=True)
+    for name in ("vocab.json", "merges.txt", "special_tokens_map.json"):  # transformers 5 writes tokenizer.json alone
+        shutil.copyfile(plan.work / "tokenizer" / name, fresh / "tokenizer" / name)
+    for file in fresh.rglob("*.safetensors"):
+        file.chmod(0o644)
     for part in sorted(fresh.iterdir()):
         target = folder / part.name
         folder.mkdir(parents=True, exist_ok=True)
