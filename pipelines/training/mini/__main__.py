@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -17,7 +18,7 @@ from pipelines.training.mini.pictures import sheet as page
 from pipelines.training.mini.run import Plan
 from pipelines.training.mini.world.scene import FIRST, WIDE
 
-SHARES = {"vae": 0.25, "text": 0.1, "base": 0.5, "decoder": 0.15}  # of the minutes of `all`
+SHARES = MappingProxyType({"vae": 0.25, "text": 0.1, "base": 0.5, "decoder": 0.15})  # of the minutes of `all`
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,18 +66,20 @@ def train_base(given: argparse.Namespace) -> None:
     base.train(todo, Crew(todo, given.rank, given.crew), WIDE if given.world == "wide" else FIRST)
 
 
-STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = {
-    "world": show_world,
-    "vae": lambda given: vae.train(plan(given, 6, 2e-3)),
-    "decoder": lambda given: vae.train(plan(given, 6, 1e-3), decoder_only=True),
-    "text": lambda given: text.train(plan(given, 64, 1e-3)),
-    "latents": lambda given: latents.fill(plan(given, 20, 0), range(*given.chunks), WIDE if given.world == "wide" else FIRST),
-    "base": train_base,
-    "export": lambda given: export.export(plan(given, 1, 0), given.out or given.work / "export"),
-    "sheet": show_sheet,
-    "score": lambda given: score.score(plan(given, 32, 2e-3), given.out or given.work / "export", given.count),
-    "card": lambda given: card.write(plan(given, 1, 0), given.out or given.work / "export"),
-}
+STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
+    {
+        "world": show_world,
+        "vae": lambda given: vae.train(plan(given, 6, 2e-3)),
+        "decoder": lambda given: vae.train(plan(given, 6, 1e-3), decoder_only=True),
+        "text": lambda given: text.train(plan(given, 64, 1e-3)),
+        "latents": lambda given: latents.fill(plan(given, 20, 0), range(*given.chunks), WIDE if given.world == "wide" else FIRST),
+        "base": train_base,
+        "export": lambda given: export.export(plan(given, 1, 0), given.out or given.work / "export"),
+        "sheet": show_sheet,
+        "score": lambda given: score.score(plan(given, 32, 2e-3), given.out or given.work / "export", given.count),
+        "card": lambda given: card.write(plan(given, 1, 0), given.out or given.work / "export"),
+    }
+)
 
 
 def run_all(given: argparse.Namespace) -> None:

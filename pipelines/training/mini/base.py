@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from random import Random
+from types import MappingProxyType
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -15,16 +16,18 @@ from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, 
 from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
 
-SCHEDULE = {
-    "num_train_timesteps": 1000,
-    "beta_start": 0.00085,
-    "beta_end": 0.02,
-    "beta_schedule": "scaled_linear",
-    "prediction_type": "v_prediction",
-    "clip_sample": False,
-    "timestep_spacing": "leading",
-    "steps_offset": 1,
-}
+SCHEDULE = MappingProxyType(
+    {
+        "num_train_timesteps": 1000,
+        "beta_start": 0.00085,
+        "beta_end": 0.02,
+        "beta_schedule": "scaled_linear",
+        "prediction_type": "v_prediction",
+        "clip_sample": False,
+        "timestep_spacing": "leading",
+        "steps_offset": 1,
+    }
+)
 SILENT = 0.1  # share of empty captions, for classifier-free guidance
 GAMMA = 5.0
 
