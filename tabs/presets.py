@@ -18,11 +18,11 @@ from tabs.form import Form, refused
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def build(studio: Studio, form: Form) -> Callable[[], None]:
+def build(studio: Studio, form: Form) -> Callable[[gr.Blocks], None]:
     """Place the row here; the returned function wires it once all fields of the form exist."""
     words = studio.words
     with gr.Row(elem_classes="card presets"):
-        chosen = gr.Dropdown(choices(studio), value=None, label=words("presets"), scale=4, min_width=200,
+        chosen = gr.Dropdown([], value=None, label=words("presets"), scale=4, min_width=200,
                              elem_id="txt2img-preset")
         apply = gr.Button(words("apply"), size="sm", min_width=80, elem_id="txt2img-preset-apply")
     told = gr.HTML("", elem_classes="told")
@@ -37,7 +37,9 @@ def build(studio: Studio, form: Form) -> Callable[[], None]:
             bring = gr.UploadButton(words("import"), file_types=[".yaml", ".yml"], size="sm", min_width=70)
             take = gr.DownloadButton(words("export"), size="sm", min_width=70)
 
-    def wire() -> None:
+    def wire(blocks: gr.Blocks) -> None:
+        # Read when somebody looks, not while the studio starts; a reload shows what was added meanwhile.
+        blocks.load(lambda: listed(studio, None), None, chosen, **QUIET)
         chosen.change(lambda key: description(studio, key), chosen, told, **QUIET)
         apply.click(lambda key, model: applied(studio, form, key, model), [chosen, form.fields["model"]], form.outputs,
                     **QUIET)

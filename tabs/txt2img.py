@@ -47,7 +47,7 @@ def build(studio: Studio, page: Page) -> Form:
             verdicts = gr.HTML("", elem_id="txt2img-verdicts")
             dropped = _drop(words)
     advisor.wire(page.blocks)
-    wire_presets()
+    wire_presets(page.blocks)
     _wire_small(studio, form, counter, (sizes, swap, dice, reuse), results)
     dropped.upload(_restore(form), dropped, outputs_of(form.outputs, dropped), **QUIET)
     Runner(studio, form, RunView(generate, skip, interrupt, stage, results, verdicts), page.owner).wire(page.blocks)
