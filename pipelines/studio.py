@@ -131,8 +131,7 @@ class Studio:
         from pipelines.loading.residency import Residency
 
         chosen = self.settings
-        policy = "lowvram" if chosen.lowvram else "medvram" if chosen.medvram else "normal"
-        device = Device.pick(chosen.device, PRECISIONS[chosen.precision], policy)
+        device = Device.pick(chosen.device, PRECISIONS[chosen.precision], chosen.memory_policy)
         budget = Budget.of_this_machine(device, str(chosen.vram_budget or ""))
         if chosen.ram_budget:
             budget = replace(budget, ram=int(chosen.ram_budget * 2**30))
