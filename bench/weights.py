@@ -90,6 +90,6 @@ def write_full_size(path: Path, seed: int) -> None:
 
     family = FAMILIES.get("sd15")
     names = ("unet", "vae", "text_encoder")
-    configs = {name: read_config(family.config_dir / name) for name in names}
+    configs = {name: read_config(family.config_dir, name) for name in names}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(export(build(configs, seed, torch.float16), "sd15"), path)
