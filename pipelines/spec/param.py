@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from pydantic import BaseModel
 
 from pipelines.spec.errors import FieldError, shown
 from pipelines.spec.geometry import snap
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Param:
     infotext: the key in A1111's `parameters` text, where it has one.
     cost: how dear a change of this field is along a grid axis (1 = reload a checkpoint, 0 = free).
     max_length: characters, for text.
+    choices: the only values a text may take.
+    picture: the text names an input picture by the sha256 of its file (64 hex digits; empty: none).
     """
 
     label: str
@@ -37,10 +42,14 @@ class Param:
     infotext: str = ""
     cost: float = 0.0
     max_length: int = 0
+    choices: tuple[str, ...] = ()
+    picture: bool = False
 
     @property
     def allowed(self) -> str:
         """The range in words, for messages."""
+        if self.choices:
+            return ", ".join(self.choices)
         if self.multiple:
             return f"{self.minimum:g}-{self.maximum:g} in steps of {self.step:g}"
         if self.minimum is not None and self.maximum is not None:
@@ -71,7 +80,18 @@ class Param:
             raise FieldError(self.label, value, "not a text", self.allowed)
         if self.max_length and len(value) > self.max_length:
             raise FieldError(self.label, shown(value, 20), f"{len(value)} characters are too long", self.allowed)
+        if self.choices:
+            return self._choice(value)
+        if self.picture and value and not SHA256.fullmatch(value):
+            raise FieldError(self.label, shown(value, 20), "not the name of a kept picture", "64 hex digits")
         return value
+
+    def _choice(self, value: str) -> str:
+        """The choice of that name, whatever its capitals."""
+        found = next((c for c in self.choices if c.lower() == value.strip().lower()), None)
+        if found is None:
+            raise FieldError(self.label, shown(value, 40), "no such choice", self.allowed)
+        return found
 
     def _number(self, value: Any, kind: type) -> int | float:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):

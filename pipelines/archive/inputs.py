@@ -1,0 +1,59 @@
+"""Keeps every picture that a request starts from, named by the sha256 of its file, beside the outputs.
+
+A request names pictures by that hash only, so it stays small JSON, and a picture made today can be made again when the
+file it began with has long been moved. Nothing here knows what a picture is used for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from pipelines.archive.disk import Disk
+from pipelines.images import open_image
+from pipelines.spec.errors import FieldError, ImageFileError
+from pipelines.spec.param import SHA256
+
+FOLDER = ".inputs"
+
+
+class Inputs:
+    """A folder of PNG files that are written once and never changed."""
+
+    def __init__(self, root: Path, disk: Disk | None = None) -> None:
+        """root: the outputs folder."""
+        self.folder = root / FOLDER
+        self._disk = disk or Disk()
+
+    def keep(self, picture: Image.Image) -> str:
+        """The name (64 hex digits) of `picture`, which is stored unless it is there. Raises OSError when the disk refuses."""
+        data = io.BytesIO()
+        picture.save(data, "PNG", compress_level=4)
+        name = hashlib.sha256(data.getvalue()).hexdigest()
+        path = self.folder / f"{name}.png"
+        if not path.is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._disk.overwrite(path, data.getvalue())
+        return name
+
+    def keep_file(self, source: str | Path | bytes) -> str:
+        """As `keep`, from a file or its bytes. Raises ImageFileError for what is no picture."""
+        return self.keep(open_image(source))
+
+    def path(self, name: str) -> Path:
+        """The file of a kept picture. Raises FieldError when it is gone."""
+        path = self.folder / f"{name}.png"
+        if not SHA256.fullmatch(name) or not path.is_file():
+            raise FieldError("Picture", name[:12], "this input picture is no longer kept", fix="Choose the picture again")
+        return path
+
+    def open(self, name: str) -> Image.Image:
+        """The kept picture, RGB or RGBA (masks: RGB). Raises FieldError when it is gone or damaged."""
+        path = self.path(name)
+        try:
+            return open_image(path)
+        except ImageFileError:
+            raise FieldError("Picture", name[:12], "its kept file is damaged", fix="Choose the picture again") from None
