@@ -8,7 +8,7 @@ longest ago.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -60,6 +60,30 @@ class Residency:
                 raise ModelFileError(model.name, "it holds no VAE", "Choose one in the VAE field.")
             modules = self._modules(model, vae, emit)
             return self._assemble(family.pipelines[task], family, model, modules)
+
+    def module(self, path: Path, component: str, load: Callable[[], torch.nn.Module], size: int) -> torch.nn.Module:
+        """One module that is no part of a checkpoint (an upscaler, a ControlNet), under the same budgets as all weights.
+
+        `load()` reads it into main memory in `device.dtype`; it is called only when this version of the file, as this
+        `component`, is not held. `size` is what it will take there, in bytes, and makes room before it is read. Under the
+        policies that keep nothing on the device it stays in main memory: moving it is its user's part.
+        Raises ModelFileError when the file is gone, and whatever `load` raises.
+        """
+        with self._lock:
+            try:
+                state = path.stat()
+            except OSError:
+                raise ModelFileError(path.stem, "it is no longer there", "Refresh the list of models.") from None
+            key = Key(str(path), f"{state.st_size}:{state.st_mtime_ns}", component, self.device.dtype)
+            if self._store.get(key) is None:
+                self._forget_old_versions({key})
+                self._store.make_room([key], size)
+                self._store.put(key, load(), path.stem)
+            self._store.make_room([key], 0)
+            self._store.bring([key])
+            module = self._store.get(key)
+            assert module is not None
+            return module
 
     def family(self, model_name: str) -> Family:
         return self.library.find(model_name).family

@@ -155,3 +155,30 @@ def test_a_memory_policy_gives_the_same_picture(thin, cache, policy):
     frugal = residency(thin, cache, policy=policy)
     plain = picture(residency(thin, cache))
     assert torch.allclose(picture(frugal), plain, atol=1e-5) and torch.allclose(picture(frugal), plain, atol=1e-5)
+
+
+def test_a_single_module_lives_under_the_same_budget_as_checkpoints(thin, cache, tmp_path):
+    holder = residency(thin, cache, ram=40 * 2**20)
+    holder.pipeline("txt2img", "thin-sd15")
+    file = tmp_path / "x4.safetensors"
+    file.write_bytes(b"weights")
+    first = holder.module(file, "upscaler", lambda: torch.nn.Linear(1024, 1024), 2**22)
+    again = holder.module(file, "upscaler", lambda: pytest.fail("read twice"), 2**22)
+    assert first is again and ("x4", "upscaler") in [(m, c) for m, c, _, _ in holder.resident()]
+    assert holder.module(file, "other part", lambda: torch.nn.Linear(8, 8), 2**8) is not first
+    holder.module(file, "large", lambda: torch.nn.Linear(2048, 4096), 2**25)     # as large as nearly all that is allowed
+    assert sum(size for _, _, size, _ in holder.resident()) <= 40 * 2**20
+    assert "thin-sd15" not in [m for m, _, _, _ in holder.resident()]
+
+
+def test_a_replaced_file_is_another_module_and_its_old_weights_go(thin, cache, tmp_path):
+    holder = residency(thin, cache)
+    file = tmp_path / "x4.safetensors"
+    file.write_bytes(b"weights")
+    old = holder.module(file, "upscaler", lambda: torch.nn.Linear(8, 8), 2**8)
+    file.write_bytes(b"newer weights")
+    assert holder.module(file, "upscaler", lambda: torch.nn.Linear(8, 8), 2**8) is not old
+    assert len(holder.resident()) == 1
+    file.unlink()
+    with pytest.raises(ModelFileError, match="no longer there"):
+        holder.module(file, "upscaler", lambda: torch.nn.Linear(8, 8), 2**8)
