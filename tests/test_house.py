@@ -13,18 +13,20 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
     "app": 7,
     "tabs": 6,
     "pipelines.cli": 6,
-    "pipelines.studio": 5,
+    "pipelines.studio": 5, "pipelines.experiments": 5,
     "pipelines.engine": 4, "pipelines.training": 4, "pipelines.doctor": 4,
     "pipelines.tasks": 3, "pipelines.loading": 3, "pipelines.archive": 3, "pipelines.previews": 3,
+    "pipelines.upscalers": 3,
     "pipelines.patches": 2, "pipelines.families": 2, "pipelines.prompt": 2, "pipelines.samplers": 2, "pipelines.queue": 2,
     "pipelines.metadata": 2, "pipelines.presets": 2, "pipelines.advice": 2, "pipelines.styles": 2, "pipelines.images": 2,
-    "pipelines.words": 2, "pipelines.settings": 2,
+    "pipelines.words": 2, "pipelines.settings": 2, "pipelines.pose": 2, "pipelines.preprocess": 2, "pipelines.grid": 2, "pipelines.contact_sheet": 3,
     "pipelines.spec": 1,
 }
 LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse", "pipelines.prompt.tokens",
          "pipelines.queue", "pipelines.archive", "pipelines.metadata", "pipelines.advice", "pipelines.presets",
          "pipelines.styles", "pipelines.images", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
-         "pipelines.loading.library", "pipelines.families", "extensions", "app")
+         "pipelines.experiments", "pipelines.grid", "pipelines.contact_sheet",
+         "pipelines.loading.library", "pipelines.upscalers.listing", "pipelines.families", "pipelines.pose", "pipelines.preprocess", "extensions", "app")
 HEAVY = {"torch", "diffusers", "transformers", "torchvision", "accelerate", "peft", "spandrel"}
 
 
