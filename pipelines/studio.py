@@ -11,9 +11,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines import samplers
+from pipelines import experiments, samplers
 from pipelines.advice import Advice
 from pipelines.archive import Archive
+from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine, Finished
 from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.vocabulary import tokenizer_json
@@ -52,6 +53,7 @@ class Studio:
         self.settings, self.hooks = settings, hooks
         self.library = Library(settings.model_roots, settings.data_dir)
         self.archive = Archive(settings.outputs_dir)
+        self.inputs = Inputs(settings.outputs_dir)
         self.presets = Presets(settings.preset_folders)
         self.styles = Styles(settings.preset_folders)
         self.advice = Advice(settings.language, samplers=samplers.SAMPLERS)
@@ -149,6 +151,9 @@ class Studio:
 
     def _run(self, job: Job, emit: Emit) -> None:
         """What the queue's worker does with one job: paint, save, tell."""
+        if job.kind == experiments.KIND:
+            experiments.run(self, job, emit)
+            return
         for finished in self.engine.run(job.request, emit, done=job.finished):
             self.keep(finished, emit, job.id)
 
