@@ -46,7 +46,7 @@ def open_image(source: str | Path | bytes, max_pixels: int = MAX_PIXELS, name: s
     if picture.width * picture.height > max_pixels:
         raise _too_large(name, max_pixels, f"{picture.width}×{picture.height} are")
     try:
-        return _plain(picture)
+        return plain(picture)
     except Exception as error:
         raise ImageFileError(name, "the file is cut off or damaged") from error
 
@@ -75,7 +75,7 @@ def _not_opened(name: str, data: bytes) -> ImageFileError:
     return ImageFileError(name, "the file is cut off or damaged" if ours else "not an image")
 
 
-def _plain(picture: Image.Image) -> Image.Image:
+def plain(picture: Image.Image) -> Image.Image:
     """Decoded, upright, sRGB, in mode RGB or RGBA, without metadata."""
     profile = picture.info.get("icc_profile")
     picture.seek(0)

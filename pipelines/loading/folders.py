@@ -22,6 +22,7 @@ KIND_OF_FOLDER = {
     "controlnet": "controlnet", "t2i_adapter": "controlnet",
     "embeddings": "embedding",
     "esrgan": "upscaler", "realesrgan": "upscaler", "swinir": "upscaler", "dat": "upscaler", "upscale_models": "upscaler",
+    "hat": "upscaler", "span": "upscaler", "upscaler": "upscaler",
     "text_encoder": "text encoder", "text_encoders": "text encoder", "clip": "text encoder", "clip_vision": "text encoder",
     "ipadapter": "ip-adapter", "photomaker": "ip-adapter", "instantid": "ip-adapter",
     "gfpgan": "face restorer", "codeformer": "face restorer", "facerestore_models": "face restorer",

@@ -120,6 +120,8 @@ class Library:
 
 def _must_be_read(candidate: Candidate) -> bool:
     """Whether the file's place does not say enough of it; pickles are "read" to be refused."""
+    if candidate.expected == "upscaler" and candidate.path.suffix.lower() == ".pth":
+        return False    # published only so; `upscalers.weights` reads tensors from it and refuses everything else
     in_doubt = candidate.expected in READ_AT_SCAN or candidate.size > CHECKPOINT_SIZE
     return in_doubt or candidate.path.suffix.lower() != ".safetensors"
 
