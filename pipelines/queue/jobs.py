@@ -16,6 +16,7 @@ from pipelines.queue.job import Job, Outcome, QueueFull, Status
 from pipelines.queue.lock import InstanceLock
 from pipelines.queue.progress import Live, Progress, of_job
 from pipelines.queue.store import Store
+from pipelines.queue.turns import moved
 from pipelines.queue.worker import Workers
 from pipelines.spec.errors import FieldError, StorageError, StudioError
 from pipelines.spec.events import Emit
@@ -167,17 +168,15 @@ class JobQueue:
         return Outcome.SKIPPING
 
     def move(self, id: str, position: int, owner: str | None = None) -> Outcome:
-        """Put a waiting job at a place in the queue; 0 is next."""
+        """Put a waiting job at a place in the queue, or as near as its owner's turns allow; 0 is next."""
         with self._changed:
             job = self._find(id)
             if job is None or _foreign(job, owner):
                 return Outcome.UNKNOWN if job is None else Outcome.NOT_YOURS
-            waiting = self._store.waiting()
-            if id not in waiting:
+            waiting = self._store.waiting_owners()
+            if id not in (name for name, _ in waiting):
                 return Outcome.NOT_WAITING
-            waiting.remove(id)
-            waiting.insert(max(0, position), id)
-            self._stored(lambda: self._store.order(waiting))
+            self._stored(lambda: self._store.order(moved(waiting, id, position)))
             self._changed.notify_all()
         return Outcome.MOVED
 

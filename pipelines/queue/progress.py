@@ -69,7 +69,7 @@ class Live:
             self.preview = event.jpeg
         elif isinstance(event, Saved):
             self.files = {**self.files, event.index: event.file}
-        elif isinstance(event, Note):
+        elif isinstance(event, Note) and event.text not in self.notes:      # said of every picture, told once
             self.notes = (*self.notes, event.text)
 
     def end(self, status: Status, error: str = "") -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.queue import turns
 from pipelines.queue.job import Job, Status
 from pipelines.spec.errors import RequestError, StudioError
 from pipelines.spec.request import GenerationRequest
@@ -58,6 +59,7 @@ class Store:
                 db.execute("CREATE INDEX IF NOT EXISTS by_status ON jobs (status, place)")
                 db.execute("CREATE TABLE IF NOT EXISTS files (job, picture, file, PRIMARY KEY (job, picture))")
                 db.execute("CREATE TABLE IF NOT EXISTS state (name PRIMARY KEY, value)")
+                db.execute(turns.TABLE)
                 db.execute(f"PRAGMA user_version={SCHEMA}")
         except (sqlite3.Error, StudioError):
             db.close()
@@ -101,14 +103,15 @@ class Store:
     # -- going on ------------------------------------------------------------------------------------------------------
 
     def take(self) -> Job | None:
-        """The next waiting job, now running; None when none waits."""
+        """The first job of the owner whose turn it is, now running; None when none waits."""
         while True:
             with self._lock, self._db:
-                row = self._db.execute("SELECT id FROM jobs WHERE status = 'queued' ORDER BY place LIMIT 1").fetchone()
+                row = self._db.execute(f"{turns.IN_ORDER} LIMIT 1").fetchone()
                 if row is None:
                     return None
                 self._db.execute("UPDATE jobs SET status = 'running', started = ?, error = '' WHERE id = ?",
                                  (time.time(), row[0]))
+                self._db.execute(turns.SERVED, (row[1],))
             job = self.get(row[0])
             if job is not None:
                 return job
@@ -154,6 +157,7 @@ class Store:
                              f"(SELECT id FROM jobs WHERE status IN {ENDED} ORDER BY ended DESC, place DESC LIMIT ?)",
                              (keep,))
             self._db.execute("DELETE FROM files WHERE job NOT IN (SELECT id FROM jobs)")
+            self._db.execute(turns.FORGET)
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -171,15 +175,22 @@ class Store:
                "CASE WHEN status IN ('running', 'queued') THEN place ELSE -ended END LIMIT ?")
         with self._lock:
             rows = self._db.execute(sql, (limit,)).fetchall()
+            order = {id: n for n, id in enumerate(self.waiting())}
             files: dict[str, dict[int, str]] = {}
             for job, picture, file in self._db.execute("SELECT job, picture, file FROM files"):
                 files.setdefault(job, {})[picture] = file
+        rows.sort(key=lambda row: -1 if row[3] == Status.RUNNING else order.get(row[0], len(order)))
         jobs = (self._job(row, files.get(row[0], {})) for row in rows)
         return [job for job in jobs if job is not None]
 
     def waiting(self) -> list[str]:
+        """Waiting jobs in the order in which they will run if nothing more comes in."""
+        return [id for id, _ in self.waiting_owners()]
+
+    def waiting_owners(self) -> list[tuple[str, str]]:
+        """(id, owner) of the waiting jobs in their order."""
         with self._lock:
-            return [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE status = 'queued' ORDER BY place")]
+            return self._db.execute(turns.IN_ORDER).fetchall()
 
     def running(self) -> list[str]:
         with self._lock:
