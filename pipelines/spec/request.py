@@ -27,6 +27,7 @@ RESIZE_MODES = ("Just resize", "Crop and resize", "Resize and fill", "Just resiz
 MASK_MODES = ("Inpaint masked", "Inpaint not masked")
 MASKED_CONTENTS = ("fill", "original", "latent noise", "latent nothing")
 INPAINT_AREAS = ("Whole picture", "Only masked")
+EMPHASES = ("Original", "No norm", "Ignore", "None")
 
 
 class Part(BaseModel):
@@ -127,6 +128,9 @@ class GenerationRequest(Part):
     clip_skip: Annotated[int, Param(
         "Clip skip", "Stop the text encoder this many layers before its end; 1 is its end.", "model", 1, 12, 1,
         infotext="Clip skip")] = 1
+    emphasis: Annotated[str, Param(
+        "Emphasis", "How (weights) act: Original restores the mean, No norm does not, Ignore drops them, None reads brackets as "
+        "characters.", "prompt", choices=EMPHASES, infotext="Emphasis")] = "Original"
     sampler: Annotated[str, Param(
         "Sampler", "The rule that takes one step from noise to picture.", "sampling", source="samplers", infotext="Sampler",
         max_length=80)] = "DPM++ 2M"
