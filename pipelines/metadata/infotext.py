@@ -47,6 +47,7 @@ def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
     yield "Clip skip", request.clip_skip if request.clip_skip > 1 else None
     yield "Tiling", True if request.tiling else None
     yield "CFG rescale", request.cfg_rescale or None
+    yield "Emphasis", request.emphasis if request.emphasis != "Original" else None
 
 
 def quoted(value: Any) -> str:
