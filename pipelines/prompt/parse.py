@@ -3,14 +3,16 @@ r"""AUTOMATIC1111's prompt syntax to a tree: one pass, one stack, never an error
 `(x)` times 1.1, `(x:1.3)` times 1.3, `[x]` by 1.1; `\( \) \[ \] \\ \|` are those characters; `[a:b:0.5]`, `[a|b]`,
 `BREAK`; a `#` at the start of a line, or between spaces, begins a comment to the line's end. `[a : b]` without a number
 is plain de-emphasis. What makes no sense is words: a stray `)`, `(x:abc)`, `(x:1.2.3)`. A bracket left open is closed
-where its surroundings end, as `(` without an end weights all that follows.
+where its surroundings end, as `(` without an end weights all that follows. `<lora:name:1>` is taken out (`networks`
+names them); `a AND b :0.5` is split before anything else is read (`parts`).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from pipelines.prompt.networks import without_networks
 from pipelines.prompt.tree import HEAVIEST, Alternating, Break, Node, Prompt, Scheduled, Span, Text, Weighted, at_step
 
 STRONGER = 1.1
@@ -21,6 +23,9 @@ _COMMENT_LINE = re.compile(r"^[ \t]*#[^\n]*(?:\n|\Z)", re.MULTILINE)
 _COMMENT_TAIL = re.compile(r"(?<=[ \t])#(?=[ \t])[^\n]*")
 _NUMBER = re.compile(r"\s{0,8}([+-]?(?:\d{1,12}\.?\d{0,12}|\.\d{1,12}))\s{0,8}\Z")
 _LONGEST_NUMBER = 42
+_AND = re.compile(r"\bAND\b")
+_PART_WEIGHT = re.compile(r":[ \t]{0,8}([+-]?(?:\d{1,12}\.?\d{0,12}|\.\d{1,12}))[ \t\n]{0,8}\Z")
+MOST_PARTS = 16         # each part is one more row of every model call
 
 
 @dataclass(slots=True)
@@ -33,12 +38,38 @@ class _Open:
     bars: list[int] = field(default_factory=list)
 
 
-def parse(text: str) -> Prompt:
-    """The tree of `text`. Never raises; time and memory grow with the length."""
-    reader = _Reader()
-    for piece in _TOKEN.findall(strip_comments(text)):
+def parse(text: str, emphasis: bool = True) -> Prompt:
+    """The tree of `text`. Never raises; time and memory grow with the length.
+
+    emphasis: False reads `(x:1.3)`, `[x]` and backslashes as characters; schedules and alternations stay.
+    """
+    reader = _Reader(emphasis)
+    for piece in _TOKEN.findall(without_networks(strip_comments(text))):
         reader.take(piece)
     return reader.finish()
+
+
+def parts(text: str, emphasis: bool = True) -> tuple[Prompt, ...]:
+    """`text` cut at every AND, each part with its weight (`b :0.5`, 1 without one); at least one part.
+
+    Beyond `MOST_PARTS` the rest stays one part, with a note. The word counts wherever it stands, as in AUTOMATIC1111.
+    """
+    pieces = _AND.split(strip_comments(text), maxsplit=MOST_PARTS - 1)
+    if len(pieces) == 1:
+        return (parse(text, emphasis),)
+    return tuple(_part(piece, emphasis, piece is pieces[-1]) for piece in pieces)
+
+
+def _part(text: str, emphasis: bool, last: bool) -> Prompt:
+    found = _PART_WEIGHT.search(text, max(0, len(text) - _LONGEST_NUMBER))
+    weight = float(found[1]) if found else 1.0
+    prompt = parse(text[: found.start()] if found else text, emphasis)
+    notes = list(prompt.notes)
+    if abs(weight) > HEAVIEST:
+        notes.append(f"Weight {weight:g} of a part was limited to {HEAVIEST:g}.")
+    if last and _AND.search(text):
+        notes.append(f"Only the first {MOST_PARTS - 1} AND were used.")
+    return replace(prompt, weight=max(-HEAVIEST, min(HEAVIEST, weight)), notes=tuple(notes))
 
 
 def spans(text: str, step: int = 0, steps: int = 1) -> tuple[Span, ...]:
@@ -52,7 +83,8 @@ def strip_comments(text: str) -> str:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, emphasis: bool) -> None:
+        self.emphasis = emphasis
         self.stack = [_Open("")]
         self.waiting = {"(": 0, "[": 0}     # open brackets of each kind
         self.notes: dict[str, None] = {}
@@ -72,9 +104,9 @@ class _Reader:
             (top.colons if piece == ":" else top.bars).append(len(top.nodes))
             top.nodes.append(Text(piece))
         elif len(piece) == 2 and piece[0] == "\\":
-            top.nodes.append(Text(piece[1]))
+            top.nodes.append(Text(piece[1] if self.emphasis else piece))
         else:
-            top.nodes.extend(words(piece))
+            top.nodes.extend(words(piece) if self.emphasis else [Text(piece)])
 
     def finish(self) -> Prompt:
         if len(self.stack) > 1:
@@ -87,10 +119,14 @@ class _Reader:
         """End the innermost bracket; one that is not `ended` by its own sign only weights what it holds."""
         group = self.stack.pop()
         self.waiting[group.kind] -= 1
-        if group.kind == "(":
-            node: Node = self.round(group) if ended else Weighted(tuple(group.nodes), STRONGER)
+        node: Node
+        if not ended:
+            node = Weighted(tuple(group.nodes), STRONGER if group.kind == "(" else WEAKER)
         else:
-            node = self.square(group) if ended else Weighted(tuple(group.nodes), WEAKER)
+            node = self.round(group) if group.kind == "(" else self.square(group)
+        if isinstance(node, Weighted) and not self.emphasis:
+            end = {"(": ")", "[": "]"}[group.kind] if ended else ""
+            node = Weighted((Text(group.kind), *group.nodes, Text(end)), 1.0)
         self.stack[-1].nodes.append(node)
 
     def round(self, group: _Open) -> Node:

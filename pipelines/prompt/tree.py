@@ -40,9 +40,15 @@ class Scheduled:
     when: float
     fraction: bool
 
-    def begins(self, steps: int) -> int:
-        """The first step (0-based) at which `after` holds; `steps` or more means never."""
-        return int(self.when * steps) if self.fraction else int(self.when)
+    def begins(self, steps: int, earlier: int = 0) -> int:
+        """The first step (0-based) at which `after` holds; `steps` or more means never, zero or less from the start.
+
+        earlier: steps of the pass before this one. A second pass (hires) is addressed by fractions from 1 to 2 and by
+        numbers beyond the first pass's steps, as in AUTOMATIC1111.
+        """
+        if self.fraction:
+            return int((self.when - (1 if earlier else 0)) * steps)
+        return int(self.when) - earlier
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +59,15 @@ class Alternating:
 Node = Text | Break | Weighted | Scheduled | Alternating
 
 
+@dataclass(frozen=True, slots=True)
+class Network:
+    """`<lora:name:te:unet>`: a LoRA by name and how strongly it acts on the text encoders and on the UNet."""
+
+    name: str
+    te: float = 1.0
+    unet: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
     """A parsed prompt. `notes` tell what was read otherwise than written; `changing` when steps see different texts."""
@@ -60,6 +75,7 @@ class Prompt:
     nodes: tuple[Node, ...]
     notes: tuple[str, ...] = ()
     changing: bool = False
+    weight: float = 1.0         # of this part of `a AND b :0.5`
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,7 @@ class Span:
 BREAK = Span(None)
 
 
-def at_step(prompt: Prompt, step: int = 0, steps: int = 1) -> tuple[Span, ...]:
+def at_step(prompt: Prompt, step: int = 0, steps: int = 1, earlier: int = 0) -> tuple[Span, ...]:
     """The words that hold at `step` (0-based) of `steps`, neighbours of equal weight joined, with BREAK between chunks."""
     spans: list[Span] = []
     words: list[str] = []
@@ -97,26 +113,27 @@ def at_step(prompt: Prompt, step: int = 0, steps: int = 1) -> tuple[Span, ...]:
             close()
             spans.append(BREAK)
         else:
-            inner, factor = _inside(node, step, steps)
+            inner, factor = _inside(node, step, steps, earlier)
             product = max(-BOUND, min(BOUND, weight * factor))
             todo.extend((child, product) for child in reversed(inner))
     close()
     return tuple(spans)
 
 
-def _inside(node: Weighted | Scheduled | Alternating, step: int, steps: int) -> tuple[tuple[Node, ...], float]:
+def _inside(node: Weighted | Scheduled | Alternating, step: int, steps: int,
+            earlier: int) -> tuple[tuple[Node, ...], float]:
     if isinstance(node, Weighted):
         return node.nodes, node.weight
     if isinstance(node, Scheduled):
-        return (node.after if step >= node.begins(steps) else node.before), 1.0
+        return (node.after if step >= node.begins(steps, earlier) else node.before), 1.0
     return node.options[step % len(node.options)], 1.0
 
 
-def timeline(prompt: Prompt, steps: int) -> list[tuple[int, tuple[Span, ...]]]:
+def timeline(prompt: Prompt, steps: int, earlier: int = 0) -> list[tuple[int, tuple[Span, ...]]]:
     """(first step, words) of every stretch of the run with the same words; one for a prompt that does not change."""
-    stretches = [(0, at_step(prompt, 0, steps))]
+    stretches = [(0, at_step(prompt, 0, steps, earlier))]
     for step in range(1, steps if prompt.changing else 1):
-        spans = at_step(prompt, step, steps)
+        spans = at_step(prompt, step, steps, earlier)
         if spans != stretches[-1][1]:
             stretches.append((step, spans))
     return stretches

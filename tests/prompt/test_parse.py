@@ -30,7 +30,7 @@ VECTORS = {
     "a BREAK b": [("a", 1.0), (None, 1.0), ("b", 1.0)], "BREAK": [(None, 1.0)],
     "(a BREAK b:1.2)": [("a", 1.2), (None, 1.0), ("b", 1.2)], "BREAKFAST": [("BREAKFAST", 1.0)],
     "# note\nred\n  # more\ncar": [("red\ncar", 1.0)], "red # note": [("red ", 1.0)], "C# and #ff0000": [("C# and #ff0000", 1.0)],
-    "a AND b": [("a AND b", 1.0)], "<lora:x:1>": [("<lora:x:1>", 1.0)],
+    "a AND b": [("a AND b", 1.0)], "<lora:x:1>": [],
 }
 STEPS = {       # prompt: words at each of 4 steps
     "[a:b:0.5]": "aabb", "[a:b:2]": "aabb", "[b:3]": "...b", "[a::1]": "a...", "[a:b:4]": "aaaa", "[a:b:1.0]": "aaaa",
