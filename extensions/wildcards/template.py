@@ -10,8 +10,10 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
+from extensions.wildcards.combinations import EXHAUSTIVE, refuse_all_of_them
 from extensions.wildcards.lists import Lists
 from pipelines.spec.errors import FieldError
 
@@ -38,7 +40,9 @@ def resolve(template: str, seed: str, lists: Lists, field: str = "Prompt") -> st
     library_lists = Counted(lists, time.monotonic() + SECONDS)
     context = SamplingContext(SamplingMethod.RANDOM, library_lists, rand=random.Random(seed))  # type: ignore[arg-type]
     try:
-        drawn = next(iter(context.sample_prompts(prepared(template, field), 1))).text
+        text = prepared(template, field)
+        refuse_all_of_them(text, template, field, library_lists.parsed)
+        drawn = next(iter(context.sample_prompts(text, 1))).text
     except FieldError:
         raise
     except RecursionError:
@@ -113,8 +117,27 @@ class Counted:
     def get_values(self, name: str) -> Any:
         from dynamicprompts.wildcards.values import WildcardValues
 
+        return WildcardValues.from_items(self._prepared(name))
+
+    def parsed(self, name: str) -> list[Any]:
+        """The lines of a list as the library's trees; plain ones as they are."""
+        from dynamicprompts.parser.parse import parse
+
+        found: list[Any] = []
+        for value in self._prepared(name):
+            if time.monotonic() > self.deadline:
+                raise FieldError("Wildcard", name, "its list has too many templates to count")
+            found.append(parse(value) if SPECIAL.search(value) else value)
+        return found
+
+    def _prepared(self, name: str) -> Iterator[str]:
         name = name.translate(SHOWN).strip()
         self.asked += 1
         if self.asked > LOOKUPS or time.monotonic() > self.deadline:
             raise FieldError("Wildcard", name, "leads back to itself, or asks for too many lists", f"up to {LOOKUPS}")
-        return WildcardValues.from_items(prepared(value, f"Wildcard {name}") for value in self.lists.values(name))
+        for value in self.lists.values(name):
+            text = prepared(value, f"Wildcard {name}")
+            if EXHAUSTIVE.search(text):
+                raise FieldError(f"Wildcard {name}", value, "asks for all its combinations, and a picture draws one",
+                                 "{a|b} and __name__, drawn by chance", "Take out the ! or @")
+            yield text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 
@@ -62,6 +63,42 @@ def test_a_prompt_without_a_template_is_left_as_it_stands(text):
 def test_a_template_that_cannot_be_resolved_is_named(lists, template, message):
     with pytest.raises(FieldError, match=message):
         resolve(template, "1", lists)
+
+
+@pytest.mark.parametrize(("template", "number"), [
+    ("{!a|b}" * 20, "1 048 576 prompts"), ("{!a|b|c}", "3 prompts"), ("{!2$$a|b|c}", "6 prompts"),
+    ("{!0-2$$a|b|c}", "10 prompts"), ("{!1-3$$a|b|c}", "15 prompts"), ("{@a|b} {c|d}", "4 prompts"),
+    ("__!colour__ {a|b}", "4 prompts"), ("{!__nested__|x}", "5 prompts"), ("{!a|{b|c}}", "3 prompts"),
+    ("{!2$$a|{b|c}}", "4 prompts"), ("{!" + "|".join("abcdefgh") + "}" * 1 + "{a|b|c|d|e|f|g|h|i|j}" * 30, "about 10^30 prompts"),
+    ("__@self__", "leads back to itself")],
+    ids=["20-choices", "one", "two-of-three", "up-to-two", "any-order", "in-order", "list", "list-of-templates", "nested",
+         "nested-pick", "huge", "self"])
+def test_all_combinations_are_counted_without_being_made_and_refused(lists, template, number):
+    began = time.process_time()
+    with pytest.raises(FieldError, match=re.escape(number)):
+        Wildcards(lists).atelier_transform_request(GenerationRequest(prompt=template))
+    assert time.process_time() - began < 3
+
+
+def test_a_line_of_a_list_that_asks_for_all_combinations_is_named(lists, tmp_path):
+    (tmp_path / "every.txt").write_text("{!red|blue}\n")
+    with pytest.raises(FieldError, match="Wildcard every: .* asks for all its combinations"):
+        resolve("a __every__ car", "1", lists)
+
+
+def test_counting_a_long_list_ends(lists, tmp_path):
+    (tmp_path / "long.txt").write_text("plain words\n" * 100_000)
+    (tmp_path / "templates.txt").write_text("{a|b}\n" * 100_000)
+    with pytest.raises(FieldError, match="100 000 prompts"):
+        resolve("__!long__", "1", lists)
+    with pytest.raises(FieldError, match="too many templates to count"):
+        resolve("__!templates__", "1", lists)
+
+
+def test_a_million_combinations_drawn_by_chance_are_no_trouble(lists, recwarn):
+    drawn = {resolve("{a|b}" * 20, str(seed), lists) for seed in range(10)}
+    assert len(drawn) > 5 and all(set(text) <= set("ab") and len(text) == 20 for text in drawn)
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("template", [
