@@ -1,0 +1,110 @@
+"""What can upscale: resamplers, files in the models folders, and what extensions bring. No torch: a list must be quick.
+
+It reads headers and first bytes only; whether spandrel knows the network is seen when `weights` loads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from pipelines.loading.header import read_header
+from pipelines.loading.library import Library
+from pipelines.spec.errors import ModelFileError, unknown
+from pipelines.spec.events import Emit
+
+RESAMPLERS = {
+    "Lanczos": Image.Resampling.LANCZOS, "Bicubic": Image.Resampling.BICUBIC, "Bilinear": Image.Resampling.BILINEAR,
+    "Nearest": Image.Resampling.NEAREST,
+}
+SCALE_IN_NAME = re.compile(r"(?:^|[-_. x])([1248])x(?![0-9])|x([1248])(?![0-9])", re.IGNORECASE)
+ZIP, OLD_PICKLE = b"PK\x03\x04", b"\x80"
+Whole = Callable[[Image.Image, Emit], Image.Image]
+
+
+@dataclass(frozen=True)
+class Upscaler:
+    """One name of the list. Exactly one of `resample`, `path`, `whole` says how; `problem` says why it cannot run.
+
+    scale: the network's own factor as its file name tells it, 0 when it does not.
+    whole: an extension's own way: a picture in, a larger one out; the exact size is made afterwards.
+    """
+
+    name: str
+    resample: Image.Resampling | None = None
+    path: Path | None = None
+    whole: Whole | None = None
+    scale: int = 0
+    problem: str = ""
+    fix: str = ""
+
+
+class Upscalers:
+    """`more` gives what extensions bring; it is asked anew at every listing, as the library is."""
+
+    def __init__(self, library: Library, more: Callable[[], Sequence[Upscaler]] = tuple) -> None:
+        self.library, self._more = library, more
+
+    def all(self) -> list[Upscaler]:
+        """Those that can be used: resamplers, mini's own, files by name, extensions'."""
+        return [u for u in self._everything() if not u.problem]
+
+    def names(self) -> list[str]:
+        return [u.name for u in self.all()]
+
+    def problems(self) -> list[Upscaler]:
+        """Files in the upscalers' folders that cannot be used, each with its line."""
+        return [u for u in self._everything() if u.problem]
+
+    def find(self, name: str) -> Upscaler:
+        """By name in any case, with or without suffix. Raises FieldError with the nearest, ModelFileError for a broken one."""
+        everything = self._everything()
+        wanted = re.sub(r"\.(safetensors|pth)$", "", name.strip(), flags=re.IGNORECASE).lower()
+        hits = [u for u in everything if wanted in (u.name.lower(), u.name.rpartition("/")[2].lower())]
+        if not hits:
+            raise unknown("Upscaler", name, [u.name for u in everything if not u.problem])
+        found = next((u for u in hits if not u.problem), hits[0])
+        if found.problem:
+            raise ModelFileError(found.name, found.problem, found.fix)
+        return found
+
+    def _everything(self) -> list[Upscaler]:
+        plain = [Upscaler(name, resample=how) for name, how in RESAMPLERS.items()]
+        own = [_looked_at(path.stem, path) for root in self.library.roots
+               for path in sorted((root / "mini" / "upscaler").glob("*.safetensors"))]
+        theirs = [Upscaler(f.name, path=f.path, problem=f.problem, fix=f.fix) if f.problem else _looked_at(f.name, f.path)
+                  for f in self.library.files() if f.kind == "upscaler" and f.path.parent.parent.name != "mini"]
+        return [*plain, *own, *sorted(theirs, key=lambda u: u.name.lower()), *self._more()]
+
+
+def _looked_at(name: str, path: Path) -> Upscaler:
+    match = SCALE_IN_NAME.search(path.stem)
+    scale = int(match[1] or match[2]) if match else 0
+    try:
+        if path.suffix.lower() == ".pth":
+            check_pth(path, name)
+        else:
+            read_header(path, name)
+    except ModelFileError as error:
+        return Upscaler(name, path=path, problem=error.why, fix=error.fix)
+    return Upscaler(name, path=path, scale=scale)
+
+
+def check_pth(path: Path, name: str) -> None:
+    """Raises ModelFileError when the first bytes are not those of a .pth file."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise ModelFileError(name, f"cannot be opened ({error.strerror})", "Check its permissions.") from None
+    if not head:
+        raise ModelFileError(name, "the file is empty", "Download it again.")
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise ModelFileError(name, "this is a web page, not a model",
+                             "The download link led to a login or error page: download it again.")
+    if not head.startswith((ZIP, OLD_PICKLE)):
+        raise ModelFileError(name, "this is no PyTorch file", "Download it again.")
