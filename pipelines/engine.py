@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
+from pipelines.archive.inputs import Inputs
 from pipelines.previews import Previews
-from pipelines.spec.errors import Skipped
+from pipelines.spec.errors import Cancelled, Skipped, StorageError, StudioError
 from pipelines.spec.events import Emit, Note, Stage, Step
 from pipelines.spec.request import GenerationRequest
 
@@ -50,8 +52,10 @@ class Planned:
 class Engine:
     """`run` is not re-entrant: one worker a device."""
 
-    def __init__(self, residency: Residency, prepare: Prepare | None = None) -> None:
+    def __init__(self, residency: Residency, prepare: Prepare | None = None, inputs: Inputs | None = None) -> None:
+        """inputs: where the pictures lie that requests start from; without it only text requests run."""
         self.residency = residency
+        self._inputs = inputs or Inputs(Path())
         self._prepare = prepare or (lambda request: (request, {}))
 
     @cached_property
@@ -75,14 +79,30 @@ class Engine:
                 emit(Note(f"Skipped picture {group[0].index + 1}."))
             begun += len(group)
 
+    def run_cells(self, indices: Sequence[int], request_of: Callable[[int], GenerationRequest], emit: Emit,
+                  failed: Callable[[int, StudioError], None]) -> Iterator[Finished]:
+        """Paint single pictures in the given order, each by its own request.
+
+        What the user could mend in one of them is handed to `failed`, and the next follows. Raises Cancelled, StorageError.
+        """
+        for begun, index in enumerate(indices):
+            try:
+                yield from self._paint(self._planned(index, request_of(index)), begun, len(indices), emit)
+            except Skipped:
+                emit(Note(f"Skipped picture {index + 1}."))
+            except (Cancelled, StorageError):
+                raise
+            except StudioError as error:
+                failed(index, error)
+
     def plan(self, request: GenerationRequest, done: Set[int] = frozenset()) -> list[Planned]:
         """The pictures of `request`, seeds counted up, styles and wildcards resolved, hashes pinned."""
-        plan = []
-        for index in (i for i in range(request.count) if i not in done):
-            single, extra = self._prepare(request.image(index))
-            sampler, schedule = samplers.canonical(single.sampler, single.schedule)
-            plan.append(Planned(index, single.merged({"sampler": sampler, "schedule": schedule}), extra))
-        return plan
+        return [one for i in range(request.count) if i not in done for one in self._planned(i, request.image(i))]
+
+    def _planned(self, index: int, request: GenerationRequest) -> list[Planned]:
+        single, extra = self._prepare(request)
+        sampler, schedule = samplers.canonical(single.sampler, single.schedule)
+        return [Planned(index, single.merged({"sampler": sampler, "schedule": schedule}), extra)]
 
     def _groups(self, plan: Sequence[Planned], batch_size: int) -> Iterator[list[Planned]]:
         """Neighbours that differ only in their seeds, at most `batch_size` of them.
@@ -103,19 +123,26 @@ class Engine:
         """Load, sample, decode one group; every stage can be cancelled by `emit`."""
         from pipelines.loading.memory import with_memory_ladder
         from pipelines.tasks import text
+        from pipelines.tasks.image import ImageTask
 
         started = time.monotonic()
         requests = [p.request for p in group]
         first = requests[0]
-        pipe = self.residency.pipeline("txt2img", first.model, first.vae, emit)
+        task = ImageTask.of(requests, self._inputs.open) if first.init else None
+        if task and task.unchanged():
+            emit(Note("Denoising strength: 0 - nothing would change; the picture is kept as it is."))
+            yield from self._finished(group, [task.untouched()] * len(group), started)
+            return
+        pipe = self.residency.pipeline(_task_name(first), first.model, first.vae, emit)
         previews = Previews(self.residency.latent_rgb(pipe), emit)
+        means = text.Means(self.residency.family(first.model).name, self._encoded)
 
         def on_step(step: int, steps: int, glimpse: Any) -> None:
             emit(Step(begun + len(group), images, step, steps))
             previews.offer(glimpse)
 
         def sample() -> Any:
-            return text.paint(pipe, requests, on_step, self.residency.family(first.model).name, self._encoded)
+            return task.paint(pipe, on_step, means) if task else text.paint(pipe, requests, on_step, means)
 
         def decoded() -> list[Image]:
             return text.pictures(pipe, latents, first.tiling, emit)
@@ -123,8 +150,11 @@ class Engine:
         latents = with_memory_ladder(sample, pipe, self.residency.device, emit, "sampling")
         emit(Stage("decoding"))
         pictures = with_memory_ladder(decoded, pipe, self.residency.device, emit, "decoding")
+        yield from self._finished(group, task.finished(pictures) if task else pictures, started)
+
+    def _finished(self, group: Sequence[Planned], pictures: Sequence[Image], started: float) -> Iterator[Finished]:
         seconds = (time.monotonic() - started) / len(group)
-        hashes = self._hashes(first)
+        hashes = self._hashes(group[0].request)
         for item, picture in zip(group, pictures, strict=True):
             yield Finished(item.index, item.request.merged(hashes), picture, seconds, item.extra)
 
@@ -133,6 +163,12 @@ class Engine:
         library = self.residency.library
         vae = "" if request.vae == "Automatic" else library.find_vae(request.vae).short_hash()
         return {"model_hash": library.find(request.model).short_hash(), "vae_hash": vae}
+
+
+def _task_name(request: GenerationRequest) -> str:
+    if request.init is None:
+        return "txt2img"
+    return "inpaint" if request.inpaint or request.outpaint else "img2img"
 
 
 def _without_seeds(request: GenerationRequest) -> GenerationRequest:

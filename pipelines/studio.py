@@ -137,7 +137,7 @@ class Studio:
         budget = Budget.of_this_machine(device, str(chosen.vram_budget or ""))
         if chosen.ram_budget:
             budget = replace(budget, ram=int(chosen.ram_budget * 2**30))
-        return Engine(Residency(self.library, device, budget), self.prepare)
+        return Engine(Residency(self.library, device, budget), self.prepare, self.inputs)
 
     def prepare(self, request: GenerationRequest) -> tuple[GenerationRequest, dict[str, str]]:
         """The request of one picture with styles and extensions resolved, and what its file should say of them."""

@@ -49,6 +49,9 @@ class Residency:
     def pipeline(self, task: str, model_name: str, vae_name: str = AUTOMATIC, emit: Emit | None = None) -> Any:
         """A diffusers pipeline for `task` ("txt2img", "img2img", "inpaint") over shared components, with its own scheduler.
 
+        It is the family's text pipeline for every task: the others begin elsewhere (`tasks/begin.py`), and what works in one
+        works in all.
+
         Raises FieldError (unknown model, VAE or task, a VAE that does not fit) and ModelFileError (broken, gone, changed).
         """
         with self._lock:
@@ -59,7 +62,7 @@ class Residency:
             if vae is None and not model.detected.has_vae:
                 raise ModelFileError(model.name, "it holds no VAE", "Choose one in the VAE field.")
             modules = self._modules(model, vae, emit)
-            return self._assemble(family.pipelines[task], family, model, modules)
+            return self._assemble(family.pipelines["txt2img"], family, model, modules)
 
     def module(self, path: Path, component: str, load: Callable[[], torch.nn.Module], size: int) -> torch.nn.Module:
         """One module that is no part of a checkpoint (an upscaler, a ControlNet), under the same budgets as all weights.

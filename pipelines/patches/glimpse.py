@@ -43,6 +43,7 @@ class Glimpse:
             without, with_prompt = out.chunk(2)
             out = without + self._cfg_scale * (with_prompt - without)
             sample = sample.chunk(2)[0]
+        sample = sample[:, :out.shape[1]]       # an inpainting UNet is given the mask and the masked picture besides
         alpha = self._alpha(float(timestep))
         signal, noise = alpha**0.5, (1 - alpha) ** 0.5
         kind = self._scheduler.config.get("prediction_type", "epsilon")

@@ -1,9 +1,10 @@
-"""Text to latents: one sampling run of a diffusers pipeline for requests that differ only in their seeds."""
+"""One sampling run of a diffusers pipeline for requests that differ only in their seeds: from noise, or from a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
@@ -12,6 +13,7 @@ from pipelines.patches.tiling import seamless
 from pipelines.prompt.embed import EmbeddingCache, embed_schedule
 from pipelines.spec.events import Emit
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.begin import Begin, Beginning
 from pipelines.tasks.noise import first_noise, generator
 
 if TYPE_CHECKING:
@@ -22,41 +24,69 @@ OnStep = Callable[[int, int, Glimpse], None]
 """Called after every step with (step, steps, glimpse); steps counts from 1. May raise to end the run."""
 
 
-def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, family: str = "",
-          cache: EmbeddingCache | None = None) -> Tensor:
-    """Latents (len(requests), channels, height, width) in the UNet's scale.
+@dataclass(frozen=True)
+class Means:
+    """What a run may use besides its requests.
 
     family: name, for schedules tuned for one.   cache: keeps encoded prompts from one call to the next.
+    patches: reversible features of the UNet (each a context manager), entered for this run.
+    """
+
+    family: str = ""
+    cache: EmbeddingCache | None = None
+    patches: tuple[AbstractContextManager[Any], ...] = ()
+
+
+def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, means: Means = Means(),
+          begin: Begin | None = None) -> Tensor:
+    """Latents (len(requests), channels, height, width) in the UNet's scale, from noise or from where `begin` says.
+
     Every picture has its own generator, so a picture of a batch starts from the noise of its single run.
     """
-    import torch
-
     first = requests[0]
-    scheduler, timing = samplers.build(first.sampler, first.schedule, pipe.scheduler.config, first.steps,
-                                       [r.seed for r in requests], family)
+    steps, laid = (begin.run(first.steps), begin.laid(first.steps)) if begin else (first.steps, first.steps)
+    scheduler, timing = samplers.build(first.sampler, first.schedule, pipe.scheduler.config, laid,
+                                       [r.seed for r in requests], means.family)
     pipe.scheduler = scheduler
     pipe.set_progress_bar_config(disable=True)
     sources = [generator(r) for r in requests]
-    shape = (pipe.unet.config.in_channels, first.height // pipe.vae_scale_factor, first.width // pipe.vae_scale_factor)
-    noise = torch.stack([first_noise(r, g, shape) for r, g in zip(requests, sources, strict=True)])
-    segments = embed_schedule(pipe, first.prompt, first.negative_prompt, first.clip_skip, first.steps, cache)
+    noise = _noise(pipe, requests, sources, begin)
+    beginning = Beginning(begin, noise, first.steps) if begin else None
+    if beginning:
+        beginning.lay_over(pipe)
+    segments = embed_schedule(pipe, first.prompt, first.negative_prompt, first.clip_skip, steps, means.cache)
     with ExitStack() as stack:
         glimpse = stack.enter_context(Glimpse(pipe.unet, scheduler, first.cfg_scale))
-        if first.tiling:
-            stack.enter_context(seamless([pipe.unet]))
+        for patch in (*means.patches, *([seamless([pipe.unet])] if first.tiling else [])):
+            stack.enter_context(patch)
         starts = [samplers.call_of_step(first.sampler, s.start_step) for s in segments]
         prompts = _Prompts(dict(zip(starts, (s.call_kwargs for s in segments), strict=True)), len(requests), first.cfg_scale > 1)
-        total = samplers.callback_count(first.sampler, first.steps)
+        total = samplers.callback_count(first.sampler, steps)
 
         def after_step(_pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             on_step(min(index + 1, total), total, glimpse)
+            if beginning:
+                tensors = tensors | {"latents": beginning.kept_apart(index + 1, tensors["latents"])}
             return prompts.switched(index + 1, tensors)
 
+        height, width = (side * pipe.vae_scale_factor for side in noise.shape[-2:])
         return pipe(
-            **prompts.first(), **timing, latents=noise.to(pipe.unet.device, pipe.unet.dtype), generator=sources,
-            width=first.width, height=first.height, guidance_scale=first.cfg_scale, guidance_rescale=first.cfg_rescale,
+            **prompts.first(), **timing, latents=noise, generator=sources,
+            width=width, height=height, guidance_scale=first.cfg_scale, guidance_rescale=first.cfg_rescale,
             output_type="latent", callback_on_step_end=after_step, callback_on_step_end_tensor_inputs=prompts.watched,
         ).images
+
+
+def _noise(pipe: Any, requests: Sequence[GenerationRequest], sources: Sequence[Any], begin: Begin | None) -> Tensor:
+    """First noise of every picture on the UNet's device, of the shape that is painted."""
+    import torch
+
+    first = requests[0]
+    shape = (pipe.vae.config.latent_channels, first.height // pipe.vae_scale_factor, first.width // pipe.vae_scale_factor)
+    if begin:
+        shape = (begin.latents.shape[1], begin.latents.shape[2], begin.latents.shape[3])
+    noise = torch.stack([first_noise(r, g, shape) for r, g in zip(requests, sources, strict=True)])
+    return noise.to(pipe.unet.device, pipe.unet.dtype)
 
 
 def pictures(pipe: Any, latents: Tensor, tiling: bool, emit: Emit) -> list[Image]:

@@ -1,0 +1,183 @@
+"""The picture that a run paints on: brought to size, masked, extended, and afterwards put back where it came from.
+
+Pixels only (Pillow, NumPy); no torch, no model. White in a mask is painted anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+
+from pipelines.spec.errors import FieldError
+from pipelines.spec.geometry import Size
+from pipelines.spec.request import GenerationRequest, Inpaint, Outpaint
+
+LANCZOS = Image.Resampling.LANCZOS
+Box = tuple[int, int, int, int]     # left, top, right, bottom; right and bottom are outside
+FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))       # radius, how often: from far to near
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """picture: RGB of the size that is painted.   mask: L of the same size, blurred, or None: all of it.
+
+    source: what the result is laid on, with `where` (L, of the source's size) saying how much of the result is taken.
+    box: the part of the source that the canvas shows.   frame: the final size; what hangs over is cut off.
+    """
+
+    picture: Image.Image
+    mask: Image.Image | None = None
+    source: Image.Image | None = None
+    where: Image.Image | None = None
+    box: Box | None = None
+    frame: Size | None = None
+
+    def put_back(self, result: Image.Image) -> Image.Image:
+        """The finished picture. Where `where` is black its pixels are the source's, bit for bit."""
+        if self.source is None or self.where is None or self.box is None:
+            return result
+        left, top, right, bottom = self.box
+        if result.size != (right - left, bottom - top):
+            result = result.resize((right - left, bottom - top), LANCZOS)
+        finished = self.source.copy()
+        finished.paste(result, (left, top), self.where.crop(self.box))
+        return finished if self.frame is None else finished.crop((0, 0, *self.frame))
+
+
+def plain(picture: Image.Image) -> Image.Image:
+    """RGB; what is transparent becomes white."""
+    if picture.mode != "RGBA":
+        return picture.convert("RGB")
+    ground = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(ground, picture).convert("RGB")
+
+
+def fitted(picture: Image.Image, size: Size, mode: str) -> Image.Image:
+    """`picture` at `size` by one of RESIZE_MODES; "Resize and fill" repeats the edge into the bars."""
+    if picture.size == tuple(size):
+        return picture
+    if mode == "Crop and resize":
+        return ImageOps.fit(picture, tuple(size), LANCZOS)
+    if mode != "Resize and fill":
+        return picture.resize(tuple(size), LANCZOS)
+    inside = ImageOps.contain(picture, tuple(size), LANCZOS)
+    left, top = (size.width - inside.width) // 2, (size.height - inside.height) // 2
+    return extended(inside, Outpaint.model_construct(
+        left=left, top=top, right=size.width - inside.width - left, bottom=size.height - inside.height - top))
+
+
+def extended(picture: Image.Image, by: Outpaint) -> Image.Image:
+    """`picture` with more pixels at its sides; they repeat its edge."""
+    pixels = np.asarray(picture)
+    around = ((by.top, by.bottom), (by.left, by.right)) + ((0, 0),) * (pixels.ndim - 2)
+    return Image.fromarray(np.pad(pixels, around, mode="edge"))
+
+
+def frame_of(picture: Size, by: Outpaint | None) -> Size:
+    """The size of `picture` with its new margins."""
+    if by is None:
+        return picture
+    return Size(picture.width + by.left + by.right, picture.height + by.top + by.bottom)
+
+
+def canvas_of(request: GenerationRequest, picture: Image.Image, mask: Image.Image | None) -> Canvas:
+    """What `request` paints on. `picture` is `init.image`, `mask` is `inpaint.mask`; both as they were kept.
+
+    Raises FieldError for a mask that covers nothing.
+    """
+    init, size = request.init, request.size
+    if init is None:
+        raise ValueError("a canvas needs a picture to start from")
+    source = plain(picture)
+    by = request.outpaint if request.outpaint and request.outpaint.any else None
+    if mask is None and by is None:
+        return Canvas(fitted(source, size, init.resize_mode))
+    how = request.inpaint or Inpaint()
+    painted = shaped(mask, Size(*source.size), how) if mask is not None else Image.new("L", source.size, 0)
+    frame = None
+    if by is not None:
+        frame = frame_of(Size(*source.size), by)
+        source, painted = _onto_frame(source, painted, by, frame, size, how.mask_blur)
+    if painted.getextrema()[1] == 0:
+        raise FieldError("Mask", "empty", "nothing would be painted", fix="Paint over the part that shall change")
+    if by is None and how.area == "Whole picture":
+        source, painted = fitted(source, size, init.resize_mode), fitted(painted, size, init.resize_mode)
+    where = painted.filter(ImageFilter.GaussianBlur(how.mask_blur)) if how.mask_blur else painted
+    content = filled(source, painted) if how.masked_content == "fill" or by is not None else source
+    box = (0, 0, *source.size)
+    if by is None and how.area == "Only masked":
+        box = around(where.getbbox() or box, how.padding, Size(*source.size), size)
+    return Canvas(content.crop(box).resize(tuple(size), LANCZOS) if (box[2] - box[0], box[3] - box[1]) != tuple(size)
+                  else content.crop(box),
+                  where.crop(box).resize(tuple(size), LANCZOS), source, where, box, frame)
+
+
+def _onto_frame(source: Image.Image, painted: Image.Image, by: Outpaint, frame: Size, size: Size,
+                blur: int) -> tuple[Image.Image, Image.Image]:
+    """Source and mask on the new frame, enlarged to `size` where that hangs over; the mask reaches into the picture by
+    twice the blur, so that its soft edge lies on real pixels on one side and painted ones on the other.
+    """
+    more = Outpaint.model_construct(left=by.left, top=by.top, right=by.right + size.width - frame.width,
+                                    bottom=by.bottom + size.height - frame.height)
+    reach = 2 * blur
+    kept = (reach if more.left else 0, reach if more.top else 0,
+            source.width - (reach if more.right else 0), source.height - (reach if more.bottom else 0))
+    mask = Image.new("L", tuple(size), 255)
+    if kept[2] > kept[0] and kept[3] > kept[1]:
+        mask.paste(painted.crop(kept), (more.left + kept[0], more.top + kept[1]))
+    return extended(source, more), mask
+
+
+def shaped(mask: Image.Image, size: Size, how: Inpaint) -> Image.Image:
+    """The mask as it counts: L, of the picture's size, inverted and grown or shrunk as asked."""
+    grey = mask.convert("L")
+    if grey.size != tuple(size):
+        grey = grey.resize(tuple(size), Image.Resampling.BILINEAR)
+    if how.mask_mode == "Inpaint not masked":
+        grey = ImageChops.invert(grey)
+    for _ in range(abs(how.mask_grow)):
+        grey = grey.filter(ImageFilter.MaxFilter(3) if how.mask_grow > 0 else ImageFilter.MinFilter(3))
+    return grey
+
+
+def around(box: Box, padding: int, whole: Size, shape: Size) -> Box:
+    """`box` with padding, widened to the proportions of `shape` as far as the whole picture goes."""
+    left, top, right, bottom = (max(0, box[0] - padding), max(0, box[1] - padding),
+                                min(whole.width, box[2] + padding), min(whole.height, box[3] + padding))
+    width, height = right - left, bottom - top
+    if width * shape.height < height * shape.width:
+        width = min(whole.width, round(height * shape.width / shape.height))
+    else:
+        height = min(whole.height, round(width * shape.height / shape.width))
+    left = max(0, min(whole.width - width, left - (width - (right - left)) // 2))
+    top = max(0, min(whole.height - height, top - (height - (bottom - top)) // 2))
+    return left, top, left + width, top + height
+
+
+def filled(picture: Image.Image, mask: Image.Image) -> Image.Image:
+    """`picture` whose masked part is made of the colours around it, the nearer the finer (AUTOMATIC1111's "fill")."""
+    seen = Image.composite(Image.new("L", picture.size, 0), Image.new("L", picture.size, 255), mask)
+    known = picture.convert("RGBA")
+    known.putalpha(seen)
+    weighted = known.convert("RGBa")        # colours times alpha: the blur below does not draw from what is masked
+    result = picture.copy()
+    ground = Image.new("RGBa", picture.size)
+    for radius, times in FILL_BLURS:
+        blurred = weighted.filter(ImageFilter.GaussianBlur(radius)).convert("RGBA") if radius else known
+        for _ in range(times):
+            ground = Image.alpha_composite(ground.convert("RGBA"), blurred)
+    result.paste(ground.convert("RGB"), (0, 0), mask)
+    return result
+
+
+def colours_like(result: Image.Image, like: Image.Image) -> Image.Image:
+    """`result` whose mean and spread in Lab are those of `like` (Reinhard et al. 2001)."""
+    import cv2
+
+    lab, wanted = (cv2.cvtColor(np.asarray(p.convert("RGB"), np.float32) / 255, cv2.COLOR_RGB2LAB) for p in (result, like))
+    own_mean, own_std = lab.mean((0, 1)), lab.std((0, 1))
+    moved = (lab - own_mean) * (wanted.std((0, 1)) / np.maximum(own_std, 1e-4)) + wanted.mean((0, 1))
+    rgb = cv2.cvtColor(moved.astype(np.float32), cv2.COLOR_LAB2RGB)
+    return Image.fromarray((rgb.clip(0, 1) * 255).round().astype(np.uint8))

@@ -1,0 +1,120 @@
+"""From a picture to a picture: the canvas becomes latents, is painted from part of the way down, and is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pipelines.loading.encode import encode
+from pipelines.patches.inpainting import inpainting_channels
+from pipelines.spec.request import LAST_SEED, GenerationRequest
+from pipelines.tasks.begin import Begin
+from pipelines.tasks.canvas import Canvas, canvas_of, colours_like, plain
+from pipelines.tasks.noise import generator
+from pipelines.tasks.text import Means, OnStep, paint
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LATENT_UPSCALE = "Just resize (latent upscale)"
+GREY = 127 / 255        # what an inpainting checkpoint was shown under its mask
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """One group of requests that start from the same picture. Nothing is loaded until `paint`."""
+
+    requests: Sequence[GenerationRequest]
+    canvas: Canvas
+    original: Image.Image
+
+    @classmethod
+    def of(cls, requests: Sequence[GenerationRequest], open_input: Callable[[str], Image.Image]) -> ImageTask:
+        """open_input: a kept picture by its name. Raises FieldError for a picture that is gone or an empty mask."""
+        first = requests[0]
+        if first.init is None:
+            raise ValueError("no picture to start from")
+        picture = open_input(first.init.image)
+        mask = open_input(first.inpaint.mask) if first.inpaint and first.inpaint.mask else None
+        return cls(requests, canvas_of(first, picture, mask), picture)
+
+    def unchanged(self) -> bool:
+        """Whether the denoising strength lets nothing happen."""
+        return not self.requests[0].init or self.requests[0].init.denoising_strength == 0
+
+    def untouched(self) -> Image.Image:
+        """What a denoising strength of 0 gives: the picture at the size asked for, outpainted margins filled."""
+        return self.canvas.put_back(self.canvas.picture)
+
+    def paint(self, pipe: Any, on_step: OnStep, means: Means) -> Tensor:
+        """Latents of every request of the group, as `text.paint` gives them."""
+        first = self.requests[0]
+        mask = self._mask(pipe)
+        kept = self._latents(pipe)
+        patches = means.patches
+        if mask is not None and pipe.unet.config.in_channels > pipe.vae.config.latent_channels:
+            patches = (*patches, inpainting_channels(pipe.unet, mask, self._seen(pipe)))
+        begin = Begin(self._content(first, kept, mask), first.init.denoising_strength, first.init.exact_steps,
+                      kept if mask is not None else None, mask, bool(first.inpaint and first.inpaint.soft))
+        return paint(pipe, self.requests, on_step, Means(means.family, means.cache, patches), begin)
+
+    def finished(self, pictures: Sequence[Image.Image]) -> list[Image.Image]:
+        """The painted pictures with the colours asked for, laid back on what they were cut from."""
+        init = self.requests[0].init
+        if init and init.color_correction:
+            pictures = [colours_like(p, self.canvas.picture) for p in pictures]
+        return [self.canvas.put_back(p) for p in pictures]
+
+    def _latents(self, pipe: Any) -> Tensor:
+        """Of the canvas; with latent upscale those of the picture at its own size, stretched."""
+        from torch.nn import functional
+
+        init, factor = self.requests[0].init, pipe.vae_scale_factor
+        if init and init.resize_mode == LATENT_UPSCALE and self.canvas.mask is None:
+            own = plain(self.original)
+            latents = encode(pipe.vae, _pixels(own.resize((max(factor, own.width // factor * factor),
+                                                           max(factor, own.height // factor * factor)))))
+            width, height = self.canvas.picture.size
+            return functional.interpolate(latents, (height // factor, width // factor), mode="bilinear")
+        return encode(pipe.vae, _pixels(self.canvas.picture))
+
+    def _mask(self, pipe: Any) -> Tensor | None:
+        """(1, 1, height, width) in latent pixels: the share that is painted; a hard mask frees every cell it touches."""
+        from torch.nn import functional
+
+        if self.canvas.mask is None:
+            return None
+        grey = _pixels(self.canvas.mask.convert("RGB"))[:, :1]
+        soft = bool(self.requests[0].inpaint and self.requests[0].inpaint.soft)
+        factor = pipe.vae_scale_factor
+        if soft:
+            return functional.avg_pool2d(grey, factor)
+        return (functional.max_pool2d(grey, factor) > 0).float()
+
+    def _content(self, request: GenerationRequest, latents: Tensor, mask: Tensor | None) -> Tensor:
+        """What stands under the mask when painting begins."""
+        content = request.inpaint.masked_content if request.inpaint else "original"
+        if mask is None or not content.startswith("latent"):
+            return latents
+        import torch
+
+        other = generator(request.merged({"seed": (request.seed + 1) % (LAST_SEED + 1)}))     # not the run's own first noise
+        noise = torch.randn(latents.shape, generator=other) if content == "latent noise" else 0
+        return latents * (1 - mask) + noise * mask
+
+    def _seen(self, pipe: Any) -> Tensor:
+        """Latents of the canvas with grey under the mask: what a 9-channel UNet is shown."""
+        pixels, mask = _pixels(self.canvas.picture), _pixels(self.canvas.mask.convert("RGB"))[:, :1]
+        hidden = (mask > 0).float()
+        return encode(pipe.vae, pixels * (1 - hidden) + GREY * hidden)
+
+
+def _pixels(picture: Image.Image) -> Tensor:
+    """(1, 3, height, width), 0 to 1."""
+    import torch
+
+    return torch.from_numpy(np.array(picture, np.float32) / 255).movedim(-1, 0)[None]
