@@ -51,7 +51,7 @@ def _body(canvas: Any, pose: Pose, body: Points) -> None:
         middle = int((x1 + x2) / 2), int((y1 + y2) / 2)
         length = ((y1 - y2) ** 2 + (x1 - x2) ** 2) ** 0.5
         angle = math.degrees(math.atan2(y1 - y2, x1 - x2))
-        outline = cv2.ellipse2Poly(middle, (int(length / 2), HALF_WIDTH), int(angle), 0, 360, 1)
+        outline: Any = cv2.ellipse2Poly(middle, (int(length / 2), HALF_WIDTH), int(angle), 0, 360, 1)
         cv2.fillConvexPoly(canvas, outline, [int(c * 0.6) for c in colour])
     for point, colour in zip(body, COLOURS, strict=True):
         if point is not None:

@@ -32,11 +32,11 @@ class Poses:
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folders)
 
-    def list(self) -> list[PosePreset]:
+    def list(self) -> Sequence[PosePreset]:
         """Every readable pose, in order, then by name. Broken files are named by `problems`."""
         return self._read()[0]
 
-    def problems(self) -> list[str]:
+    def problems(self) -> Sequence[str]:
         return self._read()[1]
 
     def get(self, name: str) -> PosePreset:
@@ -47,7 +47,7 @@ class Poses:
                 return preset
         raise unknown("Pose", name, [p.name for p in found])
 
-    def _read(self) -> tuple[list[PosePreset], list[str]]:
+    def _read(self) -> tuple[Sequence[PosePreset], Sequence[str]]:
         found: dict[str, PosePreset] = {}
         problems = []
         for file in (file for folder in self.folders for file in sorted((folder / "poses").glob("*.json"))):

@@ -23,13 +23,13 @@ STEP = 64       # networks halve a picture up to six times
 
 
 class Preprocessors:
-    """`roots`: models folders (`Settings.model_roots`).   device: where networks run, "cpu", "cuda", "cuda:1", "mps".
+    """`roots`: models folders (`Settings.model_roots`).   device: where networks run: "auto", "cpu", "cuda", "cuda:1", "mps".
 
     more: further rows, each with the function that runs it (RGB pixels and values in, pixels out): an estimator of one's
     own, added when its weights are there.
     """
 
-    def __init__(self, roots: Sequence[Path], device: str = "cpu",
+    def __init__(self, roots: Sequence[Path], device: str = "auto",
                  more: Iterable[tuple[Preprocessor, Callable[[Any, Mapping[str, Any]], Any]]] = ()) -> None:
         self.roots, self.device = tuple(roots), device
         more = tuple(more)
@@ -105,9 +105,10 @@ class Preprocessors:
             paths.append(path)
         if self._held is None or self._held[0] != tuple(paths):
             self.release()
-            from pipelines.tasks.detectors import BUILDERS, torch
+            from pipelines.loading.device import Device
+            from pipelines.tasks.detectors import BUILDERS
 
-            self._held = tuple(paths), BUILDERS[row.how](paths, torch.device(self.device))
+            self._held = tuple(paths), BUILDERS[row.how](paths, Device.pick(self.device).torch)
         return self._held[1]
 
 

@@ -65,7 +65,8 @@ def test_a_canvas_that_nobody_names_holds_every_point():
 BAD = {
     "not JSON": "{", "no people": "{}", "a text": '"people"', "seven numbers": json.dumps(one([1.0] * 7)), "a word": json.dumps(
         one(["x"] * 54)), "infinite": json.dumps(one([1e400] * 54)), "huge canvas": json.dumps(one(FLAT, canvas_width=10**9)),
-    "crowd": json.dumps({"people": [{}] * 101}), "nested": "[" * 100_000, "large": " " * (5 * 2**20), "number": "5", "null": "[null]",
+    "crowd": json.dumps({"people": [{}] * 101}), "nested": "[" * 100_000, "large": " " * (5 * 2**20), "number": "5",
+    "null": "[null]",
 }
 
 
