@@ -19,7 +19,8 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
     "pipelines.upscalers": 3,
     "pipelines.patches": 2, "pipelines.families": 2, "pipelines.prompt": 2, "pipelines.samplers": 2, "pipelines.queue": 2,
     "pipelines.metadata": 2, "pipelines.presets": 2, "pipelines.advice": 2, "pipelines.styles": 2, "pipelines.images": 2,
-    "pipelines.words": 2, "pipelines.settings": 2, "pipelines.pose": 2, "pipelines.preprocess": 2, "pipelines.grid": 2, "pipelines.contact_sheet": 3,
+    "pipelines.words": 2, "pipelines.settings": 2, "pipelines.pose": 2, "pipelines.preprocess": 2,
+    "pipelines.grid": 2, "pipelines.contact_sheet": 3,
     "pipelines.spec": 1,
 }
 LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse", "pipelines.prompt.tokens",

@@ -59,6 +59,8 @@ class Job:
 
     files: finished pictures by their index in the job, relative to the outputs folder.   error: one line, "" without.
     owner: the session that submitted it.   device: which worker runs it (0-based).   fraction: how far it came, 0 to 1.
+    payload: what a job of another kind needs beside the request, as JSON.   pictures: how many it makes, where that is
+    not the request's own count (0).
     """
 
     id: str
@@ -74,6 +76,13 @@ class Job:
     error: str = ""
     fraction: float = 0.0
     device: int = 0
+    payload: str = ""
+    pictures: int = 0
+
+    @property
+    def count(self) -> int:
+        """Pictures in all."""
+        return self.pictures or self.request.count
 
     @property
     def finished(self) -> frozenset[int]:
@@ -83,8 +92,8 @@ class Job:
     @property
     def missing(self) -> tuple[int, ...]:
         """Indices of the pictures a run has to make."""
-        return tuple(i for i in range(self.request.count) if i not in self.files)
+        return tuple(i for i in range(self.count) if i not in self.files)
 
     @property
     def can_retry(self) -> bool:
-        return self.status.ended and len(self.files) < self.request.count
+        return self.status.ended and len(self.files) < self.count

@@ -81,7 +81,7 @@ class JobQueue:
             job = replace(job, files={**job.files, **self._saved_files(name)})
             status = Status.INTERRUPTED if job.missing else Status.DONE
             store.end(replace(job, status=status))
-            log.warning("Job %s was cut off: %d of %d pictures are there.", name, len(job.files), job.request.count)
+            log.warning("Job %s was cut off: %d of %d pictures are there.", name, len(job.files), job.count)
 
     def stop(self, timeout: float = 30) -> bool:
         """End after the current step; what runs comes back as interrupted. False when a worker did not end in time."""
@@ -97,12 +97,15 @@ class JobQueue:
 
     # -- jobs in -------------------------------------------------------------------------------------------------------
 
-    def submit(self, request: GenerationRequest, kind: str = "txt2img", key: str | None = None, owner: str = "") -> str:
+    def submit(self, request: GenerationRequest, kind: str = "txt2img", key: str | None = None, owner: str = "",
+               payload: tuple[str, int] = ("", 0)) -> str:
         """Append a request and return its job id. The same `key` of the same owner again returns the same id.
+        `payload`: what the kind needs beside the request, as JSON, and how many pictures that makes.
 
         Raises QueueFull, and StorageError when the disk refuses.
         """
-        job = Job(secrets.token_hex(8), request, kind, owner=owner, created=time.time())
+        job = Job(secrets.token_hex(8), request, kind, owner=owner, created=time.time(),
+                  payload=payload[0], pictures=payload[1])
         with self._changed:
             known = self._stored(lambda: self._store.find_key(owner, key)) if key is not None else None
             if known:

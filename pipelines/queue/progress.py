@@ -74,7 +74,7 @@ class Live:
 
     def end(self, status: Status, error: str = "") -> None:
         """How the run ended. With all pictures made a cancelled job is done; one that swallowed its cancel is not."""
-        complete = len(self.files) >= self.job.request.count
+        complete = len(self.files) >= self.job.count
         if status is Status.DONE and self.stopping and not complete:
             status = self.stopping
         elif complete and status in (Status.CANCELLED, Status.INTERRUPTED):
@@ -111,5 +111,5 @@ def of_job(job: Job, position: int = -1) -> Progress:
     """The progress of a job that is not running."""
     fraction = 1.0 if job.status is Status.DONE else job.fraction
     files = tuple(job.files[i] for i in sorted(job.files))
-    return Progress(job.id, job.status, fraction, images=job.request.count, seconds=max(0.0, job.ended - job.started),
+    return Progress(job.id, job.status, fraction, images=job.count, seconds=max(0.0, job.ended - job.started),
                     files=files, notes=job.notes, error=job.error, position=position)

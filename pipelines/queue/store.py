@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.queue import turns
 from pipelines.queue.job import Job, Status
+from pipelines.queue.turns import FORGET, IN_ORDER, SERVED, TABLE
 from pipelines.spec.errors import RequestError, StudioError
 from pipelines.spec.request import GenerationRequest
 
-SCHEMA = 1
+SCHEMA = 2          # 2: payload and pictures, for jobs of many requests
 ENDED = "('done', 'failed', 'cancelled', 'interrupted')"
-COLUMNS = "id, request, kind, status, owner, created, started, ended, notes, error, fraction"
+COLUMNS = "id, request, kind, status, owner, created, started, ended, notes, error, fraction, payload, pictures"
 log = logging.getLogger(__name__)
 
 
@@ -55,11 +55,14 @@ class Store:
             db.execute("PRAGMA synchronous=FULL")       # a job that was accepted is there after a power loss, too
             with db:
                 db.execute(f"CREATE TABLE IF NOT EXISTS jobs ({COLUMNS}, key, place, PRIMARY KEY (id))")
+                if version == 1:
+                    db.execute("ALTER TABLE jobs ADD COLUMN payload DEFAULT ''")
+                    db.execute("ALTER TABLE jobs ADD COLUMN pictures DEFAULT 0")
                 db.execute("CREATE UNIQUE INDEX IF NOT EXISTS by_key ON jobs (owner, key) WHERE key IS NOT NULL")
                 db.execute("CREATE INDEX IF NOT EXISTS by_status ON jobs (status, place)")
                 db.execute("CREATE TABLE IF NOT EXISTS files (job, picture, file, PRIMARY KEY (job, picture))")
                 db.execute("CREATE TABLE IF NOT EXISTS state (name PRIMARY KEY, value)")
-                db.execute(turns.TABLE)
+                db.execute(TABLE)
                 db.execute(f"PRAGMA user_version={SCHEMA}")
         except (sqlite3.Error, StudioError):
             db.close()
@@ -89,9 +92,9 @@ class Store:
         """Append a job. Raises sqlite3.IntegrityError when this owner has used the key."""
         with self._lock, self._db:
             self._db.execute(
-                f"INSERT INTO jobs ({COLUMNS}, key, place) VALUES (?, ?, ?, ?, ?, ?, 0, 0, '[]', '', 0, ?, ?)",  # noqa: S608
-                (job.id, job.request.to_json(), job.kind, job.status, job.owner, job.created, key,
-                 self._last_place() + 1))
+                f"INSERT INTO jobs ({COLUMNS}, key, place) VALUES (?, ?, ?, ?, ?, ?, 0, 0, '[]', '', 0, ?, ?, ?, ?)",  # noqa: S608
+                (job.id, job.request.to_json(), job.kind, job.status, job.owner, job.created, job.payload,
+                 job.pictures, key, self._last_place() + 1))
 
     def _last_place(self) -> float:
         return self._db.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()[0]
@@ -106,12 +109,12 @@ class Store:
         """The first job of the owner whose turn it is, now running; None when none waits."""
         while True:
             with self._lock, self._db:
-                row = self._db.execute(f"{turns.IN_ORDER} LIMIT 1").fetchone()
+                row = self._db.execute(f"{IN_ORDER} LIMIT 1").fetchone()
                 if row is None:
                     return None
                 self._db.execute("UPDATE jobs SET status = 'running', started = ?, error = '' WHERE id = ?",
                                  (time.time(), row[0]))
-                self._db.execute(turns.SERVED, (row[1],))
+                self._db.execute(SERVED, (row[1],))
             job = self.get(row[0])
             if job is not None:
                 return job
@@ -157,7 +160,7 @@ class Store:
                              f"(SELECT id FROM jobs WHERE status IN {ENDED} ORDER BY ended DESC, place DESC LIMIT ?)",
                              (keep,))
             self._db.execute("DELETE FROM files WHERE job NOT IN (SELECT id FROM jobs)")
-            self._db.execute(turns.FORGET)
+            self._db.execute(FORGET)
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -190,14 +193,14 @@ class Store:
     def waiting_owners(self) -> list[tuple[str, str]]:
         """(id, owner) of the waiting jobs in their order."""
         with self._lock:
-            return self._db.execute(turns.IN_ORDER).fetchall()
+            return self._db.execute(IN_ORDER).fetchall()
 
     def running(self) -> list[str]:
         with self._lock:
             return [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE status = 'running'")]
 
     def _job(self, row: tuple[Any, ...], files: Mapping[int, str]) -> Job | None:
-        job, text, kind, status, owner, created, started, ended, notes, error, fraction = row
+        job, text, kind, status, owner, created, started, ended, notes, error, fraction, payload, pictures = row
         try:
             request = GenerationRequest.from_json(text)
         except RequestError as refusal:         # written by a version with other fields
@@ -207,7 +210,7 @@ class Store:
                     self._db.execute("UPDATE jobs SET status = 'failed', error = ? WHERE id = ?", (str(refusal), job))
             return None
         return Job(job, request, kind, Status(status), owner, created, started, ended, dict(files),
-                   tuple(json.loads(notes)), error, fraction)
+                   tuple(json.loads(notes)), error, fraction, payload=payload, pictures=pictures)
 
     # -- the queue's own state -----------------------------------------------------------------------------------------
 

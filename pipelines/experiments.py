@@ -1,0 +1,148 @@
+"""Grids in the studio: what was typed becomes a checked grid, a durable job, an estimate, and its finished cells.
+
+The job's request is the base, its payload the axes; a picture's index in the job is the index of its cell.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipelines import samplers
+from pipelines.grid import Axis, AxisKind, Grid, kinds
+from pipelines.grid.estimate import Estimate, estimate
+from pipelines.spec.errors import Cancelled, FieldError, RequestError, StudioError, unknown
+from pipelines.spec.events import Emit, Note
+from pipelines.spec.request import LAST_SEED, GenerationRequest
+
+if TYPE_CHECKING:
+    from pipelines.queue import Job
+    from pipelines.studio import Studio
+
+KIND = "grid"
+PAST = 12           # finished pictures an estimate goes by
+
+
+def names(studio: Studio, source: str) -> list[str]:
+    """The names a field may take, by the `source` of its declaration; also "presets"."""
+    lists: dict[str, Any] = {
+        "samplers": lambda: [s.name for s in samplers.SAMPLERS if not s.broken],
+        "schedules": lambda: [s.name for s in samplers.SCHEDULES if not s.broken],
+        "models": lambda: [m.name for m in studio.library.models()],
+        "vaes": lambda: ["Automatic", *(v.name for v in studio.library.vaes())],
+        "styles": studio.styles.names,
+        "presets": lambda: [p.name for p in studio.presets.list()]}
+    return list(lists[source]()) if source in lists else []
+
+
+def axis_kinds(studio: Studio) -> dict[str, AxisKind]:
+    """Every kind of axis by its key."""
+    def preset(name: str) -> Mapping[str, Any]:
+        found = studio.presets.get(name)
+        model = str(found.request.get("model", ""))
+        return found.changes(studio.model(model).family.sizes if model else None)
+
+    return kinds(lambda source: names(studio, source), preset, lambda: random.SystemRandom().randrange(LAST_SEED + 1))
+
+
+def kind_of(studio: Studio, key: str) -> AxisKind:
+    """By key or by label, whatever its capitals. Raises FieldError naming the nearest."""
+    found = axis_kinds(studio)
+    wanted = key.strip().lower()
+    for kind in found.values():
+        if wanted in (kind.key.lower(), kind.label.lower()):
+            return kind
+    raise unknown("Axis", key, found)
+
+
+def grid_of(studio: Studio, base: GenerationRequest, axes: Sequence[tuple[str, str]]) -> Grid:
+    """The grid of `axes` (key, text; up to three) over `base`, its seeds drawn, every value checked by itself.
+
+    Raises RequestError with one line for every value refused.
+    """
+    base = studio.check(studio.hooks.transform_request(base))
+    made: list[Axis] = []
+    refusals: list[FieldError] = []
+    for key, text in axes:
+        try:
+            made.append(kind_of(studio, key).axis(text, base))
+        except (FieldError, RequestError) as error:
+            refusals += error.errors if isinstance(error, RequestError) else [error]
+    if not axes:
+        refusals.append(FieldError("Axis", "", "none is chosen", fix="Choose what runs along X"))
+    if refusals:
+        raise RequestError(refusals)
+    try:
+        grid = Grid.of(base, made)
+    except FieldError as error:
+        raise RequestError([error]) from None
+    _check_samples(studio, grid)
+    return grid
+
+
+def _check_samples(studio: Studio, grid: Grid) -> None:
+    """Names and sizes of every value. A value that fails by itself is refused; one that fails only together with
+    another becomes a cell with its error."""
+    lines: dict[str, FieldError] = {}
+    seen: set[str] = set()
+    for _, request in grid.samples():
+        alike = request.merged({"seed": 0, "prompt": "", "negative_prompt": "", "cfg_scale": 7}).digest()
+        if alike in seen:
+            continue
+        seen.add(alike)
+        try:
+            studio.check(request)
+        except RequestError as error:
+            lines |= {str(e): e for e in error.errors}
+    if lines:
+        raise RequestError(lines.values())
+
+
+def submit(studio: Studio, grid: Grid, owner: str = "", key: str | None = None) -> str:
+    """Queue the whole grid as one job. Raises QueueFull, StorageError."""
+    return studio.queue.submit(grid.base, KIND, key, owner, (grid.to_json(), grid.count))
+
+
+def of_job(job: Job) -> Grid:
+    """Raises RequestError when the job is no grid or cannot be read any more."""
+    return Grid.of_json(job.request, job.payload)
+
+
+def run(studio: Studio, job: Job, emit: Emit) -> None:
+    """Paint and save the missing cells, the dearest changes least often."""
+    paint(studio, of_job(job), emit, job.id, job.finished)
+
+
+def paint(studio: Studio, grid: Grid, emit: Emit, job: str, done: frozenset[int] = frozenset()) -> dict[int, str]:
+    """Paint and save the cells not in `done`. Returns the error of each cell that could not be.
+
+    Raises the last error when no cell could be painted at all.
+    """
+    errors: dict[int, str] = {}
+    last: list[StudioError] = []
+    missing = [index for index in grid.order() if index not in done]
+
+    def failed(index: int, error: StudioError) -> None:
+        errors[index] = str(error)
+        last[:] = [error]
+        emit(Note(f"{grid.name(index)}: {error}"))
+
+    for finished in studio.engine.run_cells(missing, grid.cell, emit, failed):
+        studio.keep(finished, emit, job)
+    if missing and len(errors) == len(missing) and not isinstance(last[0], Cancelled):
+        raise last[0]
+    return errors
+
+
+def expected(studio: Studio, grid: Grid) -> Estimate:
+    """What the grid will cost, from the newest pictures of the same model."""
+    past = []
+    for item in studio.archive.items(f'model:"{grid.base.model}"', limit=PAST):
+        try:
+            read = studio.archive.read(item.file)
+            if read.full is not None:
+                past.append((read.full, float(read.made.get("seconds", 0)), item.bytes))
+        except (StudioError, TypeError, ValueError):
+            continue            # a damaged picture says nothing of time
+    return estimate(grid, past)

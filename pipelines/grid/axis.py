@@ -1,0 +1,78 @@
+"""One axis of a grid and its values: each value is a partial request, or an edit of the prompt, with a short name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pipelines.spec.errors import FieldError
+from pipelines.spec.request import GenerationRequest
+
+TOGETHER = frozenset({"seed", "variation.seed", "variation.strength", "prompt", "negative_prompt", "cfg_scale",
+                      "init.denoising_strength"})
+"""Fields in which pictures may differ and still be sampled in one batch; an axis over them runs innermost."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """shown: as the legend has it.   changes: a partial request.
+
+    edit: () or (field, "replace", from, to) or (field, "order", word, word, …), made after all changes of a cell.
+    """
+
+    shown: str
+    changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    edit: tuple[str, ...] = ()
+
+    def edited(self, request: GenerationRequest) -> GenerationRequest:
+        """`request` with the edit made. Raises FieldError when the prompt lacks what is to be replaced."""
+        if not self.edit:
+            return request
+        where, how, *words = self.edit
+        text = getattr(request, where)
+        new = ordered(text, words) if how == "order" else replaced(text, *words)
+        return request.merged({where: new})
+
+
+@dataclass(frozen=True)
+class Axis:
+    """key: "cfg_scale" or "prompt_sr".   cost: of a step along it, 1 reloads a checkpoint.   inner: cells stay together."""
+
+    key: str
+    label: str
+    values: tuple[Value, ...]
+    cost: float = 0.0
+    inner: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        values = [[v.shown, dict(v.changes), list(v.edit)] for v in self.values]
+        return {"key": self.key, "label": self.label, "cost": self.cost, "inner": self.inner, "values": values}
+
+    @classmethod
+    def of_json(cls, data: Mapping[str, Any]) -> Self:
+        """Raises KeyError, TypeError or ValueError for what `as_json` did not write."""
+        values = tuple(Value(str(shown), dict(changes), tuple(map(str, edit))) for shown, changes, edit in data["values"])
+        return cls(str(data["key"]), str(data["label"]), values, float(data["cost"]), bool(data["inner"]))
+
+
+def replaced(text: str, old: str, new: str) -> str:
+    """Every `old` in `text` as `new`. Raises FieldError when there is none: the cell would be like its neighbour."""
+    if old not in text:
+        raise FieldError("Prompt S/R", old, "is not in the prompt", fix="The first value must stand in it")
+    return text.replace(old, new)
+
+
+def ordered(text: str, words: list[str]) -> str:
+    """The places where `words` stand in `text`, filled with them in this order."""
+    places = sorted((text.find(word), word) for word in words)
+    missing = [word for at, word in places if at < 0]
+    if missing:
+        raise FieldError("Prompt order", missing[0], "is not in the prompt")
+    result, end = "", 0
+    for (at, old), new in zip(places, words, strict=True):
+        if at < end:
+            raise FieldError("Prompt order", old, "overlaps another of the words")
+        result += text[end:at] + new
+        end = at + len(old)
+    return result + text[end:]

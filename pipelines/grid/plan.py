@@ -1,0 +1,113 @@
+"""A grid: a base request and up to three axes; its cells, the order in which they cost least, and its JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Self
+
+from pipelines.grid.axis import Axis, Value
+from pipelines.spec.errors import FieldError, RequestError
+from pipelines.spec.request import GenerationRequest
+
+MOST_CELLS = 10_000
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """axes: x, y, z; x runs fastest. Cell `index` is 0-based, and stays what it is in whatever order cells are made."""
+
+    base: GenerationRequest
+    axes: tuple[Axis, ...]
+
+    @classmethod
+    def of(cls, base: GenerationRequest, axes: Sequence[Axis], most: int = MOST_CELLS) -> Self:
+        """Raises FieldError when there are too many cells, or two axes set the same thing."""
+        taken = [axis.key for axis in axes]
+        twice = next((axis.label for axis in axes if taken.count(axis.key) > 1), None)
+        if twice:
+            raise FieldError("Axis", twice, "stands on two axes", fix="Choose another for one of them")
+        grid = cls(base.merged({"batch_count": 1, "batch_size": 1}), tuple(axes))
+        if grid.count > most:
+            raise FieldError("Grid", " × ".join(str(len(a.values)) for a in axes) + f" = {grid.count} cells", "too many",
+                             f"up to {most}", "Take shorter lists")
+        return grid
+
+    @property
+    def count(self) -> int:
+        return prod(len(axis.values) for axis in self.axes)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Values along x, y and z; 1 where there is no axis."""
+        lengths = [len(axis.values) for axis in self.axes]
+        x, y, z = [*lengths, *[1] * (3 - len(lengths))]
+        return x, y, z
+
+    def place(self, index: int) -> tuple[int, ...]:
+        """Which value of each axis cell `index` has."""
+        found = []
+        for axis in self.axes:
+            index, at = divmod(index, len(axis.values))
+            found.append(at)
+        return tuple(found)
+
+    def index(self, x: int, y: int = 0, z: int = 0) -> int:
+        width, height, _ = self.shape
+        return (z * height + y) * width + x
+
+    def values(self, index: int) -> tuple[Value, ...]:
+        return tuple(axis.values[at] for axis, at in zip(self.axes, self.place(index), strict=True))
+
+    def cell(self, index: int) -> GenerationRequest:
+        """The request of one cell: first what the values change, then their edits of the prompt.
+
+        Raises FieldError or RequestError when the values do not go together.
+        """
+        values = self.values(index)
+        request = self.base
+        for value in values:
+            request = request.merged(value.changes)
+        for value in values:
+            request = value.edited(request)
+        return request.merged({"batch_count": 1, "batch_size": 1})
+
+    def name(self, index: int) -> str:
+        """"CFG scale 7, Steps 20", for messages and captions."""
+        return ", ".join(f"{a.label} {v.shown}" for a, v in zip(self.axes, self.values(index), strict=True))
+
+    def order(self) -> list[int]:
+        """Every index, the dearest axis outermost, then those that break a batch; what stays together runs innermost."""
+        ranked = sorted(range(len(self.axes)), key=lambda i: (-self.axes[i].cost, self.axes[i].inner))
+        return sorted(range(self.count), key=lambda index: tuple(self.place(index)[i] for i in ranked))
+
+    def samples(self) -> Iterator[tuple[str, GenerationRequest]]:
+        """Each value of each axis alone on the first cell: what a check has to look at instead of every cell."""
+        for number, axis in enumerate(self.axes):
+            for at, value in enumerate(axis.values):
+                place = [0, 0, 0]
+                place[number] = at
+                yield f"{axis.label} {value.shown}", self.cell(self.index(*place))
+
+    def to_json(self) -> str:
+        """The axes alone; the base request travels beside them."""
+        return json.dumps({"version": VERSION, "axes": [axis.as_json() for axis in self.axes]}, separators=(",", ":"))
+
+    @classmethod
+    def of_json(cls, base: GenerationRequest, text: str) -> Self:
+        """Raises RequestError for what `to_json` did not write."""
+        try:
+            data = json.loads(text)
+            if data["version"] != VERSION:
+                raise ValueError(f"version {data['version']}")
+            return cls(base, tuple(Axis.of_json(axis) for axis in data["axes"]))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise RequestError([FieldError("Grid", text, f"cannot be read any more ({error})")]) from None
+
+    def swapped(self) -> Self:
+        """x and y changed over."""
+        x, y, *rest = self.axes
+        return type(self)(self.base, (y, x, *rest))
