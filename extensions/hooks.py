@@ -16,6 +16,7 @@ import pluggy
 from extensions.deadline import Failed, within
 from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
+from pipelines.upscalers import Upscaler
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,6 +63,10 @@ class Specs:
     @hookspec
     def atelier_tabs(self) -> list[Tab]:
         """Tabs to put behind the studio's own."""
+
+    @hookspec
+    def atelier_upscalers(self) -> list[Upscaler]:
+        """Upscalers to put behind the studio's own. Asked at every listing: look for files, load nothing."""
 
 
 class Fault(NamedTuple):
@@ -138,6 +143,10 @@ class Hooks:
         found = [(impl.plugin_name, self._call(impl, is_tabs) or []) for impl in self._in_turn("atelier_tabs")]
         return [Tab(tab.title, self._guarded(name, tab.build)) for name, tabs in found for tab in tabs]
 
+    def upscalers(self) -> list[Upscaler]:
+        """The extensions' upscalers."""
+        return [u for impl in self._in_turn("atelier_upscalers") for u in self._call(impl, is_upscalers) or []]
+
     # -- how an extension is called ------------------------------------------------------------------------------------
 
     def _implementations(self, plugin: object) -> list[pluggy.HookImpl]:
@@ -189,6 +198,10 @@ def is_planned(answer: Any) -> bool:
 def is_tabs(answer: Any) -> bool:
     return isinstance(answer, list) and all(
         isinstance(t, Tab) and isinstance(t.title, str) and callable(t.build) for t in answer)
+
+
+def is_upscalers(answer: Any) -> bool:
+    return isinstance(answer, list) and all(isinstance(u, Upscaler) for u in answer)
 
 
 def is_nothing(answer: Any) -> bool:

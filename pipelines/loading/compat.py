@@ -7,6 +7,8 @@ The only place where a foreign library is adjusted. Each entry names its reason 
     torchvision ops    the package index pairs a CUDA torchvision with a CPU torch; its   a torchvision whose wheel does
                        library does not load and `import torchvision`, and through it     not need the CUDA runtime, or a
                        transformers and all of diffusers, dies on `torchvision::nms`      guarded register_fake there
+    functional_tensor  basicsr 1.4.2, and with it realesrgan, imports a torchvision module     a basicsr that imports from
+                       removed in 0.17; only extensions/realesrgan asks for this entry   torchvision.transforms
     dtype chatter      diffusers 0.42 logs "There are modules in X that should be kept    a diffusers that does not log
                        in float32: []" on every `.to(dtype)`, with an empty list          for an empty list
 """
@@ -15,7 +17,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from pipelines.loading.environment import prepare_environment
 
@@ -61,6 +65,17 @@ def declare_torchvision_ops() -> torch.library.Library | None:
     for name in missing:
         holder.define(f"{name}{NMS}")
     return holder
+
+
+def provide_functional_tensor() -> None:
+    """Put the one function that is asked of `torchvision.transforms.functional_tensor` under that name."""
+    from torchvision.transforms.functional import rgb_to_grayscale
+
+    name = "torchvision.transforms.functional_tensor"
+    if name not in sys.modules:
+        stand_in = ModuleType(name, "What basicsr imports from here; see compat.py.")
+        stand_in.__dict__["rgb_to_grayscale"] = rgb_to_grayscale
+        sys.modules[name] = stand_in
 
 
 def without_empty_dtype_list(record: logging.LogRecord) -> bool:
