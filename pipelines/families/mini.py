@@ -1,4 +1,4 @@
-"""The embedded model: 256 px, eight latent channels at a sixteenth of the size, v-prediction. Comes as a folder."""
+"""The embedded model: 256 px, 8 or 16 latent channels at a sixteenth of the size, v-prediction. Comes as a folder."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def detect(shapes: Shapes) -> Detected | None:
 
 
 def detect_folder(folder: Folder) -> Detected | None:
-    """Stable Diffusion's classes with eight latent channels: no other family has them."""
+    """Stable Diffusion's classes with 8 or 16 latent channels: no other family has them."""
     index, unet, vae = folder["model_index"], folder.get("unet", {}), folder.get("vae", {})
-    if index.get("_class_name") == "StableDiffusionPipeline" and vae.get("latent_channels") == 8 == unet.get("in_channels"):
+    channels = vae.get("latent_channels")
+    if index.get("_class_name") == "StableDiffusionPipeline" and channels in (8, 16) and channels == unet.get("in_channels"):
         return Detected("checkpoint", "mini", prediction=V_PREDICTION)
     return None
 

@@ -85,7 +85,8 @@ def folder(cls="StableDiffusionPipeline", unet=None, text=None, **index) -> dict
     (folder(unet={"cross_attention_dim": 1024}, text={"hidden_act": "gelu"}), "sd2"),
     (folder("StableDiffusionXLPipeline", text_encoder_2=["transformers", "CLIPTextModelWithProjection"]), "sdxl"),
     ({**folder(unet={"in_channels": 8}), "vae": {"latent_channels": 8}}, "mini"),
-], ids=["sd15", "sd2", "sdxl", "mini"])
+    ({**folder(unet={"in_channels": 16}), "vae": {"latent_channels": 16}}, "mini"),
+], ids=["sd15", "sd2", "sdxl", "mini", "mini of 16"])
 def test_a_folder_tells_its_family(configs, family):
     found = detect_folder(configs)
     assert (found.family, found.problem, found.prediction) == (family, "", "epsilon")

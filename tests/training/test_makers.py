@@ -34,7 +34,7 @@ def test_folding_normalises_latents_and_changes_no_picture(pictures):
         latents.fold(model, {"mean": flat.mean(1), "std": flat.std(1)})
         normed = model.encode(pictures).latent_dist.mean
         after = model.decode(normed).sample
-    assert torch.allclose(normed.std((0, 2, 3)), torch.ones(8), atol=1e-3)
+    assert torch.allclose(normed.std((0, 2, 3)), torch.ones(vae.CHANNELS), atol=1e-3)
     assert torch.allclose(before, after, atol=1e-3)
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import torch
 
-from pipelines.training.mini import base, card, export, latents, score, sheet, text, vae
+from pipelines.training.mini import base, card, export, latents, score, sheet, text, upscaler, vae, widen
 from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.pictures import renders, to_picture
 from pipelines.training.mini.pictures import sheet as page
@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--chunks", type=int, nargs=2, default=(0, 20), help="range of latent chunks of 1000 pictures")
     made.add_argument("--crew", type=int, default=1, help="processes that train the base together")
     made.add_argument("--rank", type=int, default=0, help="which of them this is")
+    made.add_argument("--peak", type=float, default=0, help="largest learning rate; 0 takes the stage's own")
     made.add_argument("--world", choices=("first", "wide"), default="first", help="curriculum of latents and captions")
     made.add_argument("--out", type=Path, default=None)
     made.add_argument("--count", type=int, default=400, help="pictures that `score` reads")
@@ -60,20 +61,30 @@ def show_sheet(given: argparse.Namespace) -> None:
         sheet.save_sheet(given.work / "export", list(sheet.FIRST_PROMPTS), given.work / "painted.png", 4, given.cfg)
 
 
+def train_vae(given: argparse.Namespace, decoder_only: bool = False) -> None:
+    """The autoencoder or its decoder, alone or in a crew."""
+    todo = plan(given, 6, given.peak or (1e-3 if decoder_only else 2e-3))
+    vae.train(todo, Crew(todo, given.rank, given.crew), decoder_only)
+
+
 def train_base(given: argparse.Namespace) -> None:
     """The UNet, alone or in a crew."""
-    todo = plan(given, 64 if given.device == "cuda" else 16, 1e-3)
+    todo = plan(given, 64 if given.device == "cuda" else 16, given.peak or 1e-3)
     base.train(todo, Crew(todo, given.rank, given.crew), WIDE if given.world == "wide" else FIRST)
 
 
 STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
     {
         "world": show_world,
-        "vae": lambda given: vae.train(plan(given, 6, 2e-3)),
-        "decoder": lambda given: vae.train(plan(given, 6, 1e-3), decoder_only=True),
+        "widen": lambda given: widen.widen(plan(given, 1, 0)),
+        "vae": lambda given: train_vae(given),
+        "decoder": lambda given: train_vae(given, decoder_only=True),
         "text": lambda given: text.train(plan(given, 64, 1e-3)),
         "latents": lambda given: latents.fill(plan(given, 20, 0), range(*given.chunks), WIDE if given.world == "wide" else FIRST),
         "base": train_base,
+        "upscaler2": lambda given: upscaler.train(plan(given, 16, 2e-3), 2),
+        "upscaler4": lambda given: upscaler.train(plan(given, 16, 2e-3), 4),
+        "upscalers": lambda given: print(*upscaler.write(plan(given, 1, 0), given.out or given.work / "export" / "upscaler")),
         "export": lambda given: export.export(plan(given, 1, 0), given.out or given.work / "export"),
         "sheet": show_sheet,
         "score": lambda given: score.score(plan(given, 32, 2e-3), given.out or given.work / "export", given.count),

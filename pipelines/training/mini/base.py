@@ -13,6 +13,7 @@ from pipelines.training.mini import text
 from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.latents import Cache
 from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.vae import CHANNELS
 from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
 
@@ -33,11 +34,11 @@ GAMMA = 5.0
 
 
 def build() -> UNet2DConditionModel:
-    """A random UNet for 16x16x8 latents and 192 wide text."""
+    """A random UNet for the autoencoder's latents and 192 wide text."""
     return UNet2DConditionModel(
         sample_size=16,
-        in_channels=8,
-        out_channels=8,
+        in_channels=CHANNELS,
+        out_channels=CHANNELS,
         block_out_channels=(96, 160, 192),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
@@ -63,8 +64,9 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
     torch.manual_seed(plan.seed)
     words, reader, model = text.tokenizer(plan), text.finished(plan).to(plan.device), build()
     state = recall(plan.work / "base.pt")
-    if state:
-        model.load_state_dict(state["model"])
+    start = recall(plan.work / "start-base.pt")
+    if state or start:
+        model.load_state_dict(state["model"] if state else start)
     model.to(plan.device).train()
     optimiser, average = adamw(model), Average(model.parameters(), 0.999)
     step, clock = 0, Clock(plan, state["spent"] if state else 0.0)
@@ -79,9 +81,9 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
     while crew.meet(step, average.live, clock.share < 1):
         for group in optimiser.param_groups:
             group["lr"] = clock.rate(step)
-        rows = torch.tensor([rng.randrange(len(cache.seeds)) for _ in range(plan.batch)])
-        said = ["" if rng.random() < SILENT else caption(sample(int(s), mix), rng).text for s in cache.seeds[rows]]
-        clean = cache.latents[rows].float().to(plan.device, memory_format=torch.channels_last)
+        seeds, clean = cache.batch(rng, plan.batch)
+        said = ["" if rng.random() < SILENT else caption(sample(int(s), mix), rng).text for s in seeds]
+        clean = clean.float().to(plan.device, memory_format=torch.channels_last)
         loss = learn(model, clean, context(reader, words, said, plan), (alphas, weight))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -100,7 +102,7 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
                     loss=sum(seen) / len(seen),
                     rate=clock.rate(step),
                     pace=(time.monotonic() - last) / len(seen),
-                    pictures=len(cache.seeds),
+                    pictures=len(cache),
                 )
             cache.refresh()
             seen, last = [], time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import torch
 from diffusers import AutoencoderKL
@@ -10,7 +11,7 @@ from diffusers import AutoencoderKL
 from pipelines.training.mini import vae
 from pipelines.training.mini.pictures import renders
 from pipelines.training.mini.run import Plan, keep, recall
-from pipelines.training.mini.world.scene import FIRST, Curriculum
+from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
 
 CHUNK = 1000
 
@@ -20,33 +21,45 @@ def statistics(plan: Plan, model: AutoencoderKL, mix: Curriculum) -> dict[str, t
     known = recall(plan.work / "statistics.pt")
     if known:
         return known
-    found = torch.cat([encode(model, range(k, k + 16), mix, plan.device) for k in range(0, 512, 16)])
-    flat = found.transpose(0, 1).flatten(1)
+    parts = [found.transpose(0, 1).flatten(1) for _, found in encode(model, range(512), mix, plan.device)]
+    flat = torch.cat(parts, 1)
     known = {"mean": flat.mean(1), "std": flat.std(1)}
     keep(plan.work / "statistics.pt", known)
     return known
 
 
+def buckets(seeds: range, mix: Curriculum) -> dict[tuple[int, int], list[int]]:
+    """The seeds by (width, height) of their pictures, in order."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for seed in seeds:
+        scene = sample(seed, mix)
+        found.setdefault((scene.width, scene.height), []).append(seed)
+    return found
+
+
 @torch.no_grad()
-def encode(model: AutoencoderKL, seeds: range, mix: Curriculum, device: str) -> torch.Tensor:
-    """(n, 8, height/16, width/16) latent means on the CPU."""
-    return model.encode(renders(seeds, mix).to(device, memory_format=torch.channels_last)).latent_dist.mean.float().cpu()
+def encode(model: AutoencoderKL, seeds: range, mix: Curriculum, device: str) -> list[tuple[list[int], torch.Tensor]]:
+    """For every size the seeds and their (n, channels, height/16, width/16) latent means on the CPU."""
+    found = []
+    for held in buckets(seeds, mix).values():
+        parts = [renders(held[k : k + 20], mix).to(device, memory_format=torch.channels_last) for k in range(0, len(held), 20)]
+        found.append((held, torch.cat([model.encode(part).latent_dist.mean.float().cpu() for part in parts])))
+    return found
 
 
 def fill(plan: Plan, chunks: range, mix: Curriculum = FIRST) -> None:
     """Encode the chunks that are not there yet. Chunk k holds the seeds from 1000 k on, one list for each picture size."""
     model = vae.finished(plan).to(plan.device)
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
     norm = statistics(plan, model, mix)
     for number in chunks:
         path = plan.work / "latents" / f"{number:04}.pt"
         if path.exists():
             continue
-        seeds = range(number * CHUNK, (number + 1) * CHUNK)
-        found = torch.cat([encode(model, seeds[k : k + 20], mix, plan.device) for k in range(0, CHUNK, 20)])
-        found = (found - norm["mean"][None, :, None, None]) / norm["std"][None, :, None, None]
-        keep(path, {"seeds": torch.tensor(list(seeds)), "latents": found.half()})
+        groups = []
+        for seeds, found in encode(model, range(number * CHUNK, (number + 1) * CHUNK), mix, plan.device):
+            normed = (found - norm["mean"][None, :, None, None]) / norm["std"][None, :, None, None]
+            groups.append({"seeds": torch.tensor(seeds), "latents": normed.half()})
+        keep(path, {"groups": groups})
         print("latents", number, flush=True)
 
 
@@ -64,18 +77,29 @@ def fold(model: AutoencoderKL, norm: dict[str, torch.Tensor]) -> AutoencoderKL:
 
 
 class Cache:
-    """Latents and seeds in memory; `refresh` takes up new chunks."""
+    """Latents and seeds in memory, grouped by size; `refresh` takes up new chunks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.known = folder, set[Path]()
-        self.latents, self.seeds = torch.zeros(0), torch.zeros(0, dtype=torch.long)
+        self.groups: dict[tuple[int, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return sum(len(seeds) for seeds, _ in self.groups.values())
 
     def refresh(self) -> int:
         """Load chunks that appeared since; returns the number of pictures."""
         fresh = [p for p in sorted(self.folder.glob("*.pt")) if p not in self.known]
-        parts = [torch.load(p, weights_only=True) for p in fresh]
-        if parts:
-            self.latents = torch.cat([*([self.latents] if len(self.seeds) else []), *(p["latents"] for p in parts)])
-            self.seeds = torch.cat([self.seeds, *(p["seeds"] for p in parts)])
-            self.known |= set(fresh)
-        return len(self.seeds)
+        for part in (group for path in fresh for group in torch.load(path, weights_only=True)["groups"]):
+            shape, pair = tuple(part["latents"].shape[1:]), (part["seeds"], part["latents"])
+            before = self.groups.get(shape)
+            self.groups[shape] = pair if before is None else (torch.cat((before[0], pair[0])), torch.cat((before[1], pair[1])))
+        self.known |= set(fresh)
+        return len(self)
+
+    def batch(self, rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Seeds and latents of `count` pictures of one size; sizes come as often as they have pictures."""
+        groups = list(self.groups.values())
+        seeds, found = rng.choices(groups, [len(seeds) for seeds, _ in groups])[0]
+        rows = torch.tensor([rng.randrange(len(seeds)) for _ in range(count)])
+        return seeds[rows], found[rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 
 import numpy as np
@@ -30,15 +29,45 @@ def renders(seeds: range | list[int], mix: Curriculum) -> torch.Tensor:
     return torch.stack([to_tensor(draw(sample(seed, mix))) for seed in seeds])
 
 
-def crops(rng: Random, mix: Curriculum, batch: int, size: int) -> torch.Tensor:
-    """A batch of square crops, two of every picture; crops lean to the middle, where the subjects stand."""
-    found: list[torch.Tensor] = []
-    while len(found) < batch:
-        pixels = to_tensor(draw(sample(rng.randrange(HELD_OUT), mix)))
+class Crops:
+    """Square crops of renders kept in memory: every batch adds those of two new renders, so that drawing costs little.
+
+    Half of the crops are the busiest of three, for faces and small things fill little of a picture.
+    """
+
+    POOL, TAKEN = 256, 3
+
+    def __init__(self, rng: Random, mix: Curriculum, size: int) -> None:
+        self.rng, self.mix, self.size = rng, mix, size
+        self.held: list[torch.Tensor] = []
+
+    def draw(self) -> None:
+        """Crops of one more render; once the pool is full they replace random ones."""
+        pixels = to_tensor(draw(sample(self.rng.randrange(HELD_OUT), self.mix)))
+        for number in range(self.TAKEN):
+            crop = max((self.cut(pixels) for _ in range(1 + 2 * (number % 2))), key=busy)
+            if len(self.held) < self.POOL:
+                self.held.append(crop)
+            else:
+                self.held[self.rng.randrange(self.POOL)] = crop
+
+    def cut(self, pixels: torch.Tensor) -> torch.Tensor:
+        """A view of the picture; places lean to the middle, where the subjects stand."""
+        top, left = (round((pixels.shape[k] - self.size) * lean(self.rng)) for k in (1, 2))
+        return pixels[:, top : top + self.size, left : left + self.size]
+
+    def batch(self, count: int) -> torch.Tensor:
+        """(count, 3, size, size) in -1..1."""
         for _ in range(2):
-            top, left = (round((pixels.shape[k] - size) * lean(rng)) for k in (1, 2))
-            found.append(pixels[:, top : top + size, left : left + size])
-    return torch.stack(found[:batch])
+            self.draw()
+        while len(self.held) < count:
+            self.draw()
+        return torch.stack(self.rng.sample(self.held, count))
+
+
+def busy(pixels: torch.Tensor) -> float:
+    """How much a picture changes from pixel to pixel."""
+    return float((pixels[:, :, 1:] - pixels[:, :, :-1]).abs().mean() + (pixels[:, 1:] - pixels[:, :-1]).abs().mean())
 
 
 def lean(rng: Random) -> float:
@@ -54,9 +83,3 @@ def sheet(pictures: list[Image.Image], columns: int) -> Image.Image:
     for k, picture in enumerate(pictures):
         page.paste(picture, (k % columns * width, k // columns * height))
     return page
-
-
-def batches(rng: Random, mix: Curriculum, batch: int, size: int) -> Iterator[torch.Tensor]:
-    """An endless stream of crops."""
-    while True:
-        yield crops(rng, mix, batch, size)

@@ -38,6 +38,7 @@ def paint_head(p: Painter, person: Person, crown: Point, head: float) -> None:
     for side in (-1, 1):
         p.disc((x + side * 0.45 * head, top + 0.58 * head), 0.1 * head, darker(skin, 0.1))
     p.oval((x, top + 0.54 * head), 0.46 * head, 0.46 * head, skin)
+    paint_age(p, person, crown, head)
     paint_face(p, person, crown, head)
     if person.beard:
         tone = HAIR[person.hair_colour]
@@ -61,6 +62,27 @@ def paint_head(p: Painter, person: Person, crown: Point, head: float) -> None:
         p.line(((x - 0.05 * head, top + 0.56 * head), (x + 0.05 * head, top + 0.56 * head)), 0.035 * head, INK)
     if person.hat:
         paint_hat(p, COLOURS[person.hat], crown, head)
+
+
+def paint_age(p: Painter, person: Person, crown: Point, head: float) -> None:
+    """What tells girl from woman and boy from man where the figure's height does not show: jaw, freckles, ear-rings."""
+    (x, top), skin = crown, SKIN[person.skin]
+    if person.kind == "man":
+        p.box((x - 0.36 * head, top + 0.62 * head), (0.72 * head, 0.42 * head), skin, radius=0.12 * head)
+        for side in (-1, 1):
+            brow = (x + side * 0.19 * head, top + 0.44 * head)
+            p.line(
+                ((brow[0] - 0.09 * head, brow[1]), (brow[0] + 0.09 * head, brow[1])),
+                0.06 * head,
+                darker(HAIR[person.hair_colour], 0.3),
+            )
+    elif person.kind == "woman":
+        for side in (-1, 1):
+            p.disc((x + side * 0.49 * head, top + 0.76 * head), 0.065 * head, (250, 206, 70), raw=True)
+    elif person.kind == "boy":
+        for side in (-1, 1):
+            for dx, dy in ((0.2, 0.7), (0.28, 0.67), (0.25, 0.75)):
+                p.disc((x + side * dx * head, top + dy * head), 0.022 * head, darker(skin, 0.35))
 
 
 def paint_face(p: Painter, person: Person, crown: Point, head: float) -> None:
@@ -127,6 +149,13 @@ def paint_fringe(p: Painter, person: Person, crown: Point, head: float) -> None:
         for side in (-1, 1):
             p.line(((x + side * 0.47 * head, top + 0.42 * head), (x + side * 0.5 * head, top + low * head)), 0.17 * head, tone)
     p.arc((x, top + 0.36 * head), (0.36 * head, 0.26 * head), (215, 275), 0.045 * head, lighter(tone, 0.35))
+    if person.kind == "girl":  # two bows, over whatever hair
+        for side in (-1, 1):
+            knot = (x + side * 0.46 * head, top + 0.2 * head)
+            for wing in (-1, 1):
+                tip = knot[0] + wing * 0.16 * head
+                p.poly((knot, (tip, knot[1] - 0.11 * head), (tip, knot[1] + 0.11 * head)), (232, 66, 96))
+            p.disc(knot, 0.045 * head, (176, 40, 70))
 
 
 def paint_hat(p: Painter, colour: Colour, crown: Point, head: float) -> None:
