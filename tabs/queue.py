@@ -128,6 +128,6 @@ def _row(studio: Studio, job: Job) -> str:
                       for a in ACTIONS.get(job.status, ()))
     why = f'<br><small class="error">{html.escape(job.error)}</small>' if job.error else ""
     cells = ((html.escape(status) + why, ""), (html.escape(request.prompt[:200]), "prompt-cell"),
-             (f"{len(job.finished)}/{request.count}", ""), (html.escape(request.model), "wide"),
+             (f"{len(job.finished)}/{job.count}", ""), (html.escape(request.model), "wide"),
              (html.escape(f"{request.sampler} · {request.steps}"), "wide"), (buttons, ""))
     return "<tr>" + "".join(f'<td class="{c}">{text}</td>' for text, c in cells) + "</tr>"

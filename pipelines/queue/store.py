@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pipelines.queue.turns as turns
 from pipelines.queue.job import Job, Status
-from pipelines.queue.turns import FORGET, IN_ORDER, SERVED, TABLE
 from pipelines.spec.errors import RequestError, StudioError
 from pipelines.spec.request import GenerationRequest
 
@@ -62,7 +62,7 @@ class Store:
                 db.execute("CREATE INDEX IF NOT EXISTS by_status ON jobs (status, place)")
                 db.execute("CREATE TABLE IF NOT EXISTS files (job, picture, file, PRIMARY KEY (job, picture))")
                 db.execute("CREATE TABLE IF NOT EXISTS state (name PRIMARY KEY, value)")
-                db.execute(TABLE)
+                db.execute(turns.TABLE)
                 db.execute(f"PRAGMA user_version={SCHEMA}")
         except (sqlite3.Error, StudioError):
             db.close()
@@ -109,12 +109,12 @@ class Store:
         """The first job of the owner whose turn it is, now running; None when none waits."""
         while True:
             with self._lock, self._db:
-                row = self._db.execute(f"{IN_ORDER} LIMIT 1").fetchone()
+                row = self._db.execute(f"{turns.IN_ORDER} LIMIT 1").fetchone()
                 if row is None:
                     return None
                 self._db.execute("UPDATE jobs SET status = 'running', started = ?, error = '' WHERE id = ?",
                                  (time.time(), row[0]))
-                self._db.execute(SERVED, (row[1],))
+                self._db.execute(turns.SERVED, (row[1],))
             job = self.get(row[0])
             if job is not None:
                 return job
@@ -160,7 +160,7 @@ class Store:
                              f"(SELECT id FROM jobs WHERE status IN {ENDED} ORDER BY ended DESC, place DESC LIMIT ?)",
                              (keep,))
             self._db.execute("DELETE FROM files WHERE job NOT IN (SELECT id FROM jobs)")
-            self._db.execute(FORGET)
+            self._db.execute(turns.FORGET)
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -193,7 +193,7 @@ class Store:
     def waiting_owners(self) -> list[tuple[str, str]]:
         """(id, owner) of the waiting jobs in their order."""
         with self._lock:
-            return self._db.execute(IN_ORDER).fetchall()
+            return self._db.execute(turns.IN_ORDER).fetchall()
 
     def running(self) -> list[str]:
         with self._lock:
