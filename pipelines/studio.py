@@ -27,6 +27,7 @@ from pipelines.spec.events import Emit, Note, Saved
 from pipelines.spec.geometry import snap
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
+from pipelines.tasks.start import started
 from pipelines.words import Words
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Studio:
     # -- a request arrives ---------------------------------------------------------------------------------------------
 
     def check(self, request: GenerationRequest) -> GenerationRequest:
-        """`request` with names in their own spelling and seeds drawn; nothing else is changed.
+        """`request` with names in their own spelling, seeds drawn, and the size of its outpainted frame.
 
         Raises RequestError with one line for every name or size that cannot be honoured.
         """
@@ -93,7 +94,9 @@ class Studio:
         except FieldError as error:
             refusals.append(error)
         try:
-            refusals += self._fits(request, self.model(request.model))
+            model = self.model(request.model)
+            changes |= started(request, self.inputs, model.family.size_step)
+            refusals += self._fits(request.merged(changes), model)
             if request.vae != "Automatic":
                 self.library.find_vae(request.vae)
             self.styles.apply(request.prompt, request.negative_prompt, request.styles)

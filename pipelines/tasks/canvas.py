@@ -15,6 +15,7 @@ from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest, Inpaint, Outpaint
 
 LANCZOS = Image.Resampling.LANCZOS
+SLOPE = 48          # px of the picture over which an outpainted side is led into it
 Box = tuple[int, int, int, int]     # left, top, right, bottom; right and bottom are outside
 FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))       # radius, how often: from far to near
 
@@ -116,18 +117,27 @@ def canvas_of(request: GenerationRequest, picture: Image.Image, mask: Image.Imag
 
 def _onto_frame(source: Image.Image, painted: Image.Image, by: Outpaint, frame: Size, size: Size,
                 blur: int) -> tuple[Image.Image, Image.Image]:
-    """Source and mask on the new frame, enlarged to `size` where that hangs over; the mask reaches into the picture by
-    twice the blur, so that its soft edge lies on real pixels on one side and painted ones on the other.
+    """Source and mask on the new frame, enlarged to `size` where that hangs over.
+
+    The mask reaches into the picture with a slope, so that what is painted is led over from what is there.
     """
     more = Outpaint.model_construct(left=by.left, top=by.top, right=by.right + size.width - frame.width,
                                     bottom=by.bottom + size.height - frame.height)
-    reach = 2 * blur
-    kept = (reach if more.left else 0, reach if more.top else 0,
-            source.width - (reach if more.right else 0), source.height - (reach if more.bottom else 0))
+    reach = max(SLOPE, 4 * blur)
+    columns = _slope(source.width, reach if more.left else 0, reach if more.right else 0)
+    rows = _slope(source.height, reach if more.top else 0, reach if more.bottom else 0)
+    inside = np.maximum(np.maximum(columns[None, :], rows[:, None]), np.asarray(painted))
     mask = Image.new("L", tuple(size), 255)
-    if kept[2] > kept[0] and kept[3] > kept[1]:
-        mask.paste(painted.crop(kept), (more.left + kept[0], more.top + kept[1]))
+    mask.paste(Image.fromarray(inside), (more.left, more.top))
     return extended(source, more), mask
+
+
+def _slope(length: int, before: int, after: int) -> np.ndarray:
+    """Bytes that fall from 255 to 0 over `before` pixels and rise again over the last `after`; at most to the middle."""
+    at = np.arange(length)
+    down = 1 - (at + 0.5) / min(before, length / 2) if before else np.zeros(length)
+    up = 1 - (length - at - 0.5) / min(after, length / 2) if after else np.zeros(length)
+    return (np.maximum(down, up).clip(0, 1) * 255).astype(np.uint8)
 
 
 def shaped(mask: Image.Image, size: Size, how: Inpaint) -> Image.Image:

@@ -48,9 +48,7 @@ def hed(paths: Sequence[Path], device: torch.device) -> See:
 
 
 def pidinet(paths: Sequence[Path], device: torch.device) -> See:
-    state = read_state(paths[0])
-    state = state.get("state_dict", state)
-    network = fill(aux("pidi.model").pidinet(), paths[0], {k.removeprefix("module."): v for k, v in state.items()})
+    network = fill(aux("pidi.model").pidinet(), paths[0])
     return called(aux("pidi").PidiNetDetector(network), device, safe="safe", scribble="scribble")
 
 

@@ -42,6 +42,12 @@ class ImageTask:
         mask = open_input(first.inpaint.mask) if first.inpaint and first.inpaint.mask else None
         return cls(requests, canvas_of(first, picture, mask), picture)
 
+    @property
+    def _soft(self) -> bool:
+        """Whether grey in the mask means "later"; always at the slope of an outpainted side."""
+        first = self.requests[0]
+        return bool(first.outpaint and first.outpaint.any or first.inpaint and first.inpaint.soft)
+
     def unchanged(self) -> bool:
         """Whether the denoising strength lets nothing happen."""
         return not self.requests[0].init or self.requests[0].init.denoising_strength == 0
@@ -59,7 +65,7 @@ class ImageTask:
         if mask is not None and pipe.unet.config.in_channels > pipe.vae.config.latent_channels:
             patches = (*patches, inpainting_channels(pipe.unet, mask, self._seen(pipe)))
         begin = Begin(self._content(first, kept, mask), first.init.denoising_strength, first.init.exact_steps,
-                      kept if mask is not None else None, mask, bool(first.inpaint and first.inpaint.soft))
+                      kept if mask is not None else None, mask, self._soft)
         return paint(pipe, self.requests, on_step, Means(means.family, means.cache, patches), begin)
 
     def finished(self, pictures: Sequence[Image.Image]) -> list[Image.Image]:
@@ -89,9 +95,8 @@ class ImageTask:
         if self.canvas.mask is None:
             return None
         grey = _pixels(self.canvas.mask.convert("RGB"))[:, :1]
-        soft = bool(self.requests[0].inpaint and self.requests[0].inpaint.soft)
         factor = pipe.vae_scale_factor
-        if soft:
+        if self._soft:
             return functional.avg_pool2d(grey, factor)
         return (functional.max_pool2d(grey, factor) > 0).float()
 

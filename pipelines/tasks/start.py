@@ -1,0 +1,52 @@
+"""Whether a request that starts from a picture can be run, said before it is queued. Knows no model and no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.archive.inputs import Inputs
+from pipelines.spec.errors import FieldError
+from pipelines.spec.geometry import Size
+from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.canvas import frame_of
+from pipelines.tasks.steps import steps_run
+
+LARGEST = 4096      # px a side may have
+
+
+def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[str, Any]:
+    """Changes that make the request whole: with outpainting, width and height follow the new frame.
+
+    Raises FieldError: no picture, no mask, a strength with which no step would run, a frame that is too large.
+    """
+    init = request.init
+    if init is None:
+        if request.inpaint or request.outpaint:
+            raise FieldError("Picture", "none", "inpainting and outpainting need one", fix="Choose a picture")
+        return {}
+    if not init.image:
+        raise FieldError("Picture", "none", "there is nothing to start from", fix="Choose a picture, or use txt2img")
+    by = request.outpaint if request.outpaint and request.outpaint.any else None
+    if request.inpaint and not request.inpaint.mask and not by:
+        raise FieldError("Mask", "none", "nothing would be painted", fix="Paint over the part that shall change")
+    for name in (init.image, *((request.inpaint.mask,) if request.inpaint and request.inpaint.mask else ())):
+        inputs.path(name)
+    _runs(request)
+    if by is None:
+        return {}
+    frame = frame_of(Size(*inputs.open(init.image).size), by)
+    size = Size(*(-(-side // size_step) * size_step for side in frame))
+    if max(size) > LARGEST:
+        raise FieldError("Outpaint", str(frame), "the new frame is too large", f"up to {LARGEST}×{LARGEST}")
+    return {"width": size.width, "height": size.height}
+
+
+def _runs(request: GenerationRequest) -> None:
+    init = request.init
+    if init is None or init.denoising_strength == 0:
+        if request.inpaint or request.outpaint:
+            raise FieldError("Denoising strength", 0, "nothing would change", "0.01-1", "Raise it")
+        return
+    if steps_run(request.steps, init.denoising_strength, init.exact_steps) < 1:
+        raise FieldError("Denoising strength", init.denoising_strength, f"of {request.steps} steps none would run",
+                         f"{1 / request.steps:.2g}-1", "Raise it, or turn exact steps on")
