@@ -118,9 +118,8 @@ def _placed(large: Image.Image, tile: Tile, box: tuple[int, int, int, int], sour
     size = box[2] - box[0], box[3] - box[1]
     if (exact[2] - exact[0], exact[3] - exact[1]) == size and max(abs(a - b) for a, b in zip(exact, inner)) < 1e-6:
         return large.crop((exact[0], exact[1], exact[2], exact[3]))
-    limits = large.width, large.height, large.width, large.height
-    inside = tuple(min(max(0.0, edge), limit) for edge, limit in zip(inner, limits))
-    return large.resize(size, LANCZOS, box=inside)
+    left, top = max(0.0, inner[0]), max(0.0, inner[1])
+    return large.resize(size, LANCZOS, box=(left, top, min(inner[2], large.width), min(inner[3], large.height)))
 
 
 def _mask(size: tuple[int, int], fade_x: int, fade_y: int) -> Image.Image | None:

@@ -16,7 +16,7 @@ INSTALLED = all(importlib.util.find_spec(name) for name in ("realesrgan", "basic
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
-    from pipelines.loading.compat import torch      # before spandrel: it makes torchvision's import safe
+    from pipelines.loading.compat import torch  # before spandrel: it makes torchvision's import safe
 
     torch.manual_seed(5)
     from spandrel.architectures.Compact import Compact

@@ -80,10 +80,8 @@ def test_a_network_runs_as_often_as_the_factor_needs(scale, target, expected):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
 def test_every_kind_of_picture_survives(upscalers, holder, picture, mode):
-    if mode == "I;16":
-        source = Image.fromarray((np.asarray(picture.convert("L"), np.uint16) * 257))
-    else:
-        source = picture.convert(mode)
+    sixteen = Image.fromarray(np.asarray(picture.convert("L"), np.uint16) * 257)
+    source = sixteen if mode == "I;16" else picture.convert(mode)
     result = upscale(Request(source, upscalers.find("mini-x2"), Target(2)), holder, quiet)
     plain = upscale(Request(picture.convert("L").convert("RGB"), upscalers.find("mini-x2"), Target(2)), holder, quiet)
     assert result.size == (122, 94) and result.mode == ("RGBA" if mode in ("LA", "RGBA") else "RGB")

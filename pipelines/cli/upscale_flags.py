@@ -1,0 +1,27 @@
+"""The flags of `upscale`. What they give lies in `Order.given`; `upscale.asked` reads it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def upscale_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command, on a parser that already has those of the settings."""
+    def flag(*names: str, to: str, **more: Any) -> None:
+        parser.add_argument(*names, dest=f"given.{to}", **more)
+
+    parser.add_argument("given.files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
+    flag("-o", "--output", to="out", default="", metavar="OUT",
+         help="a file for one picture, else a folder; default: beside each picture, NAME-upscaled.png")
+    flag("--upscaler", to="upscaler", default="", metavar="NAME", help="as the studio lists it; default: mini's, or Lanczos")
+    flag("--second-upscaler", to="second", default="", metavar="NAME", help="laid over the first")
+    flag("--second-visibility", to="visibility", type=float, default=0.5, metavar="0-1", help="how much of it shows")
+    flag("--scale", to="scale", type=float, default=2.0, metavar="1-8", help="factor; default 2")
+    flag("--width", to="width", type=int, default=0, metavar="PIXELS", help="exact size instead of a factor")
+    flag("--height", to="height", type=int, default=0, metavar="PIXELS", help="one side alone keeps the aspect")
+    flag("--crop", to="crop", action=argparse.BooleanOptionalAction, default=True,
+         help="both sides given: cut the centre out, else stretch")
+    flag("--tile", to="tile", type=int, default=0, metavar="PIXELS", help="side of a tile; default: from memory")
+    flag("--tile-overlap", to="overlap", type=int, default=32, metavar="PIXELS", help="what neighbours share")
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
