@@ -1,4 +1,4 @@
-"""Reads settings, loads extensions, opens the studio, serves the page: `python app.py [generate|doctor] --help`."""
+"""Reads settings, loads extensions, opens the studio, serves the page: `python app.py [generate|grid|doctor] --help`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         hooks = loader.load(known)
         if order.command == "generate":
             return cli.generate(order, known, hooks)
+        if order.command == "grid":
+            return cli.grid(order, known, hooks)
         return doctor.report(known, hooks.faults) if order.command == "doctor" else serve(known, hooks)
     except (cli.WrongUse, StudioError) as error:
         cli.complain(error)

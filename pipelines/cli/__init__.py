@@ -2,5 +2,6 @@
 
 from pipelines.cli.flags import Order, WrongUse, complain, parse
 from pipelines.cli.generate import generate
+from pipelines.cli.grid import grid
 
-__all__ = ["Order", "WrongUse", "complain", "generate", "parse"]
+__all__ = ["Order", "WrongUse", "complain", "generate", "grid", "parse"]

@@ -39,6 +39,8 @@ class Order:
     like: str = ""
     quiet: bool = False
     notes: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+    dry_run: bool = False
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,7 +70,8 @@ def parse(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> Order:
         settings={key: values[key] for key in by_key() if key in values},
         changes=nested({row.path: values[row.path] for row in declared(GenerationRequest) if row.path in values}),
         request_file=values.get("request") or "", like=values.get("like") or "", quiet=bool(values.get("quiet")),
-        notes=tuple(notes))
+        notes=tuple(notes), axes=tuple(values[a] for a in ("x", "y", "z") if values.get(a)),
+        dry_run=bool(values.get("dry_run")))
 
 
 def main_parser() -> Parser:
@@ -79,6 +82,10 @@ def main_parser() -> Parser:
     made = commands.add_parser("generate", help="paint pictures, print their paths", parents=[settings], epilog=EPILOG,
                                description="Paint pictures and print one path a line.", allow_abbrev=False)
     request_flags(made)
+    grid = commands.add_parser("grid", help="paint an X/Y/Z experiment", parents=[settings], epilog=EPILOG, allow_abbrev=False,
+                               description="Paint every cell of a grid; the same words again make what is missing.")
+    grid_flags(grid)
+    request_flags(grid)
     commands.add_parser("doctor", help="say what works here and what does not", parents=[settings], allow_abbrev=False,
                         description="Say what works on this machine and what is mismatched.")
     return main
@@ -97,6 +104,15 @@ def settings_flags() -> Parser:
         else:
             group.add_argument(name, metavar=metavar(key), help=text)
     return parser
+
+
+def grid_flags(parser: argparse.ArgumentParser) -> None:
+    """The axes; their names are those of the fields, and what `pipelines.grid.kinds` adds."""
+    group = parser.add_argument_group("axes, as NAME=VALUES: \"cfg_scale=3-9 (+2)\", \"sampler=Euler a, DDIM\", \"seed=1-4\"")
+    group.add_argument("--x", metavar="AXIS", required=True, help="what runs from left to right")
+    group.add_argument("--y", metavar="AXIS", help="what runs from top to bottom")
+    group.add_argument("--z", metavar="AXIS", help="one sheet for each of its values")
+    group.add_argument("--dry-run", action="store_true", help="say how many cells and how long, and paint nothing")
 
 
 def request_flags(parser: argparse.ArgumentParser) -> None:
