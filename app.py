@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return cli.generate(order, known, hooks)
         if order.command == "grid":
             return cli.grid(order, known, hooks)
+        if order.command == "preprocess":
+            return cli.preprocess(order, known)
         return doctor.report(known, hooks.faults) if order.command == "doctor" else serve(known, hooks)
     except (cli.WrongUse, StudioError) as error:
         cli.complain(error)

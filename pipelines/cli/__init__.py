@@ -2,6 +2,7 @@
 
 from pipelines.cli.flags import Order, WrongUse, complain, parse
 from pipelines.cli.generate import generate
+from pipelines.cli.preprocess import preprocess
 from pipelines.cli.grid import grid
 
-__all__ = ["Order", "WrongUse", "complain", "generate", "grid", "parse"]
+__all__ = ["Order", "WrongUse", "complain", "generate", "grid", "parse", "preprocess"]

@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from pipelines.cli.foreign import translated
+from pipelines.preprocess import RESIZE_MODES, RESOLUTION, ROWS
+from pipelines.preprocess.rows import DEFAULT_RESOLUTION
 from pipelines.settings import by_key, is_list
 from pipelines.spec.errors import shown
 from pipelines.spec.param import Declared, declared, number
@@ -38,6 +40,7 @@ class Order:
     request_file: str = ""
     like: str = ""
     quiet: bool = False
+    given: dict[str, Any] = field(default_factory=dict)      # of `preprocess`: name, file, output, option.* …
     notes: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     dry_run: bool = False
@@ -70,6 +73,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> Order:
         settings={key: values[key] for key in by_key() if key in values},
         changes=nested({row.path: values[row.path] for row in declared(GenerationRequest) if row.path in values}),
         request_file=values.get("request") or "", like=values.get("like") or "", quiet=bool(values.get("quiet")),
+        given={key.removeprefix("given."): value for key, value in values.items() if key.startswith("given.")},
         notes=tuple(notes), axes=tuple(values[a] for a in ("x", "y", "z") if values.get(a)),
         dry_run=bool(values.get("dry_run")))
 
@@ -86,6 +90,9 @@ def main_parser() -> Parser:
                                description="Paint every cell of a grid; the same words again make what is missing.")
     grid_flags(grid)
     request_flags(grid)
+    looked = commands.add_parser("preprocess", help="make the condition for a ControlNet", parents=[settings], epilog=EPILOG,
+                                 description="Make a ControlNet's condition from a picture.", allow_abbrev=False)
+    preprocess_flags(looked)
     commands.add_parser("doctor", help="say what works here and what does not", parents=[settings], allow_abbrev=False,
                         description="Say what works on this machine and what is mismatched.")
     return main
@@ -132,6 +139,28 @@ def request_flags(parser: argparse.ArgumentParser) -> None:
         else:
             group.add_argument(*names, dest=row.path, action="append" if row.kind is tuple else "store",
                                metavar=metavar(row.path), default=argparse.SUPPRESS, help=text)
+
+
+def preprocess_flags(parser: argparse.ArgumentParser) -> None:
+    """Name, file and output, and a flag for each parameter that some preprocessor has."""
+    parser.add_argument("given.name", metavar="NAME", nargs="?", help="preprocessor: canny, depth_midas, openpose …; see --list")
+    parser.add_argument("given.file", metavar="FILE", nargs="?", help="a picture; or the JSON of a pose, to be drawn")
+    parser.add_argument("-o", "--output", dest="given.output", metavar="OUT", default=argparse.SUPPRESS,
+                        help="write here: a picture, or for openpose a .json")
+    parser.add_argument("--list", dest="given.list", action="store_true", default=argparse.SUPPRESS,
+                        help="name all preprocessors, their parameters and the weights they need")
+    for name, text in (("resolution", f"{RESOLUTION.help} Allowed: {RESOLUTION.allowed}. Default: {DEFAULT_RESOLUTION}."),
+                       ("size", "width x height of the condition, 512x768; then the resolution is pixel perfect"),
+                       ("resize-mode", f"how it comes to that size. Allowed: {', '.join(RESIZE_MODES)}.")):
+        parser.add_argument("--" + name, dest="given." + name, metavar=name.rpartition("-")[2].upper(),
+                            default=argparse.SUPPRESS, help=text)
+    group = parser.add_argument_group("parameters of preprocessors")
+    of = [(option, row) for row in ROWS for option in row.options]
+    for key in dict.fromkeys(option.key for option, _ in of):
+        texts = dict.fromkeys(f"{row.name}: {o.param.label}, {o.param.allowed}, default {number(o.default)}."
+                              for o, row in of if o.key == key)
+        group.add_argument("--" + key, dest="given.option." + key, metavar=key.upper(), default=argparse.SUPPRESS,
+                           help=escaped(" ".join(texts)))
 
 
 def flag_names(row: Declared) -> list[str]:
