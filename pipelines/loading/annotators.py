@@ -42,7 +42,8 @@ def read_state(path: Path) -> dict[str, Any]:
             state = torch.load(path, map_location="cpu", weights_only=True)     # refuses anything that is not data
     except Exception as error:      # a damaged archive raises anything: RuntimeError, KeyError, EOFError, UnpicklingError
         raise ModelFileError(path.name, "it cannot be read as weights", "Copy it again.") from error
-    state = state.get("model", state) if isinstance(state, dict) else state
+    for wrapper in ("model", "state_dict"):
+        state = state.get(wrapper, state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise ModelFileError(path.name, "it holds no weights", "Copy it again.")
     return {key.removeprefix("module."): value for key, value in state.items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.spec.errors import FieldError, ModelFileError, unknown
+from pipelines.spec.errors import FieldError, ModelFileError
 from pipelines.spec.param import Param
 
 FOLDER = "models/annotators"
@@ -69,7 +69,8 @@ class Preprocessor:
         given = dict(given or {})
         result = {option.key: option.param.check(given.pop(option.key, option.default), option.kind) for option in self.options}
         for key in given:
-            raise unknown(f"Parameter of {self.name}", key, [option.key for option in self.options])
+            raise FieldError(f"Parameter of {self.name}", key, "it has no such parameter",
+                             ", ".join(option.key for option in self.options) or "none")
         return result
 
     def missing(self, weight: Weight) -> ModelFileError:

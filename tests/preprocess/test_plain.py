@@ -74,7 +74,8 @@ def test_an_empty_condition_is_named_not_returned(run, name):
 
 @pytest.mark.parametrize(("name", "options", "resolution", "why"), [
     ("cany", {}, 512, "Allowed: canny"), ("canny", {"low": 0}, 512, "too small"), ("canny", {"gamma": 1}, 512, "Allowed: low"),
-    ("canny", {}, 32, "too small"), ("canny", {"high": "x"}, 512, "not a number"), ("tile_resample", {"factor": 9}, 512, "too large"),
+    ("canny", {}, 32, "too small"), ("canny", {"high": "x"}, 512, "not a number"),
+    ("tile_resample", {"factor": 9}, 512, "too large"),
 ], ids=str)
 def test_wrong_names_and_values_are_refused_in_one_line(run, picture, name, options, resolution, why):
     with pytest.raises(FieldError, match=why) as refusal:
