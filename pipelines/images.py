@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 from pipelines.spec.errors import ImageFileError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 8192 * 8192       # the largest picture the studio makes
 MAX_BYTES = 256 * 1024 * 1024
 REFUSED = (     # first bytes, at which offset, what it is: named so that the message can say it
     (b"%PDF", 0, "PDF"), (b"%!PS", 0, "EPS"), (b"\xc5\xd0\xd3\xc6", 0, "EPS"), (b"8BPS", 0, "PSD"),
@@ -61,7 +61,7 @@ def _bytes(path: Path, name: str) -> bytes:
 
 
 def _too_large(name: str, max_pixels: int, what: str) -> ImageFileError:
-    return ImageFileError(name, f"{what} too many pixels", f"up to {max_pixels / 1e6:g} megapixels")
+    return ImageFileError(name, f"{what} too many pixels", f"up to {max_pixels / 1e6:.3g} megapixels")
 
 
 def _not_opened(name: str, data: bytes) -> ImageFileError:

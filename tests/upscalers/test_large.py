@@ -1,0 +1,24 @@
+"""The largest result, 8192×8192, is saved, listed, given a thumbnail and opened again."""
+
+from PIL import Image
+
+from pipelines.archive import Archive
+from pipelines.images import MAX_PIXELS
+from pipelines.spec.request import GenerationRequest
+from pipelines.upscalers.target import MAX_PIXELS as LARGEST
+
+
+def test_whatever_can_be_made_can_be_opened():
+    assert LARGEST <= MAX_PIXELS and 8192 * 8192 <= LARGEST
+
+
+def test_a_result_of_8192_is_saved_listed_and_viewed(tmp_path, recwarn):
+    archive = Archive(tmp_path)
+    item = archive.save(Image.new("RGB", (8192, 8192), (30, 90, 200)), GenerationRequest(seed=1))
+    assert [(i.file, i.width, i.height) for i in archive.items()] == [(item.file, 8192, 8192)]
+    assert archive.read(item.file).found
+    archive.thumbnails.forget(item.file)
+    small = archive.thumbnail(item.file)        # decodes the file with open_image
+    with Image.open(small) as picture:
+        assert picture.size == (384, 384)
+    assert not [w for w in recwarn if issubclass(w.category, Image.DecompressionBombWarning)]
