@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -22,6 +23,9 @@ CLICK = """element.addEventListener('click', (e) => {
   const button = e.target.closest('button[data-set]');
   if (button) trigger('select', {value: button.dataset.set});
 })"""
+
+
+STRENGTH = "init.denoising_strength"
 
 
 class Advisor:
@@ -64,8 +68,15 @@ class Advisor:
         except StudioError:
             return ["" for _ in self.strips]
         verdicts = self._studio.advice.all(request, family)
-        values = flattened(request.model_dump())
+        values = self._form.values(data)
+        if STRENGTH in values:
+            verdicts[STRENGTH] = self._on_strength(values[STRENGTH], family)
         return [self.shown(path, verdicts.get(path), values.get(path)) for path in self.strips]
+
+    def _on_strength(self, value: float, family: Any) -> Verdict:
+        """The study's word on the denoising strength, which stands on a scale of its own."""
+        verdict = self._studio.advice.value("denoising_strength", value, family)
+        return replace(verdict, changes={"init": dict(verdict.changes)} if verdict.changes else {})
 
     def shown(self, path: str, verdict: Verdict | None, value: Any) -> str:
         """One strip: the slider cut into zones, the value in it, the verdict, and the button that follows the advice."""

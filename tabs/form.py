@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 from gradio.components import Component
@@ -19,19 +19,35 @@ Choices = Callable[[str], list[Any]]
 
 TYPED = ("seed", "variation.seed", "batch_count", "batch_size")     # a slider over so many values helps nobody
 SIDES = ("width", "height")
+FEW = 2                 # so many choices are shown side by side
 VIEW = 2048             # px a size slider shows; a larger value that comes from elsewhere stretches it
+
+
+class Pictures(Protocol):
+    """The input pictures of a tab: fields whose value is a picture on the page and the name of a kept file in a request."""
+
+    inputs: set[Component]
+    outputs: list[Component]
+
+    def read(self, data: Mapping[Component, Any]) -> dict[str, str]:
+        """Keep the pictures and name them, by field path. Raises StudioError for what cannot be used."""
+
+    def write(self, names: Mapping[str, str]) -> list[Any]:
+        """Updates for `outputs` that show the pictures of these names, by field path; "" shows none."""
 
 
 class Form:
     """The components of one tab by field path ("steps", "variation.seed").
 
-    Handlers take the *set* `inputs`, so Gradio hands over one dict, and `read` turns it into a request at once.
+    Handlers take the *set* `inputs` (settings) or `whole` (pictures too: they travel with every call, so only where they
+    are needed), Gradio hands over one dict, and `read` turns it into a request at once.
     """
 
     def __init__(self, prefix: str, words: Words, choices: Choices) -> None:
-        self._prefix, self._words, self._choices = prefix, words, choices
+        self.prefix, self._words, self._choices = prefix, words, choices
         self._declared = {d.path: d for d in declared(GenerationRequest)}
         self.fields: dict[str, Component] = {}
+        self.pictures: Pictures | None = None
 
     def field(self, path: str, **look: Any) -> Component:
         """Make the component of one field here; `look` is passed on (lines, scale, elem_classes …)."""
@@ -41,7 +57,7 @@ class Form:
         return component
 
     def elem_id(self, path: str) -> str:
-        return f"{self._prefix}-{path.replace('.', '-').replace('_', '-')}"
+        return f"{self.prefix}-{path.replace('.', '-').replace('_', '-')}"
 
     def _labels(self, row: Declared) -> dict[str, Any]:
         return {"label": self._words.label(row.path, row.param.label), "info": None}
@@ -51,26 +67,56 @@ class Form:
         return set(self.fields.values())
 
     @property
+    def whole(self) -> set[Component]:
+        return self.inputs | (self.pictures.inputs if self.pictures else set())
+
+    @property
     def outputs(self) -> list[Component]:
-        return list(self.fields.values())
+        return [*self.fields.values(), *(self.pictures.outputs if self.pictures else ())]
 
     def values(self, data: Mapping[Component, Any]) -> dict[str, Any]:
         """What the form holds, by field path, unchecked: good enough to keep in the browser."""
         return {path: data[component] for path, component in self.fields.items() if component in data}
 
     def read(self, data: Mapping[Component, Any]) -> GenerationRequest:
-        """The request in the form. Raises RequestError, one line a refused field."""
-        return GenerationRequest.parse(nested(self.values(data)))
+        """The request in the form, with its pictures when `data` has them. Raises StudioError, one line a refused field."""
+        named = self.pictures.read(data) if self.pictures and self.pictures.inputs <= data.keys() else {}
+        return GenerationRequest.parse(nested(self.values(data) | named))
 
     def write(self, changes: Mapping[str, Any]) -> list[Any]:
         """Updates for `outputs` that set the fields of a partial request (nested or by path); the rest stay."""
         flat = flattened(changes)
-        return [self._shown(path, flat[path]) if path in flat else gr.skip() for path in self.fields]
+        fields = [self._shown(path, flat[path]) if path in flat else gr.skip() for path in self.fields]
+        if self.pictures is None:
+            return fields
+        names = {path: name for path, name in flat.items() if self._is_picture(path)}
+        return fields + (self.pictures.write(names) if names else [gr.skip()] * len(self.pictures.outputs))
 
     def write_all(self, request: GenerationRequest) -> list[Any]:
-        """Updates for `outputs` that show exactly this request; absent parts fall back to their defaults."""
+        """Updates for `outputs` that show exactly this request; absent parts fall back to their defaults.
+
+        Pictures stay when the request starts from none: a painted mask is never lost by taking settings over.
+        """
+        return self.write({path: value for path, value in self._flat(request).items()
+                           if request.init is not None or not self._is_picture(path)})
+
+    def start_from(self, picture: str, settings: Mapping[str, Any] | GenerationRequest) -> list[Any]:
+        """Updates for `outputs`: this kept picture without a mask, and these settings.
+
+        How it is started from (strength, mask blur …) stays as the form has it, but nothing is added at its sides.
+        """
+        flat = self._flat(settings) if isinstance(settings, GenerationRequest) else flattened(settings)
+        flat = {path: value for path, value in flat.items() if path.partition(".")[0] not in ("init", "inpaint", "outpaint")}
+        sides = {path: row.default for path, row in self._declared.items() if path.startswith("outpaint.")}
+        none = {path: "" for path in self._declared if self._is_picture(path)}
+        return self.write(flat | sides | none | {"init.image": picture})
+
+    def _flat(self, request: GenerationRequest) -> dict[str, Any]:
         defaults = {path: row.default for path, row in self._declared.items()}
-        return self.write(defaults | flattened(request.model_dump(exclude_none=True)))
+        return defaults | flattened(request.model_dump(exclude_none=True))
+
+    def _is_picture(self, path: str) -> bool:
+        return path in self._declared and self._declared[path].param.picture
 
     def _shown(self, path: str, value: Any) -> Any:
         if path in SIDES and isinstance(value, int):       # the slider may be showing less than the field allows
@@ -86,6 +132,10 @@ def _component(row: Declared, look: dict[str, Any], choices: Choices) -> Compone
         multiple = row.kind is tuple
         return gr.Dropdown(choices(param.source), value=list(value) if multiple else value, multiselect=multiple or None,
                            allow_custom_value=not multiple, filterable=True, **look)
+    if param.choices:
+        if len(param.choices) <= FEW:
+            return gr.Radio(list(param.choices), value=value, **look)
+        return gr.Dropdown(list(param.choices), value=value, filterable=False, **look)
     if row.kind is bool:
         return gr.Checkbox(value, **look)
     if row.path in TYPED:

@@ -20,6 +20,7 @@ from tabs import compare
 from tabs.form import refused
 from tabs.page import Page
 from tabs.picture import Panel
+from tabs.send import start_from
 
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 PER_PAGE = 30
@@ -117,7 +118,9 @@ class Gallery:
         panel.favourite.click(self._said(self._favourite), asked, whole, **QUIET)
         panel.throw.click(self._said(self._throw), asked, whole, **QUIET)
         panel.restore.click(self._said(self._restore), asked, whole, **QUIET)
-        panel.send.click(self._said(self._send), shelf, [page.tabs, *page.forms["txt2img"].outputs], **QUIET)
+        panel.send.click(self._said(self._send), shelf, page.targets, **QUIET)
+        for name, button in panel.starts.items():
+            button.click(self._said(lambda shelf, name=name: self._start(shelf, name)), shelf, page.targets, **QUIET)
         self._comparison.wire(panel.first, panel.second, shelf)
 
     def _said(self, act: Callable[..., Any]) -> Callable[..., Any]:
@@ -207,14 +210,20 @@ class Gallery:
         return [*self.look(query, replace(shelf, chosen="", thrown="", page=0)), *self._panel.nothing()]
 
     def _send(self, shelf: Shelf) -> list[Any]:
-        """The picture's settings in the txt2img form; of another program's picture those that are known."""
+        """The picture's settings in the tab that made it; of another program's picture those that are known."""
         read = self._studio.archive.read(shelf.chosen, shelf.trash)
         if read.full is not None:
-            return self._page.hand_over("txt2img", read.full)
+            return self._page.hand_over(read.full)
         if not read.found:
             gr.Info(html.escape(self._studio.words("no_settings_in_file")))
-            return [gr.skip()] * (len(self._page.forms["txt2img"].outputs) + 1)
-        return [gr.Tabs(selected="txt2img"), *self._page.forms["txt2img"].write(read.request)]
+            return self._page.stay()
+        return self._page.show("txt2img", self._page.forms["txt2img"].write(read.request))
+
+    def _start(self, shelf: Shelf, name: str) -> list[Any]:
+        """The picture itself, with its settings, in the tab `name`."""
+        archive = self._studio.archive
+        return start_from(self._studio, self._page, name, archive.open(shelf.chosen, shelf.trash),
+                          archive.read(shelf.chosen, shelf.trash))
 
 
 def caption(item: Item) -> str:

@@ -9,7 +9,7 @@ import gradio as gr
 
 from pipelines.studio import Studio
 from tabs.page import Page
-from tabs.txt2img import choices
+from tabs.workbench import choices
 
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 

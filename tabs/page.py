@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from pipelines.spec.errors import FieldError
 from pipelines.spec.param import declared
@@ -23,11 +24,15 @@ class Page:
     owner: gr.BrowserState
     secret: str
     forms: dict[str, Form] = field(default_factory=dict)
+    later: list[Callable[[], None]] = field(default_factory=list)   # what needs all forms; the shell calls it at the end
 
-    def remember(self, form: Form, name: str = "txt2img") -> None:
-        """Keep the form in the browser at every change, without asking the server, and bring it back on load."""
-        self.forms[name] = form
-        kept = gr.BrowserState(None, storage_key=f"atelier-{name}", secret=self.secret)
+    def remember(self, form: Form) -> None:
+        """Keep the form in the browser at every change, without asking the server, and bring it back on load.
+
+        Pictures are not kept: a browser has room for a few megabytes only.
+        """
+        self.forms[form.prefix] = form
+        kept = gr.BrowserState(None, storage_key=f"atelier-{form.prefix}", secret=self.secret)
         components, paths = list(form.fields.values()), list(form.fields)
         gr.on([c.change for c in components], None, components, kept, js="(...values) => [values]", queue=False,
               show_progress="hidden", api_visibility="private")
@@ -38,9 +43,33 @@ class Page:
 
         self.blocks.load(bring_back, kept, form.outputs, queue=False, show_progress="hidden", api_visibility="private")
 
-    def hand_over(self, name: str, request: GenerationRequest) -> list[Any]:
-        """Updates for `[tabs, *forms[name].outputs]`: show that tab with this request in its form."""
-        return [gr.Tabs(selected=name), *self.forms[name].write_all(request)]
+    @property
+    def targets(self) -> list[Component]:
+        """Outputs of every handler that hands something to another tab."""
+        return [self.tabs, *(c for form in self.forms.values() for c in form.outputs)]
+
+    def show(self, name: str, updates: list[Any]) -> list[Any]:
+        """Updates for `targets`: open that tab with these updates of its form; the other forms stay."""
+        shown: list[Any] = [gr.Tabs(selected=name)]
+        for other, form in self.forms.items():
+            shown += updates if other == name else [gr.skip()] * len(form.outputs)
+        return shown
+
+    def stay(self) -> list[Any]:
+        """Updates for `targets` that change nothing."""
+        return [gr.skip()] * len(self.targets)
+
+    def hand_over(self, request: GenerationRequest) -> list[Any]:
+        """Updates for `targets`: this request in the tab that makes its kind, with its pictures."""
+        name = tab_of(request)
+        return self.show(name, self.forms[name].write_all(request))
+
+
+def tab_of(request: GenerationRequest) -> str:
+    """The tab in which such a request is made."""
+    if request.inpaint is not None or request.outpaint is not None:
+        return "inpaint"
+    return "txt2img" if request.init is None else "img2img"
 
 
 def usable(values: Mapping[str, Any], form: Form) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.words import Words
 
+STARTS = ("img2img", "inpaint")             # tabs that start from a picture
 LEADING = ("prompt", "negative_prompt")     # shown above the table, whole
 
 
@@ -32,6 +33,9 @@ class Panel:
             with gr.Row(elem_classes="chips"):
                 self.send = gr.Button(words("send_to_txt2img"), variant="primary", size="sm", min_width=120,
                                       elem_id="gallery-send")
+                self.starts = {name: gr.Button(words(f"send_to_{name}"), size="sm", min_width=100,
+                                               elem_id=f"gallery-to-{name}") for name in STARTS}
+            with gr.Row(elem_classes="chips"):
                 self.favourite = gr.Button("", size="sm", min_width=110, elem_id="gallery-favourite")
                 self.download = gr.DownloadButton(words("download"), size="sm", min_width=100, elem_id="gallery-download")
                 self.throw = gr.Button(words("to_trash"), size="sm", min_width=100, elem_id="gallery-trash")

@@ -23,17 +23,17 @@ def build(studio: Studio, form: Form) -> Callable[[gr.Blocks], None]:
     words = studio.words
     with gr.Row(elem_classes="card presets"):
         chosen = gr.Dropdown([], value=None, label=words("presets"), scale=4, min_width=200,
-                             elem_id="txt2img-preset")
-        apply = gr.Button(words("apply"), size="sm", min_width=80, elem_id="txt2img-preset-apply")
+                             elem_id=form.elem_id("preset"))
+        apply = gr.Button(words("apply"), size="sm", min_width=80, elem_id=form.elem_id("preset-apply"))
     told = gr.HTML("", elem_classes="told")
     with gr.Accordion(words("manage_presets"), open=False):
         with gr.Row(elem_classes="presets"):
-            name = gr.Textbox(label=words("preset_name"), max_length=100, scale=3, elem_id="txt2img-preset-name")
-            save = gr.Button(words("save"), size="sm", min_width=70, elem_id="txt2img-preset-save")
-            rename = gr.Button(words("rename"), size="sm", min_width=70, elem_id="txt2img-preset-rename")
+            name = gr.Textbox(label=words("preset_name"), max_length=100, scale=3, elem_id=form.elem_id("preset-name"))
+            save = gr.Button(words("save"), size="sm", min_width=70, elem_id=form.elem_id("preset-save"))
+            rename = gr.Button(words("rename"), size="sm", min_width=70, elem_id=form.elem_id("preset-rename"))
         with gr.Row():
-            delete = gr.Button(words("delete"), size="sm", min_width=70, elem_id="txt2img-preset-delete")
-            undo = gr.Button(words("undo"), size="sm", min_width=70, elem_id="txt2img-preset-undo")
+            delete = gr.Button(words("delete"), size="sm", min_width=70, elem_id=form.elem_id("preset-delete"))
+            undo = gr.Button(words("undo"), size="sm", min_width=70, elem_id=form.elem_id("preset-undo"))
             bring = gr.UploadButton(words("import"), file_types=[".yaml", ".yml"], size="sm", min_width=70)
             take = gr.DownloadButton(words("export"), size="sm", min_width=70)
 

@@ -1,7 +1,7 @@
 """The one Generate wiring: submit, watch, preview, skip, cancel. Jobs belong to the queue; a page only looks at them.
 
-Which job a page shows follows from its owner alone (the running one, else the next queued, else the newest), so a reload
-or a second tab finds it without remembering anything but who it is.
+Which job a tab shows follows from its owner and its kind alone (the running one, else the next queued, else the newest),
+so a reload or a second page finds it without remembering anything but who it is.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.form import Form, refused
+from tabs.page import tab_of
 from tabs.queue import troubles
 
 BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 OPEN = ("queued", "running")
 
 
 @dataclass(frozen=True)
 class RunView:
-    """The components of a run. `stage` shows progress and preview, `results` the finished pictures."""
+    """The components of a run. `stage` shows progress and preview, `results` the finished pictures, `after` what to do
+    with them."""
 
     generate: gr.Button
     skip: gr.Button
@@ -36,6 +39,7 @@ class RunView:
     stage: gr.HTML
     results: gr.Gallery
     verdicts: gr.HTML
+    after: gr.Row
 
 
 class Runner:
@@ -46,28 +50,37 @@ class Runner:
         self._timer = gr.Timer(IDLE)
         self._seen = gr.State("")       # what the page shows already: job, status and number of pictures
 
+    @property
+    def _looked(self) -> list[Any]:
+        view = self._view
+        return [view.stage, view.results, view.verdicts, view.after, view.skip, view.interrupt, self._timer, self._seen]
+
     def wire(self, page: gr.Blocks) -> None:
-        view, quiet = self._view, {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        looked = [view.stage, view.results, view.verdicts, view.skip, view.interrupt, self._timer, self._seen]
-        submitted = view.generate.click(self._submit, {*self._form.inputs, self._owner}, [self._owner, self._timer],
-                                        trigger_mode="multiple", **quiet)
-        submitted.success(self._look, [self._owner, self._seen], looked, **quiet)
-        self._timer.tick(self._look, [self._owner, self._seen], looked, **quiet)
-        page.load(self._arrive, [self._owner], [self._owner], **quiet).then(
-            self._look, [self._owner, self._seen], looked, **quiet)
-        view.interrupt.click(self._on_open(self._studio.queue.cancel), [self._owner], None, **quiet)
-        view.skip.click(self._on_open(self._studio.queue.skip), [self._owner], None, **quiet)
+        view = self._view
+        self.submit_on(view.generate.click, self._form.read, self._form.whole)
+        self._timer.tick(self._look, [self._owner, self._seen], self._looked, **QUIET)
+        page.load(self._arrive, [self._owner], [self._owner], **QUIET).then(
+            self._look, [self._owner, self._seen], self._looked, **QUIET)
+        view.interrupt.click(self._on_open(self._studio.queue.cancel), [self._owner], None, **QUIET)
+        view.skip.click(self._on_open(self._studio.queue.skip), [self._owner], None, **QUIET)
+
+    def submit_on(self, event: Callable[..., Any], request_of: Callable[[Mapping[Component, Any]], GenerationRequest],
+                  inputs: set[Component]) -> None:
+        """Queue `request_of(inputs)` whenever `event` happens, then look at once."""
+
+        def submit(data: Mapping[Component, Any]) -> tuple[str, Any]:
+            owner = data[self._owner] or uuid.uuid4().hex
+            try:
+                self._studio.submit(request_of(data), owner=owner)
+            except StudioError as error:
+                raise refused(error) from None
+            return owner, gr.Timer(BUSY, active=True)
+
+        event(submit, {*inputs, self._owner}, [self._owner, self._timer], trigger_mode="multiple", **QUIET).success(
+            self._look, [self._owner, self._seen], self._looked, **QUIET)
 
     def _arrive(self, owner: str) -> str:
         return owner or uuid.uuid4().hex
-
-    def _submit(self, data: Mapping[Component, Any]) -> tuple[str, Any]:
-        owner = data[self._owner] or uuid.uuid4().hex
-        try:
-            self._studio.submit(self._form.read(data), owner=owner)
-        except StudioError as error:
-            raise refused(error) from None
-        return owner, gr.Timer(BUSY, active=True)
 
     def _on_open(self, act: Callable[[str], Any]) -> Callable[[str], None]:
         def handler(owner: str) -> None:
@@ -78,8 +91,8 @@ class Runner:
         return handler
 
     def _job(self, owner: str) -> Any:
-        """The job this page shows, or None."""
-        mine = [j for j in self._studio.queue.jobs() if j.owner == owner]
+        """The job this tab shows, or None."""
+        mine = [j for j in self._studio.queue.jobs() if j.owner == owner and tab_of(j.request) == self._form.prefix]
         for status in ("running", "queued"):
             waiting = [j for j in mine if j.status == status]
             if waiting:
@@ -89,18 +102,19 @@ class Runner:
     def _look(self, owner: str, seen: str) -> list[Any]:
         job = self._job(owner)
         if job is None:
-            return [self._empty(), gr.Gallery(visible=False), gr.skip(), *self._buttons(False), gr.Timer(IDLE), seen]
+            return [self._empty(), gr.Gallery(visible=False), gr.skip(), gr.Row(visible=False), *self._buttons(False),
+                    gr.Timer(IDLE), seen]
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
         now = f"{job.id} {job.status} {len(progress.files)}"
         stage = troubles(self._studio) + (self._progress(progress) if busy else self._ended(progress))
         if now == seen:
-            return [stage if busy else gr.skip(), *[gr.skip()] * 2, *self._buttons(busy), gr.Timer(BUSY if busy else IDLE),
+            return [stage if busy else gr.skip(), *[gr.skip()] * 3, *self._buttons(busy), gr.Timer(BUSY if busy else IDLE),
                     seen]
         files = [str(self._studio.archive.open(f)) for f in progress.files]
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
-        return [stage, results, "" if busy else self._explained(job), *self._buttons(busy),
-                gr.Timer(BUSY if busy else IDLE), now]
+        return [stage, results, "" if busy else self._explained(job), gr.Row(visible=bool(files)),
+                *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now]
 
     def _buttons(self, busy: bool) -> list[Any]:
         return [gr.Button(interactive=busy), gr.Button(interactive=busy)]

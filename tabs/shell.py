@@ -8,11 +8,11 @@ import secrets
 import gradio as gr
 
 from pipelines.studio import Studio
-from tabs import gallery, models, queue, settings, txt2img
+from tabs import gallery, img2img, inpaint, models, queue, settings, txt2img
 from tabs.page import Page
 
-TABS = (("txt2img", txt2img.build), ("gallery", gallery.build), ("queue", queue.build), ("models", models.build),
-        ("settings", settings.build))
+TABS = (("txt2img", txt2img.build), ("img2img", img2img.build), ("inpaint", inpaint.build), ("gallery", gallery.build),
+        ("queue", queue.build), ("models", models.build), ("settings", settings.build))
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -30,6 +30,8 @@ def build(studio: Studio) -> gr.Blocks:
             for extension_tab in studio.hooks.tabs():
                 with gr.Tab(extension_tab.title, id=extension_tab.name):
                     extension_tab.build(studio, page)
+            for connect in page.later:
+                connect()
     return blocks
 
 

@@ -1,5 +1,5 @@
 // Keyboard and drops: Ctrl+Enter generates, Alt+Enter skips, Esc interrupts, Ctrl+Up/Down weighs the selected words,
-// a picture dropped anywhere hands its settings to the form on screen.
+// a picture dropped anywhere is what the form on screen starts from, or hands it its settings.
 () => {
   const night = localStorage.getItem('atelier-night');
   if (night !== null) document.body.classList.toggle('dark', night === '1');
@@ -43,10 +43,9 @@
   document.addEventListener('dragover', (e) => { if (e.dataTransfer?.types.includes('Files')) e.preventDefault(); });
   document.addEventListener('drop', (e) => {
     const file = [...(e.dataTransfer?.files ?? [])].find((f) => f.type.startsWith('image/'));
-    const target = visible('drop');
-    if (!file || !target || e.target.closest('input[type=file], .drop, .upload-container')) return;
+    const input = (visible('source') ?? visible('drop'))?.querySelector('input[type=file]');
+    if (!file || !input || e.target.closest('input[type=file], .drop, .upload-container')) return;
     e.preventDefault();
-    const input = target.querySelector('input[type=file]');
     const bag = new DataTransfer();
     bag.items.add(file);
     input.files = bag.files;

@@ -11,10 +11,13 @@ import pytest
 from PIL import Image
 
 from pipelines.archive import Archive
+from pipelines.archive.inputs import Inputs
+from pipelines.families.mini import MINI
 from pipelines.spec.request import GenerationRequest
 from pipelines.words import Words
 from tabs import compare
 from tabs.gallery import PER_PAGE, Gallery, Shelf, _finder, caption
+from tabs.page import Page
 from tabs.picture import Panel, said
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -22,17 +25,20 @@ NASTY = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Any:
-    return SimpleNamespace(archive=Archive(tmp_path), words=Words("en"))
+    return SimpleNamespace(archive=Archive(tmp_path), words=Words("en"), inputs=Inputs(tmp_path),
+                           model=lambda name: SimpleNamespace(family=MINI))
 
 
 @pytest.fixture
 def gallery(studio: Any) -> Gallery:
     """A gallery that is placed on a page of its own."""
-    with gr.Blocks():
+    with gr.Blocks() as blocks:
         prompt = gr.Textbox()
-        form = SimpleNamespace(outputs=[prompt], write=lambda changes: [changes.get("prompt")])
-        page = SimpleNamespace(tabs=gr.Tabs(), forms={"txt2img": form},
-                               hand_over=lambda name, request: [name, request.prompt])
+        form = SimpleNamespace(outputs=[prompt], write=lambda changes: [changes.get("prompt")],
+                               write_all=lambda request: [request.prompt],
+                               start_from=lambda picture, settings: [(picture, settings)])
+        forms = dict.fromkeys(("txt2img", "img2img", "inpaint"), form)
+        page = Page(blocks, gr.Tabs(), None, "", forms)
         made = Gallery(studio, page, _finder(studio.words), Panel(studio), compare.build(studio))
         made.wire(gr.State(Shelf()))
     return made
@@ -101,9 +107,24 @@ def test_a_favourite_is_starred_and_found_among_its_kind(gallery: Gallery, studi
 
 def test_settings_are_sent_whole_or_as_far_as_they_are_known(gallery: Gallery, studio: Any, tmp_path: Path) -> None:
     [file] = paint(studio, prompt="a cat")
-    assert gallery._send(Shelf(chosen=file)) == ["txt2img", "a cat"]
+    tabs, *updates = gallery._send(Shelf(chosen=file))
+    assert tabs.selected == "txt2img" and updates == ["a cat", gr.skip(), gr.skip()]
     Image.new("RGB", (64, 64)).save(tmp_path / "plain.png")
     assert all(not isinstance(update, str) for update in gallery._send(Shelf(chosen="plain.png")))
+
+
+def test_a_picture_made_from_a_picture_goes_back_to_the_tab_that_made_it(gallery: Gallery, studio: Any) -> None:
+    [file] = paint(studio, prompt="a cat", init={"image": "0" * 64})
+    assert gallery._send(Shelf(chosen=file))[0].selected == "img2img"
+
+
+@pytest.mark.parametrize("name", ["img2img", "inpaint"])
+def test_a_picture_is_sent_with_its_settings_and_the_size_that_it_has(gallery: Gallery, studio: Any, name: str) -> None:
+    [file] = paint(studio, prompt="a cat", width=512, height=512, steps=9)
+    tabs, *updates = gallery._start(Shelf(chosen=file), name)
+    [(kept, settings)] = [update for update in updates if update != gr.skip()]
+    assert tabs.selected == name and studio.inputs.open(kept).size == (64, 96)
+    assert (settings.steps, settings.width, settings.height) == (9, 256, 384)
 
 
 def test_a_file_that_is_gone_is_told_and_breaks_nothing(gallery: Gallery, studio: Any) -> None:

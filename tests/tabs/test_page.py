@@ -18,15 +18,22 @@ from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import queue, run, shell
+from tabs.canvas import Canvas
 from tabs.form import Form, flattened, nested, refused
 from tabs.page import usable
-from tabs.txt2img import choices, counted
+from tabs.workbench import choices, counted
 
 NASTY = "<img src=x onerror=alert(1)>"
 FULL = GenerationRequest.parse({
-    "prompt": "a\nred \"car\": (fast:1.2)", "negative_prompt": "rain, fog", "styles": ["Cinematic"], "clip_skip": 2,
+    "prompt": "a\nred \"car\": (fast:1.2)", "negative_prompt": "rain, fog", "styles": ["Cinematic"],
+    "clip_skip": 2, "emphasis": "No norm",
     "sampler": "Heun", "schedule": "Karras", "steps": 31, "cfg_scale": 8.5, "cfg_rescale": 0.25, "width": 320, "height": 208,
-    "tiling": True, "seed": 4294967295, "variation": {"seed": 12, "strength": 0.35}, "batch_count": 3, "batch_size": 2})
+    "tiling": True, "seed": 4294967295, "variation": {"seed": 12, "strength": 0.35}, "batch_count": 3, "batch_size": 2,
+    "init": {"image": "0" * 64, "denoising_strength": 0.4, "resize_mode": "Just resize", "exact_steps": True,
+             "color_correction": True},
+    "inpaint": {"mask": "1" * 64, "mask_blur": 9, "mask_grow": -3, "mask_mode": "Inpaint not masked",
+                "masked_content": "latent noise", "area": "Only masked", "padding": 48, "soft": True},
+    "outpaint": {"left": 8, "right": 16, "top": 24, "bottom": 32}})
 
 
 @pytest.fixture
@@ -42,19 +49,36 @@ def form(studio: Studio) -> Form:
     with gr.Blocks():
         made = Form("test", studio.words, lambda source: choices(studio, source))
         for row in declared(GenerationRequest):
-            made.field(row.path)
+            if not row.param.picture:
+                made.field(row.path)
+        made.pictures = Canvas(studio, made)
     return made
 
 
 def shown(form: Form, updates: list[Any]) -> dict[Any, Any]:
     """What the browser would hold after these updates, as Gradio hands it to a handler."""
     values = [u.get("value") if isinstance(u, dict) else u for u in updates]
-    return dict(zip(form.fields.values(), [getattr(v, "value", v) for v in values], strict=True))
+    values = [getattr(v, "value", v) for v in values]
+    return {c: None if v == gr.skip() else v for c, v in zip(form.outputs, values, strict=True)}
 
 
-def test_every_field_round_trips_through_the_form(form: Form) -> None:
-    assert form.read(shown(form, form.write_all(FULL))) == FULL
-    assert form.read(shown(form, form.write_all(GenerationRequest()))) == GenerationRequest()
+def kept(studio: Studio, request: GenerationRequest = FULL) -> GenerationRequest:
+    """`request` with pictures that the studio has."""
+    image, mask = (studio.inputs.keep(Image.new(mode, (64, 48), 255)) for mode in ("RGB", "L"))
+    return request.merged({"init": {"image": image}, "inpaint": {"mask": mask}})
+
+
+def test_every_field_round_trips_through_the_form(form: Form, studio: Studio) -> None:
+    full = kept(studio)
+    assert form.read(shown(form, form.write_all(full))) == full
+    settings = {c: v for c, v in shown(form, form.write_all(GenerationRequest())).items() if c in form.inputs}
+    assert form.read(settings) == GenerationRequest()
+
+
+def test_settings_taken_over_leave_picture_and_mask_alone(form: Form, studio: Studio) -> None:
+    assert form.write_all(GenerationRequest(steps=3))[-len(form.pictures.outputs):] == [gr.skip()] * 5
+    sent = dict(zip(form.fields, form.start_from(kept(studio).init.image, FULL), strict=False))
+    assert sent["steps"] == 31 and sent["outpaint.left"] == 0 and sent["inpaint.mask_blur"] == gr.skip()
 
 
 def test_every_field_round_trips_through_json_and_a_png(tmp_path: Path) -> None:
@@ -70,9 +94,9 @@ def test_full_really_differs_from_the_default_in_every_declared_field() -> None:
 
 
 def test_a_partial_write_leaves_the_other_fields_alone(form: Form) -> None:
-    updates = dict(zip(form.fields, form.write({"steps": 12, "variation": {"strength": 0.5}}), strict=True))
+    updates = dict(zip([*form.fields, 1, 2, 3, 4, 5], form.write({"steps": 12, "variation": {"strength": 0.5}}), strict=True))
     assert updates["steps"] == 12 and updates["variation.strength"] == 0.5
-    assert updates["prompt"] == gr.skip()
+    assert updates["prompt"] == updates[1] == updates[5] == gr.skip()
 
 
 def test_a_part_at_its_defaults_is_off() -> None:
@@ -137,7 +161,8 @@ def test_a_stranger_sees_and_stops_only_his_own_jobs(studio: Studio) -> None:
 def test_the_whole_page_is_built_with_every_tab(studio: Studio) -> None:
     blocks = shell.build(studio)
     ids = {b.elem_id for b in blocks.blocks.values() if getattr(b, "elem_id", None)}
-    assert {"tab-txt2img", "tab-gallery", "tab-queue", "tab-models", "tab-settings", "txt2img-steps"} <= ids
+    assert {"tab-txt2img", "tab-img2img", "tab-inpaint", "inpaint-editor", "img2img-source",
+            "tab-gallery", "tab-queue", "tab-models", "tab-settings", "txt2img-steps"} <= ids
 
 
 def test_every_handler_of_the_page_is_kept_out_of_the_public_api(studio: Studio) -> None:

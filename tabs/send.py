@@ -1,0 +1,111 @@
+"""What may be done next with a picture: start from it in another tab, take its settings, or vary it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines import metadata
+from pipelines.spec.errors import FieldError, StudioError
+from pipelines.spec.request import RANDOM_SEED, GenerationRequest
+from pipelines.studio import Studio
+from tabs.form import refused
+from tabs.page import Page
+from tabs.source import fitted, keep, size_of
+
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+VARIED = (("vary_subtle", 0.1), ("vary_strong", 0.35))      # how much of a second noise is mixed into the first
+STARTS = ("img2img", "inpaint")
+
+
+class Results:
+    """The row under the results of one tab. It acts on the picture that is looked at, else on the newest."""
+
+    def __init__(self, studio: Studio, prefix: str, results: gr.Gallery) -> None:
+        words = studio.words
+        self._studio, self.results = studio, results
+        self._looked_at = gr.State("")
+        with gr.Row(elem_classes="chips", visible=False, elem_id=f"{prefix}-after") as self.row:
+            self._sends = {name: gr.Button(words(f"send_to_{name}"), size="sm", min_width=90,
+                                           elem_id=f"{prefix}-to-{name}") for name in STARTS}
+            self._settings = gr.Button(words("settings_to_txt2img"), size="sm", min_width=90, visible=prefix != "txt2img",
+                                       elem_id=f"{prefix}-to-txt2img")
+            self._vary = {amount: gr.Button(words(word), size="sm", min_width=90, elem_id=f"{prefix}-{word.replace('_', '-')}")
+                          for word, amount in VARIED}
+
+    def wire(self, page: Page, submit_on: Callable[..., None]) -> None:
+        """Call when all tabs are placed. `submit_on(event, request_of, inputs)` queues a request."""
+        seen: list[Component] = [self.results, self._looked_at]
+        self.results.select(_file_of, None, self._looked_at, **QUIET)
+        for name, button in self._sends.items():
+            button.click(self._starting(page, name), seen, page.targets, **QUIET)
+        self._settings.click(self._settings_of(page), seen, page.targets, **QUIET)
+        for amount, button in self._vary.items():
+            submit_on(button.click, self._varying(amount), set(seen))
+
+    def _starting(self, page: Page, name: str) -> Callable[..., list[Any]]:
+        def start(shown: list[Any] | None, looked_at: str) -> list[Any]:
+            try:
+                file = self._chosen(shown, looked_at)
+                return start_from(self._studio, page, name, file, metadata.read(file))
+            except StudioError as error:
+                raise refused(error) from None
+
+        return start
+
+    def _settings_of(self, page: Page) -> Callable[..., list[Any]]:
+        def take(shown: list[Any] | None, looked_at: str) -> list[Any]:
+            try:
+                read = metadata.read(self._chosen(shown, looked_at))
+            except StudioError as error:
+                raise refused(error) from None
+            form = page.forms["txt2img"]
+            return page.show("txt2img", form.write_all(read.full) if read.full else form.write(read.request))
+
+        return take
+
+    def _varying(self, amount: float) -> Callable[[Mapping[Component, Any]], GenerationRequest]:
+        def varied_of(data: Mapping[Component, Any]) -> GenerationRequest:
+            file = self._chosen(data[self.results], data[self._looked_at])
+            return varied(self._studio, metadata.read(file).full, amount)
+
+        return varied_of
+
+    def _chosen(self, shown: list[Any] | None, looked_at: str) -> str:
+        """The file of the picture that is looked at. Raises FieldError while there is none."""
+        files = [str(entry[0] if isinstance(entry, (list, tuple)) else entry) for entry in shown or ()]
+        if not files:
+            raise FieldError(self._studio.words("picture"), "", self._studio.words("nothing_to_send"))
+        return next((file for file in files if Path(file).name == looked_at), files[-1])
+
+
+def start_from(studio: Studio, page: Page, name: str, file: str | Path, read: metadata.Read) -> list[Any]:
+    """Updates for `page.targets`: the tab `name` starting from `file`, with what the file says of its settings."""
+    kept = keep(studio, file)
+    settings: Any = read.full or read.request
+    model = read.full.model if read.full else str(read.request.get("model", GenerationRequest().model))
+    try:
+        size = fitted(studio, size_of(studio.inputs.path(kept)), model)
+    except StudioError:         # its model is not here; the form says so when it is to paint
+        return page.show(name, page.forms[name].start_from(kept, settings))
+    sides = {"width": size.width, "height": size.height}
+    settings = read.full.merged(sides) if read.full else {**read.request, **sides}
+    return page.show(name, page.forms[name].start_from(kept, settings))
+
+
+def varied(studio: Studio, request: GenerationRequest | None, amount: float) -> GenerationRequest:
+    """The same picture with `amount` of another noise mixed in. Raises FieldError when it is not known how it was made."""
+    if request is None:
+        raise FieldError(studio.words("picture"), "", studio.words("no_settings_in_file").rstrip("."))
+    return request.merged({"variation": {"seed": RANDOM_SEED, "strength": amount}, "model_hash": "", "vae_hash": ""})
+
+
+def _file_of(event: gr.SelectData) -> str:
+    """The name of the picture that was clicked; its place alone would go stale with the next results."""
+    value = event.value if isinstance(event.value, dict) else {}
+    return Path(html.unescape(str(value.get("image", {}).get("path", "")))).name

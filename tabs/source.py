@@ -1,0 +1,110 @@
+"""The picture a tab starts from: the field it is dropped into, its name in a request, and sizes that suit it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines.spec.errors import FieldError, StudioError
+from pipelines.spec.geometry import Size
+from pipelines.spec.param import SHA256, param_of
+from pipelines.spec.request import GenerationRequest
+from pipelines.studio import Studio
+from tabs.form import refused
+
+IMAGE = "init.image"
+ROOMY = (0.5, 2.25)     # a picture of that many native areas is taken at its own size
+WIDER = 1.3             # else its shorter side becomes the native one, unless it is so long that this asks for much more
+
+
+class Source:
+    """One field for one picture; what is dropped into it is kept at once, upright and without its file's metadata."""
+
+    def __init__(self, studio: Studio, prefix: str, **look: Any) -> None:
+        self._studio = studio
+        self.image = gr.Image(label=studio.words("source_picture"), type="filepath", image_mode=None, height=300,
+                              sources=["upload", "clipboard"], buttons=["fullscreen"], elem_id=f"{prefix}-source", **look)
+        self.inputs: set[Component] = {self.image}
+        self.outputs: list[Component] = [self.image]
+
+    def read(self, data: Mapping[Component, Any]) -> dict[str, str]:
+        return {IMAGE: needed(self._studio, data[self.image])}
+
+    def write(self, names: Mapping[str, str]) -> list[Any]:
+        return [shown(self._studio, names[IMAGE]) if IMAGE in names else gr.skip()]
+
+    def arrived(self, path: str, model: str) -> list[Any]:
+        """For a picture just given: its kept file, and a width and height that suit it and the model."""
+        try:
+            kept = self._studio.inputs.path(keep(self._studio, path))
+            return [str(kept), *fitted(self._studio, size_of(kept), model)]
+        except StudioError as error:
+            raise refused(error) from None
+
+
+def keep(studio: Studio, path: str | Path) -> str:
+    """The name of the picture at `path`; one that is kept already is not read again. Raises StudioError."""
+    file = Path(path)
+    if file.parent.resolve() == studio.inputs.folder.resolve() and SHA256.fullmatch(file.stem):
+        return file.stem
+    try:
+        return studio.inputs.keep_file(file)
+    except OSError as error:
+        raise StudioError(f"Picture: it could not be kept ({error.strerror}).") from error
+
+
+def needed(studio: Studio, path: str | None) -> str:
+    """As `keep`; says in one line that there is no picture."""
+    if not path:
+        words = studio.words
+        raise FieldError(words("picture"), "", words("picture_needed"), fix=words("picture_how_to"))
+    return keep(studio, path)
+
+
+def shown(studio: Studio, name: str) -> str | None:
+    """The file of a kept picture for a picture field; a toast when it is gone."""
+    try:
+        return str(studio.inputs.path(name)) if name else None
+    except StudioError:
+        gr.Info(html.escape(studio.words("picture_not_kept")))
+        return None
+
+
+def size_of(file: str | Path) -> Size:
+    """Of a kept picture, from its header."""
+    from PIL import Image
+
+    with Image.open(file) as picture:
+        return Size(*picture.size)
+
+
+def scaled(size: Size, factor: float, step: int) -> Size:
+    """`size` times `factor`, as the width and height of a request."""
+    width = param_of(GenerationRequest, "width")
+    low, high = int(width.minimum or 64), int(width.maximum or 4096)
+    sides = (min(max(round(side * factor), low), high) for side in size)
+    return Size(*sides).snapped(step)
+
+
+def fitted(studio: Studio, size: Size, model: str) -> Size:
+    """A width and height of the same shape: the picture's own where the model copes with it, else about its native size."""
+    family = studio.model(model).family
+    areas = size.pixels / family.native_px ** 2
+    if ROOMY[0] <= areas <= ROOMY[1]:
+        return scaled(size, 1.0, family.size_step)
+    return scaled(size, min(family.native_px / min(size), WIDER * areas ** -0.5), family.size_step)
+
+
+def resized(studio: Studio, path: str | None, factor: float, model: str) -> Any:
+    """Width and height of the picture times `factor`; unchanged while there is no picture."""
+    if not path:
+        return gr.skip(), gr.skip()
+    try:
+        return tuple(scaled(size_of(studio.inputs.path(keep(studio, path))), factor, studio.model(model).family.size_step))
+    except StudioError as error:
+        raise refused(error) from None

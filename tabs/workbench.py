@@ -1,0 +1,217 @@
+"""The pieces of which every tab that paints is put together: prompts, sampling, size, seed, easel, and their wiring.
+
+A tab calls the pieces in the order in which it wants them, then `wire`. Nothing here knows what a request starts from.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from pipelines import metadata, samplers
+from pipelines.spec.errors import StudioError
+from pipelines.spec.request import LAST_SEED, RANDOM_SEED
+from pipelines.studio import Studio
+from tabs.advise import Advisor
+from tabs.form import Form, outputs_of, refused
+from tabs.page import Page
+from tabs.presets import build as build_presets
+from tabs.run import Runner, RunView
+from tabs.send import Results
+
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+SHAPES = ("square", "portrait", "landscape")
+
+
+class Workbench:
+    """One tab that paints. `name` begins every element's id and is the tab's."""
+
+    def __init__(self, studio: Studio, page: Page, name: str) -> None:
+        self.studio, self.page, self.words, self.name = studio, page, studio.words, name
+        self.form = Form(name, studio.words, lambda source: choices(studio, source))
+        self.advisor = Advisor(studio, self.form)
+
+    def button(self, word: str, name: str, **look: Any) -> gr.Button:
+        return gr.Button(self.words(word), size="sm", min_width=70, elem_id=f"{self.name}-{name}", **look)
+
+    # -- placing -------------------------------------------------------------------------------------------------------
+
+    def prompts(self) -> None:
+        form = self.form
+        with gr.Column(elem_classes="card prompts"):
+            form.field("prompt", lines=3, max_lines=12, autofocus=self.name == "txt2img", elem_classes="prompt")
+            self._counter = gr.HTML("", elem_id=f"{self.name}-counter", elem_classes="counter")
+            self.advisor.place("prompt")
+            form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
+            self.advisor.place("negative_prompt")
+            form.field("styles")
+
+    def actions(self) -> None:
+        words, name = self.words, self.name
+        with gr.Row(elem_classes="actions"):
+            self._generate = gr.Button(words("generate"), variant="primary", elem_id=f"{name}-generate", scale=4)
+            self._skip = gr.Button(words("skip"), elem_id=f"{name}-skip", interactive=False, min_width=80)
+            self._interrupt = gr.Button(words("interrupt"), variant="stop", elem_id=f"{name}-interrupt", interactive=False,
+                                        min_width=80)
+
+    def presets(self) -> None:
+        self._wire_presets = build_presets(self.studio, self.form)
+
+    def sampling(self) -> None:
+        form = self.form
+        with gr.Column(elem_classes="card"):
+            with gr.Row():
+                form.field("model", min_width=160)
+                form.field("sampler", min_width=140)
+                form.field("schedule", min_width=140)
+            self.advisor.place("sampler")
+            self.advisor.place("schedule")
+            self.advised(("steps", "cfg_scale"), 220)
+
+    def size(self, more_chips: Callable[[], None] = lambda: None, beside: Callable[[], None] = lambda: None) -> None:
+        """Width and height with chips; `more_chips` and `beside` place what else may set them."""
+        form = self.form
+        with gr.Column(elem_classes="card"):
+            with gr.Row():
+                form.field("width", min_width=200)
+                form.field("height", min_width=200)
+            with gr.Row(elem_classes="chips"):
+                self._shapes = [self.button(shape, shape) for shape in SHAPES]
+                self._swap = gr.Button("⇅ " + self.words("swap_sizes"), size="sm", min_width=70, elem_id=f"{self.name}-swap")
+                more_chips()
+            self.advisor.place("size")
+            with gr.Row():
+                beside()
+                form.field("batch_count", min_width=140)
+                form.field("batch_size", min_width=140)
+
+    def seed(self) -> None:
+        with gr.Row(elem_classes="card seed"):
+            self.form.field("seed", min_width=150, scale=3)
+            self._dice = self.button("random_seed", "dice")
+            self._reuse = self.button("reuse_seed", "reuse")
+
+    def advanced(self) -> None:
+        form = self.form
+        with gr.Accordion(self.words("advanced"), open=False):
+            with gr.Row():
+                form.field("variation.seed", min_width=150)
+                with gr.Column(min_width=200):
+                    form.field("variation.strength")
+                    self.advisor.place("variation.strength")
+            self.advised(("cfg_rescale", "clip_skip"), 200)
+            with gr.Row():
+                form.field("vae", min_width=140)
+                form.field("emphasis", min_width=140)
+                form.field("tiling", min_width=140)
+
+    def advised(self, paths: tuple[str, ...], min_width: int) -> None:
+        """Fields side by side, each with its advice below."""
+        with gr.Row():
+            for path in paths:
+                with gr.Column(min_width=min_width):
+                    self.form.field(path)
+                    self.advisor.place(path)
+
+    def easel(self) -> None:
+        """Stage, results, what to do with them, verdicts, and where a picture's settings come back from."""
+        name = self.name
+        with gr.Column(scale=6, min_width=340, elem_classes="easel"):
+            stage = gr.HTML("", elem_id=f"{name}-stage")
+            results = gr.Gallery(label=self.words("results"), show_label=False, columns=2, object_fit="contain", preview=True,
+                                 interactive=False, buttons=["download", "fullscreen"], elem_id=f"{name}-results",
+                                 elem_classes="results", height="auto", visible=False)
+            self._results = Results(self.studio, name, results)
+            verdicts = gr.HTML("", elem_id=f"{name}-verdicts")
+            self._drop = gr.File(label=self.words("drop_png_here"), file_types=["image"], type="filepath", height=84,
+                                 elem_id=f"{name}-drop", elem_classes="drop")
+        view = RunView(self._generate, self._skip, self._interrupt, stage, results, verdicts, self._results.row)
+        self._runner = Runner(self.studio, self.form, view, self.page.owner)
+
+    # -- wiring --------------------------------------------------------------------------------------------------------
+
+    def wire(self) -> Form:
+        """Connect everything that was placed; all pieces must be."""
+        page, form = self.page, self.form
+        self.advisor.wire(page.blocks)
+        self._wire_presets(page.blocks)
+        self._wire_small()
+        self._drop.upload(restoring(form), self._drop, outputs_of(form.outputs, self._drop), **QUIET)
+        self._runner.wire(page.blocks)
+        page.remember(form)
+        page.later.append(lambda: self._results.wire(page, self._runner.submit_on))
+        return form
+
+    def _wire_small(self) -> None:
+        """Token counter, size chips, swap, dice, recycle."""
+        studio, fields = self.studio, self.form.fields
+        prompt, model, side = fields["prompt"], fields["model"], [fields["width"], fields["height"]]
+        gr.on([prompt.change, model.change], lambda text, name: counted(studio, text, name), [prompt, model], self._counter,
+              trigger_mode="always_last", **QUIET)
+        for button, shape in zip(self._shapes, SHAPES, strict=True):
+            button.click(lambda name, shape=shape: _family_size(studio, name, shape), model, side, **QUIET)
+        self._swap.click(lambda width, height: (height, width), side, side, **QUIET)
+        self._dice.click(lambda: RANDOM_SEED, None, fields["seed"], **QUIET)
+        self._reuse.click(_seed_of, self._results.results, fields["seed"], **QUIET)
+
+
+def choices(studio: Studio, source: str) -> list[Any]:
+    """The names a field may take."""
+    if source == "samplers":
+        return [s.name for s in samplers.SAMPLERS if not s.broken]
+    if source == "schedules":
+        return [s.name for s in samplers.SCHEDULES if not s.broken]
+    if source == "models":
+        return [m.name for m in studio.library.models()]
+    if source == "vaes":
+        return ["Automatic", *(v.name for v in studio.library.vaes())]
+    return studio.styles.names() if source == "styles" else []
+
+
+def counted(studio: Studio, prompt: str, model: str) -> str:
+    """Tokens of the prompt against the 75-token chunks that the text encoder reads."""
+    try:
+        tokens = studio.count_tokens(prompt, model)
+    except StudioError:
+        return ""
+    unit = html.escape(studio.words("token_count"))
+    return f'<span class="{"full" if tokens.chunks > 1 else ""}">{tokens.tokens}/{tokens.limit} {unit}</span>'
+
+
+def restoring(form: Form) -> Callable[[str | None], list[Any]]:
+    """Read the settings of a dropped picture into the form; what could not be used is said."""
+
+    def restore(data: str | None) -> list[Any]:
+        if not data:
+            return [gr.skip()] * (len(form.outputs) + 1)
+        try:
+            read = metadata.read(data)
+        except StudioError as error:
+            raise refused(error) from None
+        for note in read.notes:
+            gr.Info(html.escape(note))
+        if not read.request:
+            return [*[gr.skip()] * len(form.outputs), None]
+        shown = form.write_all(read.full) if read.full else form.write(read.request)
+        return [*shown, None]
+
+    return restore
+
+
+def _family_size(studio: Studio, name: str, shape: str) -> tuple[int, int]:
+    try:
+        return tuple(studio.model(name).family.sizes[shape])
+    except StudioError as error:
+        raise refused(error) from None
+
+
+def _seed_of(shown: list[Any] | None) -> Any:
+    """The seed of the newest picture on the easel."""
+    if not shown:
+        return gr.skip()
+    file = shown[-1][0] if isinstance(shown[-1], (list, tuple)) else shown[-1]
+    seed = metadata.read(file).request.get("seed", RANDOM_SEED)
+    return seed if 0 <= seed <= LAST_SEED else gr.skip()
