@@ -49,3 +49,8 @@ def test_the_merge_step_follows_the_reference(strength: float, steps: int, last:
 def test_a_style_strength_outside_its_range_is_refused() -> None:
     with pytest.raises(FieldError, match="0-100"):
         merge_step(101, 10)
+
+
+def test_two_prompts_at_once_are_refused() -> None:
+    with pytest.raises(FieldError, match="AND cannot"):
+        check_prompt("a man img AND a beach")

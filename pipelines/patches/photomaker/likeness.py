@@ -6,7 +6,7 @@ schedules and long prompts stay what they are everywhere else. The trigger never
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines.patches.photomaker.rules import TRIGGER, check_prompt, merge_step, split
 from pipelines.patches.photomaker.state import Adapter
 from pipelines.prompt.chunks import chunked
-from pipelines.prompt.embed import EmbeddingCache, Segment, embed_schedule
+from pipelines.prompt.embed import EmbeddingCache, Segment, encode
+from pipelines.prompt.inversion import NO_INVERSIONS, Inversions
 from pipelines.prompt.parse import parse
 from pipelines.prompt.tree import Span, timeline
 from pipelines.spec.errors import FieldError
@@ -24,22 +25,32 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LORA_NAME = "photomaker"
+Cut = Callable[[str], Iterable["str | list[int]"]]      # words -> plain text, and place holders of embeddings
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asked for. style_strength 0-100: how much of the run sees the words alone; lora 0-2."""
+    """What the user asked for; its first five fields are what `prompt.embed.encode` reads.
+
+    style_strength 0-100: how much of the run sees the words alone.   lora 0-2.   inversions: embeddings words may name.
+    """
 
     prompt: str
-    negative: str = ""
+    negative_prompt: str = ""
     clip_skip: int = 1
     steps: int = 50
+    emphasis: str = "Original"
     style_strength: float = 20.0
     lora: float = 1.0
+    inversions: Inversions = NO_INVERSIONS
+
+    @property
+    def bracketed(self) -> bool:
+        return self.emphasis != "None"
 
 
 class Likeness:
-    """`segments` replace those of `embed_schedule`; `on_step` does the same for a pipeline that is called directly."""
+    """`segments` replace those of `prompt.embed.encode`; `on_step` does the same for a pipeline that is called directly."""
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = list(segments)
@@ -74,7 +85,7 @@ def likeness(pipe: Any, adapter: Adapter, pixels: Tensor, wish: Wish, faces: Ten
     """
     check_model(pipe, adapter)
     _check_photos(adapter, pixels, faces)
-    check_prompt(wish.prompt, wish.negative, wish.steps)
+    check_prompt(wish.prompt, wish.negative_prompt, wish.steps, wish.bracketed)
     ids = _ids(pipe, adapter, pixels, faces)
     segments = _segments(pipe, adapter, ids, wish, cache)
     with _lora(pipe, adapter.lora, wish.lora):
@@ -120,14 +131,15 @@ def _segments(pipe: Any, adapter: Adapter, ids: Tensor, wish: Wish, cache: Embed
     import torch
 
     def embedded(copies: int) -> list[Segment]:
-        return embed_schedule(_view(pipe, copies), wish.prompt, wish.negative, wish.clip_skip, wish.steps, cache)
+        return encode(_view(pipe, copies), wish, cache, wish.inversions)
 
     joins = merge_step(wish.style_strength, wish.steps) + 1
     plain, carrying = embedded(1), []
     for segment in embedded(len(ids)) if joins < wish.steps else []:
         prompt = segment.call_kwargs["prompt_embeds"]
         mask = torch.zeros(prompt.shape[:2], dtype=torch.bool, device=prompt.device)
-        mask[0, class_places(pipe.tokenizer, _words(wish, segment.start_step), len(ids))] = True
+        words = _words(wish, segment.start_step)
+        mask[0, class_places(pipe.tokenizer, words, len(ids), _cutter(pipe, wish.inversions))] = True
         with torch.no_grad():
             fused = adapter.encoder.fuse_module(prompt.to(ids.dtype), ids[None, :, None], mask).to(prompt.dtype)
         carrying.append(replace(segment, call_kwargs=segment.call_kwargs | {"prompt_embeds": fused}))
@@ -137,14 +149,25 @@ def _segments(pipe: Any, adapter: Adapter, ids: Tensor, wish: Wish, cache: Embed
 
 
 def _words(wish: Wish, step: int) -> tuple[Span, ...]:
-    return next(spans for start, spans in reversed(timeline(parse(wish.prompt), wish.steps)) if start <= step)
+    return next(spans for start, spans in reversed(timeline(parse(wish.prompt, wish.bracketed), wish.steps))
+                if start <= step)
 
 
-def class_places(tokenizer: Any, spans: Sequence[Span], copies: int) -> list[int]:
+def _cutter(pipe: Any, inversions: Inversions) -> Cut:
+    width = pipe.text_encoder.get_input_embeddings().weight.shape[1]
+    return lambda words: inversions.cut(words, width)
+
+
+def class_places(tokenizer: Any, spans: Sequence[Span], copies: int, cut: Cut = lambda words: [words]) -> list[int]:
     """Rows of the embeddings that hold the repeated class token. Raises FieldError when they do not fit one chunk."""
     marked = _Repeating(tokenizer, copies, marking=True)
     capacity = tokenizer.model_max_length - 2
-    chunks = chunked(spans, lambda words: marked(words, add_special_tokens=False).input_ids, capacity)
+
+    def ids(words: str) -> list[int]:
+        return [token for piece in cut(words)
+                for token in (marked(piece, add_special_tokens=False).input_ids if isinstance(piece, str) else piece)]
+
+    chunks = chunked(spans, ids, capacity)
     places = [(number, 1 + at) for number, chunk in enumerate(chunks) for at, token in enumerate(chunk.ids) if token < 0]
     if len({number for number, _ in places}) != 1:
         raise FieldError("Photos", copies, f"their class tokens do not fit beside the prompt's {capacity} tokens",
@@ -166,6 +189,8 @@ class _Repeating:
         if parts is None:
             return SimpleNamespace(input_ids=self._tokenizer(text, **settings).input_ids)
         before, after = (self._tokenizer(part, **settings).input_ids for part in parts)
+        if not before:      # an embedding's name took the class word's place
+            raise FieldError("Prompt", text, f"“{TRIGGER}” must follow a word of the vocabulary, not an embedding")
         last = -before[-1] - 1 if self._marking else before[-1]
         return SimpleNamespace(input_ids=[*before[:-1], *[last] * self._copies, *after])
 

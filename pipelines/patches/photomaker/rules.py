@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipelines.prompt.parse import parse
+from pipelines.prompt.parse import parse, parts
 from pipelines.prompt.tree import Span, timeline
 from pipelines.spec.errors import FieldError
 
@@ -24,13 +24,15 @@ def split(text: str) -> tuple[str, str] | None:
     return (parts[0], parts[1]) if len(parts) == 2 else None
 
 
-def check_prompt(prompt: str, negative: str = "", steps: int = 1) -> None:
+def check_prompt(prompt: str, negative: str = "", steps: int = 1, bracketed: bool = True) -> None:
     """Raise FieldError unless at every step of the run the trigger stands once, right after its class word, in the same
-    brackets. The message offers the mended prompt.
+    brackets. The message offers the mended prompt.   bracketed: False where brackets are characters (emphasis "None").
     """
-    for _, spans in timeline(parse(prompt), steps):
+    if len(parts(prompt, bracketed)) > 1:
+        raise FieldError("Prompt", prompt, "AND cannot be combined with a likeness", "one prompt", "Take AND out of it")
+    for _, spans in timeline(parse(prompt, bracketed), steps):
         _check_spans(prompt, spans)
-    if any(split(span.text or "") for _, spans in timeline(parse(negative), steps) for span in spans):
+    if any(split(span.text or "") for _, spans in timeline(parse(negative, bracketed), steps) for span in spans):
         raise FieldError("Negative prompt", negative, f"the trigger word “{TRIGGER}” belongs into the prompt only",
                          fix=f"Take “{TRIGGER}” out of it")
 
@@ -44,7 +46,7 @@ def _check_spans(prompt: str, spans: Sequence[Span]) -> None:
     if found > 1:
         raise FieldError("Prompt", prompt, f"the trigger word “{TRIGGER}” stands {found} times", "once",
                          f"Try “{_without_repeats(prompt)}”")
-    before = next(parts[0] for text in texts if (parts := split(text)))
+    before = next(halves[0] for text in texts if (halves := split(text)))
     if not _CLASS_WORD.search(before):
         raise FieldError("Prompt", prompt, f"“{TRIGGER}” must follow its class word directly, inside the same brackets",
                          f"e.g. “{EXAMPLE}”", _offer(_TRIGGER.sub("", prompt)))
