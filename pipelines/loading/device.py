@@ -92,7 +92,8 @@ class Device:
         import psutil
 
         if self.kind == "cuda":
-            return torch.cuda.mem_get_info(self.torch)[0]
+            kept = torch.cuda.memory_reserved(self.torch) - torch.cuda.memory_allocated(self.torch)
+            return torch.cuda.mem_get_info(self.torch)[0] + kept    # what torch keeps for later can be had at once
         return psutil.virtual_memory().available
 
     def empty_cache(self) -> None:

@@ -1,17 +1,19 @@
-"""Out of memory is caught, explained and tried once more the cheaper way; the next job starts as if nothing had been."""
+"""Out of memory is foreseen and told, or caught, explained and tried once more the cheaper way; the next job starts anew."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
+from pipelines.loading import estimate
 from pipelines.loading.compat import torch
 from pipelines.loading.device import Device
 from pipelines.loading.store import give_memory_back
 from pipelines.spec.errors import OutOfMemory
 from pipelines.spec.events import Emit, Note
+from pipelines.spec.geometry import Size
 
 T = TypeVar("T")
 # How allocators other than CUDA's say it; all of them are RuntimeError.
@@ -70,17 +72,59 @@ def free(device: Device) -> None:
     device.empty_cache()
 
 
+def foreseen(pipe: Any, size: Size, batch: int, device: Device, emit: Emit) -> AbstractContextManager[None]:
+    """The mode in which a run of `batch` pictures of `size` is to take place: the usual one while the estimate fits.
+
+    Otherwise one `Note` for each stage that would not fit, with the estimate and what will be done about it.
+    batch: pictures sampled at once; they are decoded one by one. To be entered before sampling.
+    """
+    free_now = device.free_memory()
+    item = _bytes(pipe.unet)
+    latent = Size(size.width // pipe.vae_scale_factor, size.height // pipe.vae_scale_factor)
+    to_sample = estimate.sampling(pipe.unet.config, latent, 2 * batch, item)
+    to_decode, in_tiles = _decoding(pipe.vae, size)
+    offload = _may_offload(device)
+    if to_sample > free_now:
+        _warn(emit, f"{size} × {batch}" if batch > 1 else str(size), "sampling", to_sample, free_now,
+              "One component at a time will be on the card, which is slower." if offload else
+              "It will be tried and may fail; a smaller size or batch size is safe.")
+    if to_decode > free_now:
+        helps = in_tiles < to_decode and not getattr(pipe.vae, "use_tiling", False)
+        _warn(emit, str(size), "decoding", to_decode, free_now,
+              "It will be decoded in tiles." if helps else "It will be tried and may fail; a smaller size is safe.")
+    if offload and (to_sample > free_now or min(to_decode, in_tiles) > free_now):
+        return cheaper(pipe, device, [])
+    return tiled(pipe.vae) if to_decode > free_now else nullcontext()
+
+
+def _warn(emit: Emit, what: str, stage: str, needed: int, there: int, then: str) -> None:
+    emit(Note(f"Size: {what} - {stage} needs about {estimate.told(needed)}, {estimate.told(there)} are free. {then}"))
+
+
+def _decoding(vae: Any, size: Size) -> tuple[int, int]:
+    """Bytes for one picture the way the VAE is set now, and in tiles. A VAE that overflows in fp16 works in fp32."""
+    overflows = getattr(vae.config, "force_upcast", False) and next(vae.parameters()).dtype == torch.float16
+    item = 4 if overflows else _bytes(vae)
+    in_tiles = estimate.decoding_in_tiles(vae.config, size, item, vae.tile_sample_min_size)
+    return (in_tiles if getattr(vae, "use_tiling", False) else estimate.decoding(vae.config, size, item)), in_tiles
+
+
+def _bytes(module: Any) -> int:
+    """Bytes of one number of its weights."""
+    return next(module.parameters()).element_size()
+
+
+def _may_offload(device: Device) -> bool:
+    """Whether moving components in one by one frees anything: weights are kept on a card."""
+    return not device.is_main_memory and device.policy.keep
+
+
 @contextmanager
-def cheaper(pipe: Any, device: Device, tried: list[str]) -> Any:
-    """The pipeline in its cheapest mode; everything shared is as before afterwards. Adds what it did to `tried`."""
-    vae = pipe.vae
+def tiled(vae: Any) -> Iterator[None]:
+    """A VAE that decodes one picture at a time, in tiles; as before afterwards."""
     before = getattr(vae, "use_tiling", False), getattr(vae, "use_slicing", False)
     vae.enable_tiling()
     vae.enable_slicing()
-    offload = not device.is_main_memory and device.policy.keep
-    if offload:
-        tried.append("one component on the card at a time")
-        pipe.enable_model_cpu_offload(device=device.torch)
     try:
         yield
     finally:
@@ -88,7 +132,20 @@ def cheaper(pipe: Any, device: Device, tried: list[str]) -> Any:
             vae.disable_tiling()
         if not before[1]:
             vae.disable_slicing()
+
+
+@contextmanager
+def cheaper(pipe: Any, device: Device, tried: list[str]) -> Iterator[None]:
+    """The pipeline in its cheapest mode; everything shared is as before afterwards. Adds what it did to `tried`."""
+    offload = _may_offload(device)
+    with tiled(pipe.vae):
         if offload:
-            pipe.remove_all_hooks()
-            free(device)        # what the failed try left, before the weights come back
-            pipe.to(device.torch)
+            tried.append("one component on the card at a time")
+            pipe.enable_model_cpu_offload(device=device.torch)
+        try:
+            yield
+        finally:
+            if offload:
+                pipe.remove_all_hooks()
+                free(device)        # what the failed try left, before the weights come back
+                pipe.to(device.torch)
