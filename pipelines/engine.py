@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +122,7 @@ class Engine:
     def _paint(self, group: Sequence[Planned], begun: int, images: int, emit: Emit) -> Iterator[Finished]:
         """Load, sample, decode one group; every stage can be cancelled by `emit`."""
         from pipelines.loading.memory import with_memory_ladder
+        from pipelines.loading.networks import Networks
         from pipelines.tasks import text
         from pipelines.tasks.image import ImageTask
 
@@ -135,14 +136,17 @@ class Engine:
             return
         pipe = self.residency.pipeline(_task_name(first), first.model, first.vae, emit)
         previews = Previews(self.residency.latent_rgb(pipe), emit)
-        means = text.Means(self.residency.family(first.model).name, self._encoded)
+        networks = Networks.of(first, self.residency.library)
+        means = text.Means(self.residency.family(first.model).name, None if networks.change_encoders else self._encoded,
+                           inversions=networks.inversions())
 
         def on_step(step: int, steps: int, glimpse: Any) -> None:
             emit(Step(begun + len(group), images, step, steps))
             previews.offer(glimpse)
 
         def sample() -> Any:
-            return task.paint(pipe, on_step, means) if task else text.paint(pipe, requests, on_step, means)
+            with networks.laid_over(pipe, emit):
+                return task.paint(pipe, on_step, means) if task else text.paint(pipe, requests, on_step, means)
 
         def decoded() -> list[Image]:
             return text.pictures(pipe, latents, first.tiling, emit)
@@ -150,7 +154,8 @@ class Engine:
         latents = with_memory_ladder(sample, pipe, self.residency.device, emit, "sampling")
         emit(Stage("decoding"))
         pictures = with_memory_ladder(decoded, pipe, self.residency.device, emit, "decoding")
-        yield from self._finished(group, task.finished(pictures) if task else pictures, started)
+        for finished in self._finished(group, task.finished(pictures) if task else pictures, started):
+            yield replace(finished, extra=finished.extra | networks.hashes())
 
     def _finished(self, group: Sequence[Planned], pictures: Sequence[Image], started: float) -> Iterator[Finished]:
         seconds = (time.monotonic() - started) / len(group)

@@ -76,6 +76,10 @@ class Library:
         """As `find`, among the VAEs."""
         return self._find("VAE", "vae", name)
 
+    def find_kind(self, label: str, kind: str, name: str) -> ModelFile:
+        """As `find`, among the files of `kind`; messages call it `label`."""
+        return self._find(label, kind, name)
+
     def _find(self, label: str, kind: str, name: str) -> ModelFile:
         wanted, digest = _split_hash(name)
         files = [f for f in self.files() if f.kind == kind]
@@ -122,6 +126,8 @@ def _must_be_read(candidate: Candidate) -> bool:
     """Whether the file's place does not say enough of it; pickles are "read" to be refused."""
     if candidate.expected == "upscaler" and candidate.path.suffix.lower() == ".pth":
         return False    # published only so; `upscalers.weights` reads tensors from it and refuses everything else
+    if candidate.expected == "embedding" and candidate.path.suffix.lower() in (".pt", ".bin"):
+        return False        # most embeddings are such; they are read as data only, when they are used
     in_doubt = candidate.expected in READ_AT_SCAN or candidate.size > CHECKPOINT_SIZE
     return in_doubt or candidate.path.suffix.lower() != ".safetensors"
 

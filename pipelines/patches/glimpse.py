@@ -42,8 +42,8 @@ class Glimpse:
         if self._cfg_scale > 1:
             without, with_prompt = out.chunk(2)
             out = without + self._cfg_scale * (with_prompt - without)
-            sample = sample.chunk(2)[0]
-        sample = sample[:, :out.shape[1]]       # an inpainting UNet is given the mask and the masked picture besides
+        # Guidance and AND widen the batch; an inpainting UNet is given the mask and the masked picture besides.
+        sample = sample[:len(out), :out.shape[1]]
         alpha = self._alpha(float(timestep))
         signal, noise = alpha**0.5, (1 - alpha) ** 0.5
         kind = self._scheduler.config.get("prediction_type", "epsilon")

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
+from pipelines.patches.composition import Composition
 from pipelines.patches.glimpse import Glimpse
 from pipelines.patches.tiling import seamless
-from pipelines.prompt.embed import EmbeddingCache, embed_schedule
+from pipelines.prompt.embed import EmbeddingCache, Wanted, encode
+from pipelines.prompt.inversion import NO_INVERSIONS, Inversions
 from pipelines.spec.events import Emit
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.begin import Begin, Beginning
@@ -30,11 +32,13 @@ class Means:
 
     family: name, for schedules tuned for one.   cache: keeps encoded prompts from one call to the next.
     patches: reversible features of the UNet (each a context manager), entered for this run.
+    inversions: embeddings the prompts may name.
     """
 
     family: str = ""
     cache: EmbeddingCache | None = None
     patches: tuple[AbstractContextManager[Any], ...] = ()
+    inversions: Inversions = NO_INVERSIONS
 
 
 def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, means: Means = Means(),
@@ -54,19 +58,24 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
     beginning = Beginning(begin, noise, first.steps) if begin else None
     if beginning:
         beginning.lay_over(pipe)
-    segments = embed_schedule(pipe, first.prompt, first.negative_prompt, first.clip_skip, steps, means.cache)
+    wanted = Wanted(first.prompt, first.negative_prompt, first.clip_skip, steps, first.emphasis)
+    segments = encode(pipe, wanted, means.cache, means.inversions)
     with ExitStack() as stack:
         glimpse = stack.enter_context(Glimpse(pipe.unet, scheduler, first.cfg_scale))
         for patch in (*means.patches, *([seamless([pipe.unet])] if first.tiling else [])):
             stack.enter_context(patch)
+        composition = stack.enter_context(Composition(pipe.unet, first.cfg_scale > 1, segments[0]))
         starts = [samplers.call_of_step(first.sampler, s.start_step) for s in segments]
-        prompts = _Prompts(dict(zip(starts, (s.call_kwargs for s in segments), strict=True)), len(requests), first.cfg_scale > 1)
+        at_call = dict(zip(starts, segments, strict=True))
+        prompts = _Prompts({start: s.call_kwargs for start, s in at_call.items()}, len(requests), first.cfg_scale > 1)
         total = samplers.callback_count(first.sampler, steps)
 
         def after_step(_pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             on_step(min(index + 1, total), total, glimpse)
             if beginning:
                 tensors = tensors | {"latents": beginning.kept_apart(index + 1, tensors["latents"])}
+            if index + 1 in at_call:
+                composition.use(at_call[index + 1])
             return prompts.switched(index + 1, tensors)
 
         height, width = (side * pipe.vae_scale_factor for side in noise.shape[-2:])

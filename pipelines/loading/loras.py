@@ -1,0 +1,172 @@
+"""LoRA and embedding files of the library: found by name, checked against a model before anything runs, read when used.
+
+No torch until tensors are read. What a file is for is judged by the width of the text its layers listen to, compared with
+the model's own: no table of families, so it holds for any model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pipelines.loading.folder import read_json
+from pipelines.loading.header import Header, read_header
+from pipelines.loading.library import Library, ModelFile
+from pipelines.prompt.inversion import mentioned
+from pipelines.prompt.networks import networks
+from pipelines.spec.errors import FieldError, ModelFileError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pipelines.patches.lora import Lora
+    from pipelines.prompt.inversion import Inversion
+
+LISTENS = re.compile(r"attn2[._]to_[kv]")
+INNER = re.compile(r"(lora_down\.weight|lora_A(\.default)?\.weight|lora\.down\.weight|hada_w1_b|_lora\.down\.weight)$")
+FAMILY_OF_WIDTH = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL"}
+PICKLED_EMBEDDINGS = (".pt", ".bin")
+EMBEDDING_LIMIT = 64 * 2**20        # bytes; the largest real ones have a few hundred vectors
+VECTORS = 1000
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One LoRA of a prompt."""
+
+    file: ModelFile
+    te: float
+    unet: float
+
+
+def chosen(prompt: str, library: Library) -> tuple[Chosen, ...]:
+    """The LoRAs `prompt` names. Raises FieldError (unknown name: the nearest; bad number) and ModelFileError."""
+    return tuple(Chosen(library.find_kind("LoRA", "lora", n.name), n.te, n.unet) for n in networks(prompt))
+
+
+def check(prompt: str, model: ModelFile, library: Library) -> list[FieldError]:
+    """Why the LoRAs of `prompt` cannot be used with `model`; from headers alone. Raises as `chosen` does."""
+    refusals = []
+    own = context_width(model)
+    for one in chosen(prompt, library):
+        made_for = lora_width(read_header(one.file.path, one.file.name))
+        if own and made_for and own != made_for:
+            why = f"made for {_label(made_for)}; {model.name} is {_label(own, model)}"
+            refusals.append(FieldError("LoRA", one.file.name, why, fix="Choose a LoRA made for this kind of model"))
+    return refusals
+
+
+def lora_width(header: Header) -> int:
+    """Width of the text embedding the file's UNet layers read; 0 when the file has no such layer or does not show it."""
+    for key, info in header.tensors.items():
+        if LISTENS.search(key) and INNER.search(key) and len(info.shape) >= 2:
+            return info.shape[1]
+    version = header.metadata.get("ss_base_model_version", "") + header.metadata.get("modelspec.architecture", "")
+    return next((width for mark, width in (("sdxl", 2048), ("xl-v1", 2048), ("sd_v2", 1024), ("diffusion-v2", 1024),
+                                           ("sd_v1", 768), ("diffusion-v1", 768)) if mark in version.lower()), 0)
+
+
+def context_width(model: ModelFile) -> int:
+    """Width of the text embedding the model's UNet reads; 0 when that cannot be told."""
+    if model.is_folder:
+        width = read_json(model.path / "unet" / "config.json", model.name).get("cross_attention_dim")
+        return width if isinstance(width, int) else 0
+    shapes = read_header(model.path, model.name).shapes
+    return next((shape[1] for key, shape in shapes.items() if key.endswith("attn2.to_k.weight")), 0)
+
+
+def _label(width: int, model: ModelFile | None = None) -> str:
+    if model is not None:
+        return f"{model.family.label} ({width} wide)"
+    return f"{FAMILY_OF_WIDTH.get(width, 'another kind of model')} ({width} wide)"
+
+
+def read_lora(one: Chosen) -> Lora:
+    """The file's tensors on the CPU, as stored. Raises ModelFileError when it is damaged, gone or changed."""
+    from pipelines.loading.tensors import read_tensors
+    from pipelines.patches.lora import Lora
+
+    one.file.check_unchanged()
+    header = read_header(one.file.path, one.file.name)
+    return Lora(one.file.name, read_tensors(one.file.path, header, header.tensors, None, one.file.name), one.te, one.unet)
+
+
+def hashes(found: Sequence[Chosen], embeddings: Sequence[ModelFile] = ()) -> dict[str, str]:
+    """What a picture's file says of them, as AUTOMATIC1111 writes it: twelve digits by name; {} without any."""
+    said = {"Lora hashes": ", ".join(f"{one.file.stem}: {tensor_hash(one.file)}" for one in found),
+            "TI hashes": ", ".join(f"{file.stem}: {file.sha256()[:12]}" for file in embeddings)}
+    return {key: text for key, text in said.items() if text}
+
+
+def tensor_hash(file: ModelFile) -> str:
+    """First 12 hex digits of the sha256 of everything behind the header (AutoV3): the same whatever the metadata says."""
+    try:
+        return _tensor_hash(str(file.path), file.version)
+    except OSError as error:
+        raise ModelFileError(file.name, f"cannot be read ({error.strerror})", "Check its permissions.") from None
+
+
+@lru_cache(maxsize=256)
+def _tensor_hash(path: str, _version: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        file.seek(8 + int.from_bytes(file.read(8), "little"))
+        while block := file.read(2**22):
+            digest.update(block)
+    return digest.hexdigest()[:12]
+
+
+# -- textual inversion -----------------------------------------------------------------------------------------------------
+
+
+def embeddings(library: Library) -> dict[str, ModelFile]:
+    """Usable embedding files by the name a prompt calls them."""
+    return {file.stem: file for file in library.of_kind("embedding")}
+
+
+def named_embeddings(texts: Sequence[str], library: Library) -> list[ModelFile]:
+    """The embeddings `texts` name, in the library's order."""
+    files = embeddings(library)
+    used = {name for text in texts for _, _, name in mentioned(text, tuple(files))} if files else set()
+    return [file for name, file in files.items() if name in used]
+
+
+def read_embedding(file: ModelFile) -> Inversion:
+    """Raises ModelFileError for a file that is none, too large, damaged, gone or changed. Pickles are read as data only."""
+    from pipelines.prompt.inversion import Inversion
+
+    file.check_unchanged()
+    if file.size > EMBEDDING_LIMIT:
+        raise ModelFileError(file.name, "it is far too large for an embedding", "Move it where it belongs.")
+    vectors: dict[int, Tensor] = {}
+    for tensor in _embedding_tensors(file):
+        rows = tensor.reshape(-1, tensor.shape[-1]).float() if tensor.ndim else tensor
+        if not rows.ndim or not rows.is_floating_point() or not 0 < rows.shape[0] <= VECTORS or rows.shape[1] in vectors:
+            raise ModelFileError(file.name, "it is no textual inversion embedding", "Move it where it belongs.")
+        vectors[rows.shape[1]] = rows
+    if not vectors:
+        raise ModelFileError(file.name, "it holds no vectors", "Download it again.")
+    return Inversion(file.stem, vectors, f"{file.path}:{file.version}")
+
+
+def _embedding_tensors(file: ModelFile) -> list[Tensor]:
+    """A1111's `string_to_param`, `emb_params`, diffusers' `<token>`, SDXL's `clip_l` and `clip_g`."""
+    from pipelines.loading.compat import torch
+    from pipelines.loading.tensors import read_tensors
+
+    if file.path.suffix.lower() == ".safetensors":
+        header = read_header(file.path, file.name)
+        return list(read_tensors(file.path, header, header.tensors, None, file.name).values())
+    try:
+        held = torch.load(file.path, map_location="cpu", weights_only=True)
+    except Exception as error:      # a stranger's pickle raises anything (security.md, 1.3); it never runs code
+        raise ModelFileError(file.name, f"it cannot be read safely ({type(error).__name__})",
+                             "Use the .safetensors version.") from None
+    if isinstance(held, Mapping) and isinstance(held.get("string_to_param"), Mapping):
+        held = held["string_to_param"]
+    values = list(held.values()) if isinstance(held, Mapping) else [held]
+    return [value.detach() for value in values if isinstance(value, torch.Tensor)]

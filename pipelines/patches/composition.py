@@ -1,0 +1,99 @@
+"""`a AND b :0.5` while sampling: every model call answers for each prompt, and the answers are added by their weights.
+
+    u + cfg * sum of w_i (c_i - u)          Composable Diffusion, arXiv 2206.01714, eq. 11, as AUTOMATIC1111 has it
+
+The pipeline goes on as with one prompt. A hook widens what it gives to the UNet to one row a prompt, another folds the
+answer into u and u + sum of w_i (c_i - u), of which the pipeline's own guidance makes the line above. With a CFG scale of
+1 the pipeline sends no u: a row of the negative prompt is added, since weights that do not add up to 1 need it.
+A ControlNet sees the first prompt alone; its residuals are repeated for every prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pipelines.prompt.embed import Segment
+
+
+class Composition:
+    """Use as a context manager round a sampling run; `use` says which prompts hold from the next call on.
+
+    Without parts (an ordinary prompt) the calls pass through untouched.
+    """
+
+    def __init__(self, unet: nn.Module, guided: bool, segment: Segment) -> None:
+        self._unet, self._guided = unet, guided
+        self._rows = 0          # pictures of the call in progress
+        self.use(segment)
+
+    def use(self, segment: Segment) -> None:
+        """segment: of `prompt.embed.encode`."""
+        self._segment = segment
+        self._weights = [part.weight for part in segment.parts]
+
+    def __enter__(self) -> Composition:
+        self._hooks = [self._unet.register_forward_pre_hook(self._widen, prepend=True, with_kwargs=True),
+                       # first of all, so that whoever else looks on sees the answer of one prompt
+                       self._unet.register_forward_hook(self._fold, prepend=True)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _widen(self, _module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+        if not self._weights:
+            return None
+        sample = args[0] if args else kwargs["sample"]
+        given = sample.shape[0]
+        self._rows = given // 2 if self._guided else given
+        named = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False)) | kwargs
+        wide = {name: self._repeated(value, given) for name, value in named.items()}
+        wide["encoder_hidden_states"] = self._stacked("prompt_embeds").to(named["encoder_hidden_states"])
+        added = wide.get("added_cond_kwargs")
+        if isinstance(added, Mapping) and "text_embeds" in added:
+            wide["added_cond_kwargs"] = {**added, "text_embeds": self._stacked("pooled_prompt_embeds").to(added["text_embeds"])}
+        return (), wide
+
+    def _repeated(self, value: Any, given: int) -> Any:
+        """A tensor of `given` rows with its last block of pictures once more for every further prompt."""
+        if isinstance(value, Mapping):
+            return {key: self._repeated(inner, given) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._repeated(inner, given) for inner in value)
+        if not hasattr(value, "shape") or not value.shape or value.shape[0] != given:
+            return value
+        more = len(self._weights) - (1 if self._guided else 0)
+        return _cat([value, *[value[-self._rows:]] * more])
+
+    def _stacked(self, name: str) -> Tensor:
+        """Rows of the negative prompt, then of every prompt."""
+        rows = [self._segment.call_kwargs[f"negative_{name}"], *(part.call_kwargs[name] for part in self._segment.parts)]
+        return _cat([row.repeat_interleave(self._rows, dim=0) for row in rows])
+
+    def _fold(self, _module: nn.Module, _args: tuple, output: Any) -> Any:
+        if not self._weights:
+            return None
+        wide = output[0] if isinstance(output, tuple) else output.sample
+        without, *conditions = wide.split(self._rows)
+        combined = folded(without, conditions, self._weights)
+        answer = _cat([without, combined]) if self._guided else combined
+        return (answer, *output[1:]) if isinstance(output, tuple) else type(output)(sample=answer)
+
+
+def folded(without: Tensor, conditions: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """without + sum of weights[i] * (conditions[i] - without)."""
+    combined = without
+    for weight, condition in zip(weights, conditions, strict=True):
+        combined = combined + weight * (condition - without)
+    return combined
+
+
+def _cat(rows: Sequence[Tensor]) -> Tensor:
+    import torch
+
+    return torch.cat(list(rows))

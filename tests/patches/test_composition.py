@@ -1,0 +1,85 @@
+"""AND while sampling: the sum Composable Diffusion writes, by hand; and an ordinary prompt left exactly as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from pipelines.patches.composition import Composition, folded
+from pipelines.prompt.embed import Wanted, encode
+
+PROMPT = "a red car AND night :0.5 AND snow :-0.3"
+
+
+def noise(rows: int = 2) -> torch.Tensor:
+    return torch.randn(rows, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+
+
+def answer(pipe: Any, sample: torch.Tensor, call: dict[str, torch.Tensor], prefix: str = "") -> torch.Tensor:
+    """The UNet's own answer to one prompt, picture by picture."""
+    more = {}
+    if f"{prefix}pooled_prompt_embeds" in call:
+        more["added_cond_kwargs"] = {"text_embeds": call[f"{prefix}pooled_prompt_embeds"], "time_ids": torch.zeros(1, 6)}
+    return torch.cat([pipe.unet(one, 500, call[f"{prefix}prompt_embeds"], **more).sample for one in sample.split(1)])
+
+
+def composed(pipe: Any, sample: torch.Tensor, guided: bool) -> torch.Tensor:
+    """What the pipeline gets when it calls the UNet as it does for one prompt."""
+    segment = encode(pipe, Wanted(PROMPT, "blue"))[0]
+    names = [f"{p}prompt_embeds" for p in (("negative_", "") if guided else ("",))]
+    rows = torch.cat([segment.call_kwargs[name].repeat_interleave(len(sample), dim=0) for name in names])
+    more = {}
+    if "pooled_prompt_embeds" in segment.call_kwargs:
+        pooled = [segment.call_kwargs[n.replace("prompt", "pooled_prompt")].repeat_interleave(len(sample), dim=0) for n in names]
+        more["added_cond_kwargs"] = {"text_embeds": torch.cat(pooled), "time_ids": torch.zeros(len(rows), 6)}
+    given = torch.cat([sample] * len(names))
+    with Composition(pipe.unet, guided, segment):
+        return pipe.unet(given, 500, encoder_hidden_states=rows, return_dict=False, **more)[0]
+
+
+@pytest.mark.parametrize("kind", ["sd", "sdxl"])
+@pytest.mark.parametrize("guided", [True, False], ids=["guided", "cfg 1"])
+@torch.no_grad()
+def test_the_answers_are_added_by_their_weights(request: pytest.FixtureRequest, kind: str, guided: bool) -> None:
+    pipe, sample = request.getfixturevalue(kind), noise()
+    segment = encode(pipe, Wanted(PROMPT, "blue"))[0]
+    without = answer(pipe, sample, segment.call_kwargs, "negative_")
+    wanted = without.clone()
+    for weight, part in zip((1.0, 0.5, -0.3), segment.parts, strict=True):
+        assert part.weight == weight
+        wanted += weight * (answer(pipe, sample, part.call_kwargs) - without)
+    ours = composed(pipe, sample, guided)
+    assert torch.allclose(ours[-len(sample):], wanted, atol=1e-4)
+    if guided:
+        assert torch.allclose(ours[:len(sample)], without, atol=1e-4)
+
+
+@torch.no_grad()
+def test_one_prompt_passes_untouched_and_the_hooks_go(sd: Any) -> None:
+    segment = encode(sd, Wanted("a red car", "blue"))[0]
+    embeds = torch.cat([segment.call_kwargs["negative_prompt_embeds"], segment.call_kwargs["prompt_embeds"]])
+    plain = sd.unet(noise(), 500, embeds).sample
+    with Composition(sd.unet, True, segment):
+        assert torch.equal(sd.unet(noise(), 500, embeds).sample, plain)
+    assert not segment.parts and not sd.unet._forward_hooks and not sd.unet._forward_pre_hooks
+
+
+def test_the_same_prompt_twice_at_half_weight_is_that_prompt_once() -> None:
+    u, c = torch.randn(2, 3), torch.randn(2, 3)
+    assert torch.allclose(folded(u, [c, c], [0.5, 0.5]), c)
+
+
+@pytest.mark.parametrize(("prompt", "weights"), [
+    ("a AND b", [1, 1]), ("a :1.2 AND b :-0.3", [1.2, -0.3]), ("a", []), ("a ANDROID", []), ("a AND b :99", [1, 10]),
+])
+def test_parts_have_the_weights_they_are_given(sd: Any, prompt: str, weights: list[float]) -> None:
+    assert [part.weight for part in encode(sd, Wanted(prompt))[0].parts] == weights
+
+
+def test_every_part_may_change_on_the_way_and_all_have_equally_many_chunks(sd: Any) -> None:
+    segments = encode(sd, Wanted("[cat:car:0.5] AND " + "red " * 90, "", 1, 4))
+    assert [s.start_step for s in segments] == [0, 2]
+    shapes = {part.call_kwargs["prompt_embeds"].shape for s in segments for part in s.parts}
+    assert shapes == {segments[0].call_kwargs["negative_prompt_embeds"].shape} == {torch.Size([1, 154, 32])}
