@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 
 INFOTEXT_LIMIT = 256 * 1024         # characters; longer ones are not generation data
@@ -47,7 +48,20 @@ def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
     yield "Clip skip", request.clip_skip if request.clip_skip > 1 else None
     yield "Tiling", True if request.tiling else None
     yield "CFG rescale", request.cfg_rescale or None
+    yield from _start(request)
     yield "Emphasis", request.emphasis if request.emphasis != "Original" else None
+
+
+def _start(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
+    """What AUTOMATIC1111 says of img2img and inpainting; the pictures themselves are named in our JSON."""
+    if request.init is None:
+        return
+    yield "Denoising strength", request.init.denoising_strength
+    for part in (request.init, request.inpaint, request.outpaint):
+        for row in declared(type(part)) if part else ():
+            value = getattr(part, row.path)
+            if row.param.infotext and row.path != "denoising_strength" and value != row.default:
+                yield row.param.infotext, value
 
 
 def quoted(value: Any) -> str:

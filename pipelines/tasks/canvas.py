@@ -60,10 +60,10 @@ def fitted(picture: Image.Image, size: Size, mode: str) -> Image.Image:
     if picture.size == tuple(size):
         return picture
     if mode == "Crop and resize":
-        return ImageOps.fit(picture, tuple(size), LANCZOS)
+        return ImageOps.fit(picture, (size.width, size.height), LANCZOS)
     if mode != "Resize and fill":
-        return picture.resize(tuple(size), LANCZOS)
-    inside = ImageOps.contain(picture, tuple(size), LANCZOS)
+        return picture.resize((size.width, size.height), LANCZOS)
+    inside = ImageOps.contain(picture, (size.width, size.height), LANCZOS)
     left, top = (size.width - inside.width) // 2, (size.height - inside.height) // 2
     return extended(inside, Outpaint.model_construct(
         left=left, top=top, right=size.width - inside.width - left, bottom=size.height - inside.height - top))
@@ -110,9 +110,12 @@ def canvas_of(request: GenerationRequest, picture: Image.Image, mask: Image.Imag
     box = (0, 0, *source.size)
     if by is None and how.area == "Only masked":
         box = around(where.getbbox() or box, how.padding, Size(*source.size), size)
-    return Canvas(content.crop(box).resize(tuple(size), LANCZOS) if (box[2] - box[0], box[3] - box[1]) != tuple(size)
-                  else content.crop(box),
-                  where.crop(box).resize(tuple(size), LANCZOS), source, where, box, frame)
+    return Canvas(_shown(content, box, size), _shown(where, box, size), source, where, box, frame)
+
+
+def _shown(picture: Image.Image, box: Box, size: Size) -> Image.Image:
+    part = picture.crop(box)
+    return part if part.size == (size.width, size.height) else part.resize((size.width, size.height), LANCZOS)
 
 
 def _onto_frame(source: Image.Image, painted: Image.Image, by: Outpaint, frame: Size, size: Size,
@@ -124,10 +127,11 @@ def _onto_frame(source: Image.Image, painted: Image.Image, by: Outpaint, frame: 
     more = Outpaint.model_construct(left=by.left, top=by.top, right=by.right + size.width - frame.width,
                                     bottom=by.bottom + size.height - frame.height)
     reach = max(SLOPE, 4 * blur)
-    columns = _slope(source.width, reach if more.left else 0, reach if more.right else 0)
-    rows = _slope(source.height, reach if more.top else 0, reach if more.bottom else 0)
+    columns = _slope(source.width, reach if by.left else 0, reach if by.right else 0)
+    rows = _slope(source.height, reach if by.top else 0, reach if by.bottom else 0)
     inside = np.maximum(np.maximum(columns[None, :], rows[:, None]), np.asarray(painted))
-    mask = Image.new("L", tuple(size), 255)
+    mask = Image.new("L", (size.width, size.height), 0)      # what hangs over is cut off again: it repeats the edge
+    mask.paste(255, (0, 0, frame.width, frame.height))
     mask.paste(Image.fromarray(inside), (more.left, more.top))
     return extended(source, more), mask
 
@@ -144,7 +148,7 @@ def shaped(mask: Image.Image, size: Size, how: Inpaint) -> Image.Image:
     """The mask as it counts: L, of the picture's size, inverted and grown or shrunk as asked."""
     grey = mask.convert("L")
     if grey.size != tuple(size):
-        grey = grey.resize(tuple(size), Image.Resampling.BILINEAR)
+        grey = grey.resize((size.width, size.height), Image.Resampling.BILINEAR)
     if how.mask_mode == "Inpaint not masked":
         grey = ImageChops.invert(grey)
     for _ in range(abs(how.mask_grow)):

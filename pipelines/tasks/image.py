@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipelines.loading.encode import encode
 from pipelines.patches.inpainting import inpainting_channels
-from pipelines.spec.request import LAST_SEED, GenerationRequest
+from pipelines.spec.request import LAST_SEED, GenerationRequest, Init
 from pipelines.tasks.begin import Begin
 from pipelines.tasks.canvas import Canvas, canvas_of, colours_like, plain
 from pipelines.tasks.noise import generator
@@ -43,6 +43,10 @@ class ImageTask:
         return cls(requests, canvas_of(first, picture, mask), picture)
 
     @property
+    def _init(self) -> Init:
+        return self.requests[0].init or Init()
+
+    @property
     def _soft(self) -> bool:
         """Whether grey in the mask means "later"; always at the slope of an outpainted side."""
         first = self.requests[0]
@@ -50,7 +54,7 @@ class ImageTask:
 
     def unchanged(self) -> bool:
         """Whether the denoising strength lets nothing happen."""
-        return not self.requests[0].init or self.requests[0].init.denoising_strength == 0
+        return self._init.denoising_strength == 0
 
     def untouched(self) -> Image.Image:
         """What a denoising strength of 0 gives: the picture at the size asked for, outpainted margins filled."""
@@ -58,20 +62,19 @@ class ImageTask:
 
     def paint(self, pipe: Any, on_step: OnStep, means: Means) -> Tensor:
         """Latents of every request of the group, as `text.paint` gives them."""
-        first = self.requests[0]
+        first, init = self.requests[0], self._init
         mask = self._mask(pipe)
         kept = self._latents(pipe)
         patches = means.patches
         if mask is not None and pipe.unet.config.in_channels > pipe.vae.config.latent_channels:
-            patches = (*patches, inpainting_channels(pipe.unet, mask, self._seen(pipe)))
-        begin = Begin(self._content(first, kept, mask), first.init.denoising_strength, first.init.exact_steps,
+            patches = (*patches, inpainting_channels(pipe.unet, mask, self._seen(pipe, mask)))
+        begin = Begin(self._content(first, kept, mask), init.denoising_strength, init.exact_steps,
                       kept if mask is not None else None, mask, self._soft)
         return paint(pipe, self.requests, on_step, Means(means.family, means.cache, patches), begin)
 
     def finished(self, pictures: Sequence[Image.Image]) -> list[Image.Image]:
         """The painted pictures with the colours asked for, laid back on what they were cut from."""
-        init = self.requests[0].init
-        if init and init.color_correction:
+        if self._init.color_correction:
             pictures = [colours_like(p, self.canvas.picture) for p in pictures]
         return [self.canvas.put_back(p) for p in pictures]
 
@@ -79,8 +82,8 @@ class ImageTask:
         """Of the canvas; with latent upscale those of the picture at its own size, stretched."""
         from torch.nn import functional
 
-        init, factor = self.requests[0].init, pipe.vae_scale_factor
-        if init and init.resize_mode == LATENT_UPSCALE and self.canvas.mask is None:
+        factor = pipe.vae_scale_factor
+        if self._init.resize_mode == LATENT_UPSCALE and self.canvas.mask is None:
             own = plain(self.original)
             latents = encode(pipe.vae, _pixels(own.resize((max(factor, own.width // factor * factor),
                                                            max(factor, own.height // factor * factor)))))
@@ -111,11 +114,12 @@ class ImageTask:
         noise = torch.randn(latents.shape, generator=other) if content == "latent noise" else 0
         return latents * (1 - mask) + noise * mask
 
-    def _seen(self, pipe: Any) -> Tensor:
+    def _seen(self, pipe: Any, mask: Tensor) -> Tensor:
         """Latents of the canvas with grey under the mask: what a 9-channel UNet is shown."""
-        pixels, mask = _pixels(self.canvas.picture), _pixels(self.canvas.mask.convert("RGB"))[:, :1]
-        hidden = (mask > 0).float()
-        return encode(pipe.vae, pixels * (1 - hidden) + GREY * hidden)
+        from torch.nn import functional
+
+        hidden = (functional.interpolate(mask, scale_factor=pipe.vae_scale_factor) > 0).float()
+        return encode(pipe.vae, _pixels(self.canvas.picture) * (1 - hidden) + GREY * hidden)
 
 
 def _pixels(picture: Image.Image) -> Tensor:

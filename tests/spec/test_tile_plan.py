@@ -1,7 +1,7 @@
 """Tiles cover every pixel, share what they promise, and are as few as possible."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.spec.geometry import Size, Tile, starts, tile_plan
@@ -10,9 +10,11 @@ from pipelines.spec.geometry import Size, Tile, starts, tile_plan
 @st.composite
 def plans(draw) -> tuple[Size, Size, int]:
     tile = Size(draw(st.integers(1, 90)), draw(st.integers(1, 90)))
-    return Size(draw(st.integers(1, 300)), draw(st.integers(1, 300))), tile, draw(st.integers(0, min(tile) - 1))
+    size = Size(draw(st.integers(1, 12 * tile.width)), draw(st.integers(1, 12 * tile.height)))
+    return size, tile, draw(st.integers(0, min(tile) - 1))
 
 
+@settings(deadline=None)
 @given(plans())
 def test_every_pixel_is_covered_and_no_tile_leaves_the_picture(plan):
     size, tile, overlap = plan
@@ -24,6 +26,7 @@ def test_every_pixel_is_covered_and_no_tile_leaves_the_picture(plan):
         assert {p for first in firsts for p in range(first, first + length)} == set(range(size[axis]))
 
 
+@settings(deadline=None)
 @given(plans())
 def test_neighbours_share_at_least_the_overlap_and_evenly(plan):
     size, tile, overlap = plan
@@ -33,6 +36,7 @@ def test_neighbours_share_at_least_the_overlap_and_evenly(plan):
     assert not shared or max(shared) - min(shared) <= 1
 
 
+@settings(deadline=None)
 @given(plans())
 def test_one_tile_fewer_would_not_do(plan):
     size, tile, overlap = plan
