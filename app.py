@@ -33,10 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         hooks = loader.load(known)
         if order.command == "generate":
             return cli.generate(order, known, hooks)
-        if order.command == "grid":
-            return cli.grid(order, known, hooks)
         if order.command == "preprocess":
             return cli.preprocess(order, known)
+        if order.command == "upscale":
+            return cli.upscale(order, known, hooks.upscalers)
+        if order.command == "grid":
+            return cli.grid(order, known, hooks)
         return doctor.report(known, hooks.faults) if order.command == "doctor" else serve(known, hooks)
     except (cli.WrongUse, StudioError) as error:
         cli.complain(error)

@@ -2,7 +2,8 @@
 
 from pipelines.cli.flags import Order, WrongUse, complain, parse
 from pipelines.cli.generate import generate
-from pipelines.cli.preprocess import preprocess
 from pipelines.cli.grid import grid
+from pipelines.cli.preprocess import preprocess
+from pipelines.cli.upscale import upscale
 
-__all__ = ["Order", "WrongUse", "complain", "generate", "grid", "parse", "preprocess"]
+__all__ = ["Order", "WrongUse", "complain", "generate", "grid", "parse", "preprocess", "upscale"]

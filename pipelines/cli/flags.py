@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from pipelines.cli.foreign import translated
+from pipelines.cli.upscale_flags import upscale_flags
 from pipelines.preprocess import RESIZE_MODES, RESOLUTION, ROWS
 from pipelines.preprocess.rows import DEFAULT_RESOLUTION
 from pipelines.settings import by_key, is_list
@@ -30,7 +31,8 @@ class WrongUse(Exception):
 class Order:
     """What was asked for.
 
-    command: "studio", "generate" or "doctor".   settings: flags of settings, by key.   changes: a partial request.
+    command: "studio", "generate", "grid", "preprocess", "upscale" or "doctor".   settings: flags of settings, by key.
+    changes: a partial request.
     notes: one line for each flag of another program that was accepted or could not be.
     """
 
@@ -40,7 +42,7 @@ class Order:
     request_file: str = ""
     like: str = ""
     quiet: bool = False
-    given: dict[str, Any] = field(default_factory=dict)      # of `preprocess`: name, file, output, option.* …
+    given: dict[str, Any] = field(default_factory=dict)      # of `preprocess` and `upscale`: file, output …
     notes: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     dry_run: bool = False
@@ -86,13 +88,16 @@ def main_parser() -> Parser:
     made = commands.add_parser("generate", help="paint pictures, print their paths", parents=[settings], epilog=EPILOG,
                                description="Paint pictures and print one path a line.", allow_abbrev=False)
     request_flags(made)
+    looked = commands.add_parser("preprocess", help="make the condition for a ControlNet", parents=[settings], epilog=EPILOG,
+                                 description="Make a ControlNet's condition from a picture.", allow_abbrev=False)
+    preprocess_flags(looked)
     grid = commands.add_parser("grid", help="paint an X/Y/Z experiment", parents=[settings], epilog=EPILOG, allow_abbrev=False,
                                description="Paint every cell of a grid; the same words again make what is missing.")
     grid_flags(grid)
     request_flags(grid)
-    looked = commands.add_parser("preprocess", help="make the condition for a ControlNet", parents=[settings], epilog=EPILOG,
-                                 description="Make a ControlNet's condition from a picture.", allow_abbrev=False)
-    preprocess_flags(looked)
+    larger = commands.add_parser("upscale", help="make pictures larger", parents=[settings], epilog=EPILOG,
+                                 description="Make pictures larger and print one path a line.", allow_abbrev=False)
+    upscale_flags(larger)
     commands.add_parser("doctor", help="say what works here and what does not", parents=[settings], allow_abbrev=False,
                         description="Say what works on this machine and what is mismatched.")
     return main

@@ -32,7 +32,7 @@ def example(text, tmp_path):
         folder = tmp_path / "extensions" / "example"
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text(source, encoding="utf-8")
-        hooks = load(checked({"data_dir": tmp_path, "disabled_extensions": ["wildcards"]}))
+        hooks = load(checked({"data_dir": tmp_path, "disabled_extensions": ["realesrgan", "wildcards"]}))
         assert hooks.names() == ["example"] and not hooks.faults
         return hooks
     return load_it

@@ -47,7 +47,7 @@ def install(tmp_path):
         (folder / "__init__.py").write_text(text)
         if manifest is not None:
             (folder / "extension.yaml").write_text(manifest)
-        return checked({"data_dir": tmp_path, "disabled_extensions": ["wildcards"]})
+        return checked({"data_dir": tmp_path, "disabled_extensions": ["realesrgan", "wildcards"]})
     return write
 
 
@@ -133,7 +133,7 @@ def test_a_manifest_that_cannot_be_read_is_named(install, manifest):
 def test_of_two_extensions_with_one_name_the_second_is_named(install, tmp_path):
     install("wildcards", "raise RuntimeError('must not be imported')")
     hooks = load(checked({"data_dir": tmp_path}))
-    assert hooks.names() == ["wildcards"] and "a second one" in hooks.faults[0].why
+    assert hooks.names() == ["realesrgan", "wildcards"] and "a second one" in hooks.faults[0].why
 
 
 def test_an_extension_that_ends_the_program_twice_is_left_out(install, root):
@@ -156,4 +156,4 @@ def test_a_damaged_memory_of_crashes_starts_anew(install, text):
 
 def test_the_built_in_extensions_are_all_fine(tmp_path):
     settings = checked({"data_dir": tmp_path})
-    assert [e.problem for e in discover(settings.extension_folders)] == [""] and not load(settings).faults
+    assert [e.problem for e in discover(settings.extension_folders)] == ["", ""] and not load(settings).faults
