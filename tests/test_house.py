@@ -21,13 +21,15 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
     "pipelines.metadata": 2, "pipelines.presets": 2, "pipelines.advice": 2, "pipelines.styles": 2, "pipelines.images": 2,
     "pipelines.words": 2, "pipelines.settings": 2, "pipelines.pose": 2, "pipelines.preprocess": 2,
     "pipelines.grid": 2, "pipelines.contact_sheet": 3,
+    "pipelines.portraits": 2, "pipelines.drawing": 2, "pipelines.ranking": 3,
     "pipelines.spec": 1,
 }
 LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse", "pipelines.prompt.tokens",
          "pipelines.queue", "pipelines.archive", "pipelines.metadata", "pipelines.advice", "pipelines.presets",
          "pipelines.styles", "pipelines.images", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
          "pipelines.experiments", "pipelines.grid", "pipelines.contact_sheet",
-         "pipelines.loading.library", "pipelines.upscalers.listing", "pipelines.families", "pipelines.pose", "pipelines.preprocess", "extensions", "app")
+         "pipelines.loading.library", "pipelines.upscalers.listing", "pipelines.families", "pipelines.pose", "pipelines.preprocess", "pipelines.portraits", "pipelines.drawing",
+         "pipelines.ranking.combine", "extensions", "app")
 HEAVY = {"torch", "diffusers", "transformers", "torchvision", "accelerate", "peft", "spandrel"}
 
 
