@@ -1,0 +1,1 @@
+"""A user's drawing made ready: which lines it has (`lines`), what its strokes' colours are, what the knobs mean (`knobs`)."""

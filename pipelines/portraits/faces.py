@@ -1,0 +1,86 @@
+"""Finds faces where a detector is installed; without one a crop by hand always works.
+
+Two detectors, both optional: scikit-image's frontal-face cascade (its data is in its wheel) and OpenCV's YuNet, whose
+weights the user must have. Neither recognises anybody.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipelines.portraits.crop import Box
+
+Detector = Callable[[Image.Image], list[Box]]
+LOOKED_AT = 480             # pixels of the longer side: the cascade's time grows with the area
+CASCADE = "lbpcascade_frontalface_opencv.xml"
+YUNET = "face_detection_yunet"
+
+
+def detector(models: Sequence[Path] = ()) -> Detector | None:
+    """The best detector there is, or None. `models`: files that may be YuNet's weights."""
+    weights = next((path for path in models if path.name.startswith(YUNET)), None)
+    if weights is not None and importlib.util.find_spec("cv2") is not None:
+        return yunet(weights)
+    return cascade() if importlib.util.find_spec("skimage") is not None else None
+
+
+def cascade() -> Detector:
+    """scikit-image's: upright frontal faces, a fraction of a second a photo.
+
+    Finds less than half as large as the largest are passed over: background, or the cascade's mistakes in cloth and text.
+    """
+    from skimage import data
+    from skimage.feature import Cascade
+
+    found = Cascade(str(Path(data.__file__).parent / CASCADE))
+
+    def detect(photo: Image.Image) -> list[Box]:
+        small, scale = _shrunk(photo)
+        largest = max(small.size)
+        hits = found.detect_multi_scale(img=np.asarray(small.convert("RGB")), scale_factor=1.2, step_ratio=1,
+                                        min_size=(30, 30), max_size=(largest, largest))
+        faces = _largest_first([Box(*(round(hit[k] * scale) for k in ("c", "r", "width", "height"))) for hit in hits])
+        return [face for face in faces if face.width > 0.5 * faces[0].width]
+
+    return detect
+
+
+def yunet(weights: Path) -> Detector:
+    """OpenCV's YuNet with the user's file: turned and small faces too."""
+    def detect(photo: Image.Image) -> list[Box]:
+        import cv2
+
+        small, scale = _shrunk(photo)
+        network: Any = cv2.FaceDetectorYN.create(str(weights), "", small.size)
+        _, rows = network.detect(np.ascontiguousarray(np.asarray(small.convert("RGB"))[..., ::-1]))
+        return _largest_first([Box(*(round(float(v) * scale) for v in row[:4])) for row in ([] if rows is None else rows)])
+
+    return detect
+
+
+def _shrunk(photo: Image.Image) -> tuple[Image.Image, float]:
+    """(a copy no larger than is looked at, what its pixels are to be multiplied by)."""
+    scale = max(1.0, max(photo.size) / LOOKED_AT)
+    if scale == 1.0:
+        return photo, 1.0
+    return photo.resize((round(photo.width / scale), round(photo.height / scale)), Image.Resampling.BOX), scale
+
+
+def _largest_first(boxes: Sequence[Box]) -> list[Box]:
+    """Without those that lie mostly inside a larger one: a cascade answers several times for one face."""
+    kept: list[Box] = []
+    for box in sorted(boxes, key=lambda b: b.area, reverse=True):
+        if all(_shared(box, other) < 0.4 * box.area for other in kept):
+            kept.append(box)
+    return kept
+
+
+def _shared(a: Box, b: Box) -> int:
+    (left, top, right, bottom), (left2, top2, right2, bottom2) = a.corners, b.corners
+    return max(0, min(right, right2) - max(left, left2)) * max(0, min(bottom, bottom2) - max(top, top2))
