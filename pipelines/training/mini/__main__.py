@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 import torch
 
-from pipelines.training.mini import base, card, export, latents, score, sheet, text, upscaler, vae, widen
+from pipelines.training.mini import base, card, controlnet, export, latents, score, sheet, text, upscaler, vae, widen
+from pipelines.training.mini.conditions import CONDITIONS
 from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.pictures import renders, to_picture
 from pipelines.training.mini.pictures import sheet as page
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rank", type=int, default=0, help="which of them this is")
     made.add_argument("--peak", type=float, default=0, help="largest learning rate; 0 takes the stage's own")
     made.add_argument("--world", choices=("first", "wide"), default="first", help="curriculum of latents and captions")
+    made.add_argument("--kind", choices=tuple(CONDITIONS), default="canny", help="condition of `controlnet`")
     made.add_argument("--out", type=Path, default=None)
     made.add_argument("--count", type=int, default=400, help="pictures that `score` reads")
     made.add_argument("--cfg", type=float, default=7.0)
@@ -85,6 +87,10 @@ STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
         "upscaler2": lambda given: upscaler.train(plan(given, 16, 2e-3), 2),
         "upscaler4": lambda given: upscaler.train(plan(given, 16, 2e-3), 4),
         "upscalers": lambda given: print(*upscaler.write(plan(given, 1, 0), given.out or given.work / "export" / "upscaler")),
+        "controlnet": lambda given: controlnet.train(plan(given, 16, 5e-4), given.kind, WIDE if given.world == "wide" else FIRST),
+        "controlnets": lambda given: print(
+            controlnet.write(plan(given, 1, 0), given.kind, given.out or given.work / "controlnets")
+        ),
         "export": lambda given: export.export(plan(given, 1, 0), given.out or given.work / "export"),
         "sheet": show_sheet,
         "score": lambda given: score.score(plan(given, 32, 2e-3), given.out or given.work / "export", given.count),

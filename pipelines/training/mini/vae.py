@@ -57,7 +57,7 @@ def opponent(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def detail(true: torch.Tensor) -> torch.Tensor:
-    """(n, 1, h, w) weights from 1 to about 5: small things that differ from their surroundings (eyes, mouths, glasses) count more."""
+    """(n, 1, h, w) weights from 1 to about 5: what differs from its surroundings (eyes, mouths, glasses) counts more."""
     apart = (true - F.avg_pool2d(true, 9, 1, 4, count_include_pad=False)).abs().mean(1, keepdim=True)
     return 1 + 4 * F.max_pool2d(apart, 3, 1, 1)
 
