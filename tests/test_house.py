@@ -28,8 +28,8 @@ LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse
          "pipelines.queue", "pipelines.archive", "pipelines.metadata", "pipelines.advice", "pipelines.presets",
          "pipelines.styles", "pipelines.images", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
          "pipelines.experiments", "pipelines.grid", "pipelines.contact_sheet",
-         "pipelines.loading.library", "pipelines.upscalers.listing", "pipelines.families", "pipelines.pose", "pipelines.preprocess", "pipelines.portraits", "pipelines.drawing",
-         "pipelines.ranking.combine", "extensions", "app")
+         "pipelines.loading.library", "pipelines.upscalers.listing", "pipelines.families", "pipelines.pose", "pipelines.preprocess",
+         "pipelines.portraits", "pipelines.drawing", "pipelines.ranking.combine", "extensions", "app")
 HEAVY = {"torch", "diffusers", "transformers", "torchvision", "accelerate", "peft", "spandrel"}
 
 

@@ -56,7 +56,7 @@ class ThreeBranches:
         rows, sample, timestep = whole.shape[0], args[0].chunk(2)[1], args[1]
         prompted = {k: _second_half(v, rows) for k, v in kwargs.items()}
         # `forward` and not a call: a call would run this hook again.
-        answers = [unet.forward(sample, timestep, **branch(sample, timestep, prompted))[0] if scale else text     # type: ignore[operator]
+        answers = [unet.forward(sample, timestep, **branch(sample, timestep, prompted))[0] if scale else text
                    for branch, scale in zip(self._branches, self._scales, strict=True)]
         mixed = torch.cat([null, approximated(text, answers[0], answers[1], self._scales, self._cfg)])
         return (mixed, *output[1:]) if isinstance(output, tuple) else type(output)(sample=mixed)

@@ -24,9 +24,9 @@ class Clip:
         from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
         try:
-            kept = {"local_files_only": True}
-            model = CLIPModel.from_pretrained(folder, use_safetensors=True, **kept)
-            return cls(model, CLIPTokenizer.from_pretrained(folder, **kept), CLIPImageProcessor.from_pretrained(folder, **kept))
+            return cls(CLIPModel.from_pretrained(folder, use_safetensors=True, local_files_only=True),
+                       CLIPTokenizer.from_pretrained(folder, local_files_only=True),
+                       CLIPImageProcessor.from_pretrained(folder, local_files_only=True))
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelFileError(folder.name, f"this folder holds no CLIP model ({type(error).__name__})",
                                  "It needs config.json, model.safetensors, the tokenizer's files and preprocessor_config.json."
