@@ -16,6 +16,7 @@ from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine, Finished
+from pipelines.loading import loras
 from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.vocabulary import tokenizer_json
 from pipelines.presets import Presets
@@ -99,7 +100,8 @@ class Studio:
             refusals += self._fits(request.merged(changes), model)
             if request.vae != "Automatic":
                 self.library.find_vae(request.vae)
-            self.styles.apply(request.prompt, request.negative_prompt, request.styles)
+            prompt, _ = self.styles.apply(request.prompt, request.negative_prompt, request.styles)
+            refusals += loras.check(prompt, model, self.library)
         except FieldError as error:
             refusals.append(error)
         if refusals:
