@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LISTENS = re.compile(r"attn2[._]to_[kv]")
 INNER = re.compile(r"(lora_down\.weight|lora_A(\.default)?\.weight|lora\.down\.weight|hada_w1_b|_lora\.down\.weight)$")
 FAMILY_OF_WIDTH = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL"}
-PICKLED_EMBEDDINGS = (".pt", ".bin")
+TEMPLATE = re.compile(r"[{}]|__\w")
 EMBEDDING_LIMIT = 64 * 2**20        # bytes; the largest real ones have a few hundred vectors
 VECTORS = 1000
 
@@ -49,7 +49,12 @@ def chosen(prompt: str, library: Library) -> tuple[Chosen, ...]:
 
 
 def check(prompt: str, model: ModelFile, library: Library) -> list[FieldError]:
-    """Why the LoRAs of `prompt` cannot be used with `model`; from headers alone. Raises as `chosen` does."""
+    """Why the LoRAs of `prompt` cannot be used with `model`; from headers alone. Raises as `chosen` does.
+
+    A template (`{a|b}`, `__name__`) is looked at when its pictures are drawn: which tags it will hold is not known yet.
+    """
+    if "<" not in prompt or TEMPLATE.search(prompt):
+        return []
     refusals = []
     own = context_width(model)
     for one in chosen(prompt, library):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.prompt.chunks import CAPACITY, chunked
-from pipelines.prompt.parse import spans
+from pipelines.prompt.parse import parts
+from pipelines.prompt.tree import at_step
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,11 +26,29 @@ class TokenCount:
 
 
 def count(text: str, tokenizer_json: Path | str, step: int = 0, steps: int = 1) -> TokenCount:
-    """Tokens of the words that hold at `step`. Raises OSError when the vocabulary cannot be read."""
-    file = Path(tokenizer_json)
-    vocabulary = _vocabulary(str(file), file.stat().st_mtime_ns)
-    chunks = chunked(spans(text, step, steps), lambda words: _ids(vocabulary, words))
+    """Tokens of the words that hold at `step`, of the longest prompt of an AND. Raises OSError when the vocabulary cannot be
+    read."""
+    vocabulary = _vocabulary_of(tokenizer_json)
+    cut = [chunked(at_step(part, step, steps), lambda words: _ids(vocabulary, words)) for part in parts(text)]
+    chunks = max(cut, key=lambda chunks: (len(chunks), sum(len(chunk.ids) for chunk in chunks)))
     return TokenCount(sum(len(chunk.ids) for chunk in chunks), len(chunks), CAPACITY * len(chunks))
+
+
+def pieces(tokenizer_json: Path | str) -> Callable[[str], list[tuple[int, str]]]:
+    """What cuts words into (token id, the characters it stands for). Raises OSError."""
+    vocabulary = _vocabulary_of(tokenizer_json)
+
+    def cut(words: str) -> list[tuple[int, str]]:
+        clean = words.encode("utf-8", "replace").decode("utf-8")
+        encoded = vocabulary.encode(clean, add_special_tokens=False)
+        return [(token, clean[start:end]) for token, (start, end) in zip(encoded.ids, encoded.offsets, strict=True)]
+
+    return cut
+
+
+def _vocabulary_of(tokenizer_json: Path | str) -> Tokenizer:
+    file = Path(tokenizer_json)
+    return _vocabulary(str(file), file.stat().st_mtime_ns)
 
 
 def _ids(vocabulary: Tokenizer, words: str) -> list[int]:
