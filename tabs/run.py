@@ -16,6 +16,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from pipelines.experiments import KIND
 from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
@@ -92,7 +93,8 @@ class Runner:
 
     def _job(self, owner: str) -> Any:
         """The job this tab shows, or None."""
-        mine = [j for j in self._studio.queue.jobs() if j.owner == owner and tab_of(j.request) == self._form.prefix]
+        mine = [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind != KIND
+                and tab_of(j.request) == self._form.prefix]
         for status in ("running", "queued"):
             waiting = [j for j in mine if j.status == status]
             if waiting:

@@ -81,7 +81,7 @@ class Grid:
 
     def order(self) -> list[int]:
         """Every index, the dearest axis outermost, then those that break a batch; what stays together runs innermost."""
-        ranked = sorted(range(len(self.axes)), key=lambda i: (-self.axes[i].cost, self.axes[i].inner))
+        ranked = sorted(range(len(self.axes)), key=lambda i: (-self.axes[i].cost, self.axes[i].inner, -i))
         return sorted(range(self.count), key=lambda index: tuple(self.place(index)[i] for i in ranked))
 
     def samples(self) -> Iterator[tuple[str, GenerationRequest]]:
