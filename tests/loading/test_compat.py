@@ -41,3 +41,10 @@ def test_the_empty_dtype_line_is_not_logged():
             "log.error('There are modules in X that should be kept in float32: []. And so on')\nlog.error('real')")
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120)
     assert "real" in done.stderr and "float32" not in done.stderr
+
+
+def test_the_name_that_basicsr_imports_is_there_only_when_asked_for():
+    code = ("import sys\nfrom pipelines.loading.compat import provide_functional_tensor\n"
+            "name = 'torchvision.transforms.functional_tensor'\nbefore = name in sys.modules\nprovide_functional_tensor()\n"
+            "from torchvision.transforms.functional_tensor import rgb_to_grayscale\nprint(before, callable(rgb_to_grayscale))")
+    assert in_fresh_python(code) == "False True"

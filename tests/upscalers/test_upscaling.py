@@ -12,7 +12,8 @@ from pipelines.spec.errors import Cancelled, FieldError, ModelFileError, OutOfMe
 from pipelines.spec.events import Note, Step
 from pipelines.spec.geometry import Size
 from pipelines.upscalers import Target, Tiling, Upscaler
-from pipelines.upscalers.painting import draw, passes
+from pipelines.upscalers.painting import draw as drawn_in_tiles
+from pipelines.upscalers.painting import passes
 from pipelines.upscalers.upscaling import Request, blend, upscale
 from pipelines.upscalers.weights import read
 
@@ -51,7 +52,7 @@ def test_the_size_is_exact_for_every_factor(upscalers, holder, picture, name, sc
 def test_a_network_that_changes_nothing_gives_the_same_picture_in_tiles(size, scale, overlap):
     source = Image.fromarray(np.random.default_rng(1).integers(0, 256, (size.height, size.width, 3), np.uint8))
     target = Size(size.width * scale, size.height * scale)
-    drawn = draw(source, target, Doubles(scale), Tiling(32, overlap), quiet)
+    drawn = drawn_in_tiles(source, target, Doubles(scale), Tiling(32, overlap), quiet)
     assert difference(drawn, source.resize(target, Image.Resampling.NEAREST)) == 0
 
 
@@ -59,8 +60,8 @@ def test_a_network_that_changes_nothing_gives_the_same_picture_in_tiles(size, sc
 def test_tiles_off_the_grid_equal_the_picture_in_one_piece(picture, factor):
     smooth = picture.resize((200, 150), Image.Resampling.BICUBIC)
     target = Size(round(200 * factor), round(150 * factor))
-    whole = draw(smooth, target, Doubles(4), Tiling(512, 0), quiet)
-    tiled = draw(smooth, target, Doubles(4), Tiling(64, 16), quiet)
+    whole = drawn_in_tiles(smooth, target, Doubles(4), Tiling(512, 0), quiet)
+    tiled = drawn_in_tiles(smooth, target, Doubles(4), Tiling(64, 16), quiet)
     assert difference(whole, tiled) <= 2        # two roundings: of the resampler's weights and of the fade
 
 
@@ -213,3 +214,21 @@ def test_a_pth_cut_off_is_one_line(models, tmp_path):
     file.write_bytes(whole[:len(whole) // 2])
     with pytest.raises(ModelFileError, match="damaged|more than tensors"):
         read(file, "cut")
+
+
+@pytest.mark.parametrize("name", ["mini-x2", "mini-x4"])
+def test_minis_own_network_beats_bicubic_on_its_world_in_tiles_too(root, name):
+    from pipelines.loading.device import Budget, Device
+    from pipelines.loading.library import Library
+    from pipelines.loading.residency import Residency
+    from pipelines.training.mini.upscaler import HELD_OUT, draw, sample, world
+    from pipelines.upscalers import Upscalers
+
+    holder, factor = Residency(Library([root / "models"]), Device.pick("cpu"), Budget(2**30, 2**30)), int(name[-1])
+    large = draw(sample(HELD_OUT + 3, world(((512, 1.0),))))
+    small = large.resize((512 // factor, 512 // factor), Image.Resampling.BICUBIC)
+    rival = small.resize(large.size, Image.Resampling.BICUBIC)
+    ours = upscale(Request(small, Upscalers(holder.library).find(name), Target(factor), Tiling(64, 16)), holder, quiet)
+    errors = [np.square(np.asarray(p, float) - np.asarray(large, float)).mean() for p in (ours, rival)]
+    print(name, "gain over bicubic:", 10 * np.log10(errors[1] / errors[0]), "dB")
+    assert errors[0] < errors[1]
