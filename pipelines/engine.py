@@ -121,7 +121,7 @@ class Engine:
 
     def _paint(self, group: Sequence[Planned], begun: int, images: int, emit: Emit) -> Iterator[Finished]:
         """Load, sample, decode one group; every stage can be cancelled by `emit`."""
-        from pipelines.loading.memory import with_memory_ladder
+        from pipelines.loading.memory import foreseen, with_memory_ladder
         from pipelines.loading.networks import Networks
         from pipelines.tasks import text
         from pipelines.tasks.image import ImageTask
@@ -151,9 +151,10 @@ class Engine:
         def decoded() -> list[Image]:
             return text.pictures(pipe, latents, first.tiling, emit)
 
-        latents = with_memory_ladder(sample, pipe, self.residency.device, emit, "sampling")
-        emit(Stage("decoding"))
-        pictures = with_memory_ladder(decoded, pipe, self.residency.device, emit, "decoding")
+        with foreseen(pipe, first.size, len(group), self.residency.device, emit):
+            latents = with_memory_ladder(sample, pipe, self.residency.device, emit, "sampling")
+            emit(Stage("decoding"))
+            pictures = with_memory_ladder(decoded, pipe, self.residency.device, emit, "decoding")
         for finished in self._finished(group, task.finished(pictures) if task else pictures, started):
             yield replace(finished, extra=finished.extra | networks.hashes())
 

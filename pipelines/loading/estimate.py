@@ -52,5 +52,7 @@ def widest(channels: list[int] | tuple[int, ...]) -> float:
 
 
 def told(size: int) -> str:
-    """"55 GB", "3.2 GB", "0.4 GB"."""
+    """"55 GB", "3.2 GB", "400 MB"."""
+    if size < GB:
+        return f"{size / 10**6:.0f} MB"
     return f"{size / GB:.0f} GB" if size >= 10 * GB else f"{size / GB:.1f} GB"

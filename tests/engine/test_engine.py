@@ -13,6 +13,7 @@ from PIL import Image
 from pipelines import samplers
 from pipelines.archive import Archive
 from pipelines.engine import Engine
+from pipelines.loading.device import Device
 from pipelines.spec.errors import Cancelled, FieldError, Skipped
 from pipelines.spec.events import Event, Note, Preview, Step
 from pipelines.spec.request import GenerationRequest
@@ -144,3 +145,14 @@ def test_old_sampler_labels_are_stored_in_their_own_spelling(paint: Callable) ->
 def test_an_unknown_model_is_refused_with_the_nearest(paint: Callable) -> None:
     with pytest.raises(FieldError, match="Model: mimi - not found. Allowed: mini"):
         paint(model="mimi")
+
+
+def test_what_will_not_fit_is_told_before_the_first_step(paint: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, events = paint(steps=2, width=512, height=512)[0], []
+    monkeypatch.setattr(Device, "free_memory", lambda self: 185 * 10**6)
+    made = paint(events.append, steps=2, width=512, height=512)[0]
+    told = [n for n, e in enumerate(events) if isinstance(e, Note)]
+    assert events[told[0]].text == ("Size: 512×512 - decoding needs about 195 MB, 185 MB are free. "
+                                    "It will be decoded in tiles.") and len(told) == 1
+    assert told[0] < min(n for n, e in enumerate(events) if isinstance(e, Step))
+    assert 0 < np.abs(pixels(made).astype(int) - pixels(plain).astype(int)).mean() < 8, "tiles, the same picture"
