@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from pipelines.cli.foreign import translated
@@ -18,9 +19,17 @@ from pipelines.preprocess.rows import DEFAULT_RESOLUTION
 from pipelines.settings import by_key, is_list
 from pipelines.spec.errors import shown
 from pipelines.spec.param import Declared, declared, number
-from pipelines.spec.request import GenerationRequest
+from pipelines.spec.request import GenerationRequest, Outpaint
 
 EPILOG = "Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 stopped with Ctrl+C."
+
+SHORT = MappingProxyType({      # a name of its own, where nothing else could be meant
+    "init.image": "--init-image", "init.denoising_strength": "--denoising-strength", "init.resize_mode": "--resize-mode",
+    "init.exact_steps": "--exact-steps", "init.color_correction": "--color-correction", "inpaint.mask": "--mask-image",
+    "inpaint.mask_blur": "--mask-blur", "inpaint.mask_grow": "--mask-grow", "inpaint.mask_mode": "--mask-mode",
+    "inpaint.masked_content": "--masked-content", "inpaint.area": "--inpaint-area", "inpaint.padding": "--mask-padding",
+    "inpaint.soft": "--soft-inpainting",
+})
 
 
 class WrongUse(Exception):
@@ -73,7 +82,8 @@ def parse(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> Order:
     return Order(
         command=values.get("command") or "studio",
         settings={key: values[key] for key in by_key() if key in values},
-        changes=nested({row.path: values[row.path] for row in declared(GenerationRequest) if row.path in values}),
+        changes=nested(_outpaint(values.get("outpaint", "")) | {
+            row.path: values[row.path] for row in declared(GenerationRequest) if row.path in values}),
         request_file=values.get("request") or "", like=values.get("like") or "", quiet=bool(values.get("quiet")),
         given={key.removeprefix("given."): value for key, value in values.items() if key.startswith("given.")},
         notes=tuple(notes), axes=tuple(values[a] for a in ("x", "y", "z") if values.get(a)),
@@ -136,6 +146,8 @@ def request_flags(parser: argparse.ArgumentParser) -> None:
                         help="keep the pictures in this folder")
     source.add_argument("--quiet", action="store_true", help="no progress on standard error")
     group = parser.add_argument_group("the picture")
+    group.add_argument("--outpaint", metavar="SIDES", default=argparse.SUPPRESS,
+                       help="pixels to add at each side, in one: left=128,top=64")
     for row in declared(GenerationRequest):
         names, text = flag_names(row), escaped(help_of(row))
         if row.kind is bool:
@@ -168,9 +180,22 @@ def preprocess_flags(parser: argparse.ArgumentParser) -> None:
                            help=escaped(" ".join(texts)))
 
 
+def _outpaint(text: str) -> dict[str, str]:
+    """"left=128,top=64" as fields of a request. Raises WrongUse."""
+    sides: dict[str, str] = {}
+    for item in filter(None, text.replace(" ", "").split(",")):
+        side, equals, pixels = item.partition("=")
+        if not equals or side not in Outpaint.model_fields:
+            raise WrongUse(f"--outpaint: {shown(item)} is no side. Allowed: left=128,right=128,top=64,bottom=64.")
+        sides[f"outpaint.{side}"] = pixels
+    return sides
+
+
 def flag_names(row: Declared) -> list[str]:
     """`variation.seed` -> --variation-seed; a list may be given one by one: `styles` -> --style, --styles."""
     name = "--" + row.path.replace(".", "-").replace("_", "-")
+    if row.path in SHORT:
+        return [SHORT[row.path], name]
     return [name.removesuffix("s"), name] if row.kind is tuple else [name]
 
 
@@ -180,8 +205,9 @@ def help_of(row: Declared) -> str:
     if isinstance(row.default, float) and row.default is not None:
         default = f" Default: {number(row.default)}."
     many = " (repeatable)" if row.kind is tuple else ""
-    allowed = f" Allowed: {param.allowed}." if param.allowed and param.minimum is not None else ""
-    return f"{param.label}{many}. {param.help}{allowed}{default}"
+    allowed = f" Allowed: {param.allowed}." if param.allowed and (param.minimum is not None or param.choices) else ""
+    file = " A picture file." if param.picture else ""
+    return f"{param.label}{many}. {param.help}{file}{allowed}{default}"
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

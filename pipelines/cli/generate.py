@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pipelines.cli.flags import Order, complain
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StudioError
 from pipelines.spec.events import Event, Note, Preview, Saved, Stage, Step
+from pipelines.spec.param import SHA256
 from pipelines.spec.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -68,7 +70,20 @@ def wanted(order: Order, studio: Studio) -> GenerationRequest:
     else:
         chosen = GenerationRequest.parse({k: v for k, v in order.changes.items() if k == "model"})
         base = GenerationRequest.parse({**studio.model(chosen.model).family.default_request, "model": chosen.model})
-    return base.merged(order.changes)
+    return base.merged(with_pictures(order.changes, studio))
+
+
+def with_pictures(changes: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
+    """`changes` whose picture files are kept and named by their sha256. Raises ImageFileError."""
+    result = dict(changes)
+    for part, field_ in (("init", "image"), ("inpaint", "mask")):
+        given = result.get(part, {}).get(field_)
+        if given and not SHA256.fullmatch(given):
+            path = Path(given).expanduser()
+            if not path.is_file():
+                raise ImageFileError(given, "no such file")
+            result[part] = result[part] | {field_: studio.inputs.keep_file(path)}
+    return result
 
 
 def like(name: str) -> GenerationRequest:

@@ -122,3 +122,18 @@ def test_help_is_printed_and_is_no_failure(words, capsys):
     with pytest.raises(SystemExit) as left:
         parse(words, {})
     assert left.value.code == 0 and "Exit codes" in capsys.readouterr().out or words[0] == "doctor"
+
+
+def test_the_issues_own_line_of_inpainting_is_understood():
+    line = ("generate --init-image in.png --mask-image mask.png --denoising-strength 0.5 --resize-mode 'crop and resize'"
+            " --masked-content original --mask-blur 4 --inpaint-area 'only masked' --mask-padding 32 --outpaint left=128,top=64")
+    changes = parse(shlex.split(line), {}).changes
+    assert (changes["init"].pop("image"), changes["inpaint"].pop("mask")) == ("in.png", "mask.png")
+    request = GenerationRequest().merged(changes)
+    assert (request.init.resize_mode, request.inpaint.area, request.inpaint.padding) == ("Crop and resize", "Only masked", 32)
+    assert (request.outpaint.left, request.outpaint.top, request.outpaint.right) == (128, 64, 0)
+
+
+def test_a_side_that_is_none_is_refused():
+    with pytest.raises(WrongUse, match="--outpaint: middle=3 is no side"):
+        parse(["generate", "--outpaint", "middle=3"], {})
