@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_killed_twice_a_grid_ends_complete_and_no_cell_is_made_twice(tmp_path, r
     for target in (5, 14):
         child = subprocess.Popen([sys.executable, "app.py", *words], cwd=root, env=env, stdout=subprocess.DEVNULL)
         while len(cells(tmp_path / "out")) < target and child.poll() is None:
-            pass
+            time.sleep(0.02)
         child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL and len(cells(tmp_path / "out")) < 32
     assert subprocess.run([sys.executable, "app.py", *words], cwd=root, env=env, stdout=subprocess.DEVNULL).returncode == 0
