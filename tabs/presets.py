@@ -55,7 +55,10 @@ def build(studio: Studio, form: Form) -> Callable[[gr.Blocks], None]:
 
 
 def choices(studio: Studio) -> list[tuple[str, str]]:
-    return [(p.shown(studio.settings.language), p.name) for p in studio.presets.list()]
+    """(shown, name) of every preset; where all models are of one family, those made for it come first."""
+    families = {model.family.name for model in studio.library.models()}
+    found = studio.presets.list(families.pop() if len(families) == 1 else "")
+    return [(p.shown(studio.settings.language), p.name) for p in found]
 
 
 def listed(studio: Studio, chosen: str | None) -> gr.Dropdown:
