@@ -6,7 +6,7 @@ import torch
 from pipelines.training.mini import upscaler
 from pipelines.training.mini.run import Plan, recall
 
-LEAST = {2: 1.0, 4: 1.2}  # dB over bicubic on eight held-out renders, below what was measured
+LEAST = {2: 1.7, 4: 1.6}  # dB over bicubic on four held-out renders; 2.5 and 2.3 were measured on sixteen
 
 
 def opened(path):
