@@ -54,7 +54,7 @@ def parts(text: str, emphasis: bool = True) -> tuple[Prompt, ...]:
 
     Beyond `MOST_PARTS` the rest stays one part, with a note. The word counts wherever it stands, as in AUTOMATIC1111.
     """
-    pieces = _AND.split(strip_comments(text), maxsplit=MOST_PARTS - 1)
+    pieces = _AND.split(without_networks(strip_comments(text)), maxsplit=MOST_PARTS - 1)
     if len(pieces) == 1:
         return (parse(text, emphasis),)
     return tuple(_part(piece, emphasis, piece is pieces[-1]) for piece in pieces)
