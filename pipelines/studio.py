@@ -9,6 +9,7 @@ import logging
 import platform
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines import experiments, samplers
@@ -20,7 +21,8 @@ from pipelines.loading import loras
 from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.vocabulary import tokenizer_json
 from pipelines.presets import Presets
-from pipelines.prompt.tokens import TokenCount, count
+from pipelines.prompt.explain import Tokens
+from pipelines.prompt.tokens import TokenCount, count, pieces
 from pipelines.queue import Job, JobQueue
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError, RequestError, StudioError
@@ -125,9 +127,16 @@ class Studio:
 
     def count_tokens(self, prompt: str, model: str) -> TokenCount:
         """Tokens of a prompt in the chosen model's own vocabulary."""
+        return count(prompt, self._vocabulary(model))
+
+    def token_cutter(self, model: str) -> Tokens:
+        """What cuts words into that model's tokens, for the prompt explainer."""
+        return pieces(self._vocabulary(model))
+
+    def _vocabulary(self, model: str) -> Path:
         found = self.model(model)
         own = found.path / "tokenizer" / "tokenizer.json"
-        return count(prompt, own if found.is_folder and own.is_file() else tokenizer_json(self.settings.data_dir))
+        return own if found.is_folder and own.is_file() else tokenizer_json(self.settings.data_dir)
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 
