@@ -87,6 +87,10 @@ class Canvas:
         kept, width, height = self.source.arrived(path, model)
         return [*self._showing(kept), None, gr.skip(), width, height]
 
+    def again(self, path: str | None) -> Any:
+        """Update for the editor: its picture once more, for an editor that was not on screen yet when it was sent."""
+        return {"background": path, "layers": [], "composite": None} if path else gr.skip()
+
     def emptied(self) -> list[Any]:
         """Updates for `outputs`: room for another picture."""
         return [*self._showing(None), None, gr.Accordion(open=False)]

@@ -20,7 +20,7 @@ from tabs import compare
 from tabs.form import refused
 from tabs.page import Page
 from tabs.picture import Panel
-from tabs.send import start_from
+from tabs.send import settle, start_from
 
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 PER_PAGE = 30
@@ -120,7 +120,8 @@ class Gallery:
         panel.restore.click(self._said(self._restore), asked, whole, **QUIET)
         panel.send.click(self._said(self._send), shelf, page.targets, **QUIET)
         for name, button in panel.starts.items():
-            button.click(self._said(lambda shelf, name=name: self._start(shelf, name)), shelf, page.targets, **QUIET)
+            settle(page, name, button.click(self._said(lambda shelf, name=name: self._start(shelf, name)), shelf, page.targets,
+                                            **QUIET))
         self._comparison.wire(panel.first, panel.second, shelf)
 
     def _said(self, act: Callable[..., Any]) -> Callable[..., Any]:

@@ -77,7 +77,9 @@ class Runner:
                 raise refused(error) from None
             return owner, gr.Timer(BUSY, active=True)
 
-        event(submit, {*inputs, self._owner}, [self._owner, self._timer], trigger_mode="multiple", **QUIET).success(
+        # Queued, or the page would show no toast of a refusal.
+        event(submit, {*inputs, self._owner}, [self._owner, self._timer], trigger_mode="multiple", show_progress="hidden",
+              api_visibility="private").success(
             self._look, [self._owner, self._seen], self._looked, **QUIET)
 
     def _arrive(self, owner: str) -> str:

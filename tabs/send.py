@@ -43,7 +43,7 @@ class Results:
         seen: list[Component] = [self.results, self._looked_at]
         self.results.select(_file_of, None, self._looked_at, **QUIET)
         for name, button in self._sends.items():
-            button.click(self._starting(page, name), seen, page.targets, **QUIET)
+            settle(page, name, button.click(self._starting(page, name), seen, page.targets, **QUIET))
         self._settings.click(self._settings_of(page), seen, page.targets, **QUIET)
         for amount, button in self._vary.items():
             submit_on(button.click, self._varying(amount), set(seen))
@@ -96,6 +96,14 @@ def start_from(studio: Studio, page: Page, name: str, file: str | Path, read: me
     sides = {"width": size.width, "height": size.height}
     settings = read.full.merged(sides) if read.full else {**read.request, **sides}
     return page.show(name, page.forms[name].start_from(kept, settings))
+
+
+def settle(page: Page, name: str, sent: Any) -> None:
+    """An editor that is only now put on screen loses the picture it was sent with: send it again when it is there."""
+    canvas: Any = page.forms[name].pictures
+    if hasattr(canvas, "again"):
+        sent.success(None, None, None, js="() => new Promise((done) => setTimeout(() => done([]), 1500))").then(
+            canvas.again, canvas.source.image, canvas.editor, **QUIET)
 
 
 def varied(studio: Studio, request: GenerationRequest | None, amount: float) -> GenerationRequest:

@@ -34,7 +34,7 @@ def gallery(studio: Any) -> Gallery:
     """A gallery that is placed on a page of its own."""
     with gr.Blocks() as blocks:
         prompt = gr.Textbox()
-        form = SimpleNamespace(outputs=[prompt], write=lambda changes: [changes.get("prompt")],
+        form = SimpleNamespace(outputs=[prompt], pictures=None, write=lambda changes: [changes.get("prompt")],
                                write_all=lambda request: [request.prompt],
                                start_from=lambda picture, settings: [(picture, settings)])
         forms = dict.fromkeys(("txt2img", "img2img", "inpaint"), form)
