@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipelines.patches.lora import Lora
     from pipelines.prompt.inversion import Inversion
 
-LISTENS = re.compile(r"attn2[._]to_[kv]")
+LISTENS = re.compile(r"attn2(\.processor)?[._]to_[kv]")
 INNER = re.compile(r"(lora_down\.weight|lora_A(\.default)?\.weight|lora\.down\.weight|hada_w1_b|_lora\.down\.weight)$")
 FAMILY_OF_WIDTH = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL"}
 TEMPLATE = re.compile(r"[{}]|__\w")

@@ -1,0 +1,147 @@
+"""LoRA and embedding files: what their headers and side-cars say, what is refused, how they are hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pipelines.loading.header import read_header
+from pipelines.loading.library import Library
+from pipelines.loading.lora_card import card
+from pipelines.loading.loras import check, chosen, lora_width, named_embeddings, read_embedding, tensor_hash
+from pipelines.spec.errors import FieldError, ModelFileError
+
+KEY = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
+FORMS = {
+    "kohya": KEY, "diffusers": "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight",
+    "old diffusers": "unet.mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_k_lora.down.weight",
+    "LoHa": KEY.replace("lora_down.weight", "hada_w1_b"),
+}
+
+
+def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata)
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("width", [768, 1024, 2048])
+def test_the_width_it_listens_to_is_read_from_every_form(tmp_path: Path, form: str, width: int) -> None:
+    assert lora_width(read_header(write(tmp_path / "x.safetensors", {FORMS[form]: torch.zeros(4, width)}))) == width
+
+
+@pytest.mark.parametrize(("metadata", "width"), [
+    ({"ss_base_model_version": "sd_v1"}, 768), ({"ss_base_model_version": "sdxl_base_v1-0"}, 2048), ({}, 0),
+    ({"modelspec.architecture": "stable-diffusion-xl-v1-base/lora"}, 2048), ({"ss_base_model_version": "sd_v2_768_v"}, 1024),
+])
+def test_a_file_without_such_layers_is_judged_by_its_metadata(tmp_path: Path, metadata: dict[str, str], width: int) -> None:
+    file = write(tmp_path / "x.safetensors", {"lora_te_x.lora_down.weight": torch.zeros(4, 8)}, metadata)
+    assert lora_width(read_header(file)) == width
+
+
+@pytest.fixture
+def library(thin: Path, tmp_path: Path) -> Library:
+    write(tmp_path / "Lora" / "a" / "one.safetensors", {KEY: torch.zeros(4, 768)}, {"ss_tag_frequency": "{}"})
+    write(tmp_path / "Lora" / "b" / "one.safetensors", {KEY: torch.zeros(4, 2048)})
+    write(tmp_path / "Lora" / "two.safetensors", {KEY: torch.zeros(4, 2048)})
+    return Library([thin, tmp_path])
+
+
+@pytest.mark.parametrize(("prompt", "said"), [
+    ("<lora:one:1>", "2 files have that name"), ("<lora:tow:1>", "not found. Allowed: two"), ("<lora:b/one:1>", None),
+])
+def test_loras_are_found_by_name_and_folder(library: Library, prompt: str, said: str | None) -> None:
+    if said is None:
+        assert [one.file.name for one in chosen(prompt, library)] == ["b/one"]
+        return
+    with pytest.raises(FieldError, match=said):
+        chosen(prompt, library)
+
+
+def test_a_lora_of_another_family_is_refused_with_both_names(library: Library) -> None:
+    model = library.find("thin-sdxl")
+    refused = check("<lora:two:1> <lora:a/one:1>", model, library)
+    assert {str(r).split(" - ")[0] for r in refused} >= {"LoRA: a/one"}
+    assert check("{<lora:a/one:1>|x}", model, library) == [], "a template is looked at when it is drawn"
+
+
+def test_the_hash_is_of_the_tensors_alone(tmp_path: Path) -> None:
+    tensors = {KEY: torch.randn(4, 768)}
+    for name, metadata in (("x", {"a": "b"}), ("y", {"a": "another"}), ("z", None)):
+        write(tmp_path / "Lora" / f"{name}.safetensors", tensors, metadata)
+    found = {tensor_hash(f) for f in Library([tmp_path]).of_kind("lora")}
+    assert found == {hashlib.sha256(tensors[KEY].numpy().tobytes()).hexdigest()[:12]}
+
+
+def test_a_card_tells_what_lies_in_and_beside_the_file(tmp_path: Path) -> None:
+    tags = {"10_cat": {"cat": 9, "sitting": 4}, "5_x": {"cat": 1, "hat": 6}}
+    file = write(tmp_path / "Lora" / "x.safetensors", {KEY: torch.zeros(4, 768)}, {"ss_tag_frequency": json.dumps(tags)})
+    file.with_suffix(".json").write_text(json.dumps({"activation text": "mycat, sitting", "preferred weight": 0.7, "notes": "n"}))
+    file.with_suffix(".preview.png").write_bytes(b"x")
+    told = card(Library([tmp_path]).of_kind("lora")[0])
+    assert (told.base, told.triggers, told.tags) == ("Stable Diffusion 1.x", ("mycat", "sitting"), ("cat", "hat", "sitting"))
+    assert (told.tag, told.notes, told.preview) == ("<lora:x:0.7>", "n", file.with_suffix(".preview.png"))
+
+
+@pytest.mark.parametrize("side_car", ["[]", "{", '{"activation text": 5, "preferred weight": "x"}', '{"preferred weight": 1e99}'])
+def test_a_strange_side_car_spoils_no_card(tmp_path: Path, side_car: str) -> None:
+    file = write(tmp_path / "Lora" / "x.safetensors", {KEY: torch.zeros(4, 768)}, {"ss_tag_frequency": "[1]"})
+    file.with_suffix(".json").write_text(side_car)
+    told = card(Library([tmp_path]).of_kind("lora")[0])
+    assert (told.triggers, told.weight, told.problem) == ((), 1.0, "")
+
+
+def embedding(folder: Path, name: str, what: object) -> Path:
+    path = folder / "embeddings" / name
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".safetensors":
+        save_file(what, path)
+    else:
+        torch.save(what, path)
+    return path
+
+
+EMBEDDINGS = {
+    "a1111.pt": ({"string_to_param": {"*": torch.ones(3, 768)}, "name": "x", "step": 5}, {768: 3}),
+    "diffusers.bin": ({"<x>": torch.ones(768)}, {768: 1}),
+    "plain.safetensors": ({"emb_params": torch.ones(2, 768)}, {768: 2}),
+    "xl.safetensors": ({"clip_l": torch.ones(2, 768), "clip_g": torch.ones(2, 1280)}, {768: 2, 1280: 2}),
+}
+
+
+@pytest.mark.parametrize("name", EMBEDDINGS)
+def test_every_form_of_an_embedding_is_read(tmp_path: Path, name: str) -> None:
+    what, rows = EMBEDDINGS[name]
+    embedding(tmp_path, name, what)
+    file = named_embeddings([f"a {Path(name).stem.upper()}, b"], Library([tmp_path]))[0]
+    assert {width: len(vectors) for width, vectors in read_embedding(file).vectors.items()} == rows
+
+
+class Evil:
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (Path("/tmp/atelier-was-here"),))  # noqa: S108 (it must not come to that)
+
+
+@pytest.mark.parametrize(("what", "said"), [
+    (Evil(), "cannot be read safely"), ({"a": "text"}, "holds no vectors"), ({"a": torch.ones(2000, 768)}, "no textual inversion"),
+    ({"a": torch.tensor(3.0)}, "no textual inversion"), (b"not a pickle", "cannot be read safely"),
+], ids=["code", "no tensor", "too many", "scalar", "garbage"])
+def test_what_is_no_embedding_is_refused_and_never_run(tmp_path: Path, what: object, said: str) -> None:
+    path = tmp_path / "embeddings" / "x.pt"
+    path.parent.mkdir()
+    if isinstance(what, bytes):
+        path.write_bytes(what)
+    elif isinstance(what, Evil):
+        path.write_bytes(pickle.dumps(what))
+    else:
+        torch.save(what, path)
+    with pytest.raises(ModelFileError, match=said):
+        read_embedding(Library([tmp_path]).of_kind("embedding")[0])
+    assert not Path("/tmp/atelier-was-here").exists()  # noqa: S108
