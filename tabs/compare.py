@@ -16,7 +16,7 @@ from pipelines.words import Words
 from tabs.form import refused
 from tabs.picture import said
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from tabs import experiment_table
 from tabs.form import refused
 from tabs.page import Page
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 BUSY, MANY, IDLE = 0.7, 3.0, 5.0        # seconds between two looks; MANY for a large grid
 OPEN = ("queued", "running")
 SIDES = ("x", "y", "z")

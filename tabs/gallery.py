@@ -22,7 +22,7 @@ from tabs.page import Page
 from tabs.picture import Panel
 from tabs.send import settle, start_from
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 PER_PAGE = 30
 TO_PANEL = """() => { if (innerWidth < 760)       // on a phone the panel lies below the whole grid
   document.querySelector('#gallery-details')?.scrollIntoView({behavior: 'smooth'}); }"""

@@ -11,7 +11,7 @@ from pipelines.studio import Studio
 from tabs.page import Page
 from tabs.workbench import choices
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 
 
 def build(studio: Studio, page: Page) -> None:

@@ -15,7 +15,7 @@ from pipelines.spec.errors import FieldError, StudioError
 from pipelines.studio import Studio
 from tabs.form import Form, refused
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 
 
 def build(studio: Studio, form: Form) -> Callable[[gr.Blocks], None]:

@@ -13,7 +13,7 @@ from pipelines.studio import Studio
 from tabs.form import refused
 from tabs.page import Page
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 CLICK = """element.addEventListener('click', (e) => {
   const button = e.target.closest('button[data-act]');
   if (button) trigger('select', {act: button.dataset.act, job: button.dataset.job});

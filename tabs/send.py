@@ -18,7 +18,7 @@ from tabs.form import refused
 from tabs.page import Page
 from tabs.source import fitted, keep, size_of
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 VARIED = (("vary_subtle", 0.1), ("vary_strong", 0.35))      # how much of a second noise is mixed into the first
 STARTS = ("img2img", "inpaint")
 

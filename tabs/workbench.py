@@ -16,6 +16,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.request import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
 from tabs.advise import Advisor
+from tabs.explain import explained
 from tabs.form import Form, outputs_of, refused
 from tabs.page import Page
 from tabs.presets import build as build_presets
@@ -45,6 +46,9 @@ class Workbench:
             form.field("prompt", lines=3, max_lines=12, autofocus=self.name == "txt2img", elem_classes="prompt")
             self._counter = gr.HTML("", elem_id=f"{self.name}-counter", elem_classes="counter")
             self.advisor.place("prompt")
+            with gr.Accordion(self.words("explain_title"), open=False, elem_classes="explainer") as self._explainer:
+                self._explain_step = gr.Slider(1, 150, 1, step=1, label=self.words("explain_step"), buttons=[])
+                self._explained = gr.HTML("", elem_id=f"{self.name}-explained")
             form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
             self.advisor.place("negative_prompt")
             form.field("styles")
@@ -139,7 +143,8 @@ class Workbench:
         self.advisor.wire(page.blocks)
         self._wire_presets(page.blocks)
         self._wire_small()
-        self._drop.upload(restoring(form), self._drop, outputs_of(form.outputs, self._drop), **QUIET)
+        self._drop.upload(restoring(form), self._drop, outputs_of(form.outputs, self._drop),
+                          **QUIET | {"queue": True})      # Gradio 6.31 shows no toast of an unqueued refusal
         self._runner.wire(page.blocks)
         page.remember(form)
         page.later.append(lambda: self._results.wire(page, self._runner.submit_on))
@@ -151,6 +156,9 @@ class Workbench:
         prompt, model, side = fields["prompt"], fields["model"], [fields["width"], fields["height"]]
         gr.on([prompt.change, model.change], lambda text, name: counted(studio, text, name), [prompt, model], self._counter,
               trigger_mode="always_last", **QUIET)
+        gr.on([self._explainer.expand, prompt.blur, self._explain_step.change],
+              lambda *told: explained(studio, *told), [prompt, model, self._explain_step, fields["steps"], fields["emphasis"]],
+              self._explained, trigger_mode="always_last", **QUIET)
         for button, shape in zip(self._shapes, SHAPES, strict=True):
             button.click(lambda name, shape=shape: _family_size(studio, name, shape), model, side, **QUIET)
         self._swap.click(lambda width, height: (height, width), side, side, **QUIET)
