@@ -14,9 +14,8 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.words import Words
 from tabs.form import refused
+from tabs.listeners import SPOKEN
 from tabs.picture import said
-
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,9 @@ class Comparison:
 
     def wire(self, first: gr.Button, second: gr.Button, shelf: gr.State) -> None:
         outputs = [self._pair, self._fold, self._slider, self._told]
-        first.click(lambda pair, shelf: self.shown(replace(pair, first=shelf.chosen)), [self._pair, shelf], outputs, **QUIET)
+        first.click(lambda pair, shelf: self.shown(replace(pair, first=shelf.chosen)), [self._pair, shelf], outputs, **SPOKEN)
         second.click(lambda pair, shelf: self.shown(replace(pair, second=shelf.chosen)), [self._pair, shelf], outputs,
-                     **QUIET)
+                     **SPOKEN)
 
     def shown(self, pair: Pair) -> list[Any]:
         words, archive = self._studio.words, self._studio.archive

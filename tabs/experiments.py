@@ -24,9 +24,9 @@ from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
 from tabs import experiment_table
 from tabs.form import refused
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 BUSY, MANY, IDLE = 0.7, 3.0, 5.0        # seconds between two looks; MANY for a large grid
 OPEN = ("queued", "running")
 SIDES = ("x", "y", "z")
@@ -134,21 +134,21 @@ class Experiments:
         seen = [self.stage, self.table, self.cancel, self.retry, self.after, self._timer, looked]
         panel = [self.panel, self.name, self.picture, self.slider, looked]
         for side in SIDES:
-            self._fill[side].click(self._filled(side), {*form.inputs, self.kinds[side]}, self.values[side], **QUIET)
-        self.ready.input(self._ready, {*form.inputs, self.ready}, axes, **QUIET)
-        self.swap.click(lambda a, b, c, d: (c, d, a, b), axes[:4], axes[:4], **QUIET)
-        self.count.click(self._counted, asked, self.told, **QUIET)
-        self.generate.click(self._submit, asked, [owner, self.told], trigger_mode="multiple", **QUIET).success(
-            self._look, [owner, looked], seen, **QUIET)
-        self.cancel.click(self._act("cancel"), owner, None, **QUIET)
-        self.retry.click(self._act("retry"), owner, None, **QUIET).then(self._look, [owner, looked], seen, **QUIET)
+            self._fill[side].click(self._filled(side), {*form.inputs, self.kinds[side]}, self.values[side], **SPOKEN)
+        self.ready.input(self._ready, {*form.inputs, self.ready}, axes, **SPOKEN)
+        self.swap.click(lambda a, b, c, d: (c, d, a, b), axes[:4], axes[:4], **SPOKEN)
+        self.count.click(self._counted, asked, self.told, **SPOKEN)
+        self.generate.click(self._submit, asked, [owner, self.told], trigger_mode="multiple", **SPOKEN).success(
+            self._look, [owner, looked], seen, **SPOKEN)
+        self.cancel.click(self._act("cancel"), owner, None, **SPOKEN)
+        self.retry.click(self._act("retry"), owner, None, **SPOKEN).then(self._look, [owner, looked], seen, **SPOKEN)
         self._timer.tick(self._look, [owner, looked], seen, **QUIET)
         self._page.blocks.load(self._look, [owner, looked], seen, **QUIET)
-        self.table.select(self._choose, [owner, looked], panel, **QUIET)
-        self.first.click(lambda now: replace(now, first=now.cell), looked, looked, **QUIET)
-        self.send.click(self._send, [owner, looked], self._page.targets, **QUIET)
+        self.table.select(self._choose, [owner, looked], panel, **SPOKEN)
+        self.first.click(lambda now: replace(now, first=now.cell), looked, looked, **SPOKEN)
+        self.send.click(self._send, [owner, looked], self._page.targets, **SPOKEN)
         for button, kind in ((self.sheet, "png"), (self.web, "html"), (self.csv, "csv")):
-            button.click(self._file(kind), owner, self.file, **QUIET).success(None, None, None, js=FETCH)
+            button.click(self._file(kind), owner, self.file, **SPOKEN).success(None, None, None, js=FETCH)
 
     # -- what is asked for ---------------------------------------------------------------------------------------------
 

@@ -18,11 +18,11 @@ from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
 from tabs import compare
 from tabs.form import refused
+from tabs.listeners import SPOKEN
 from tabs.page import Page
 from tabs.picture import Panel
 from tabs.send import settle, start_from
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 PER_PAGE = 30
 TO_PANEL = """() => { if (innerWidth < 760)       // on a phone the panel lies below the whole grid
   document.querySelector('#gallery-details')?.scrollIntoView({behavior: 'smooth'}); }"""
@@ -107,21 +107,21 @@ class Gallery:
         asked, seen = [finder.search, finder.view, shelf], [*finder.seen, shelf]
         whole = [*seen, *panel.outputs]
         gr.on([finder.search.submit, finder.search.change, finder.view.change], self._search, asked, whole,
-              trigger_mode="always_last", **QUIET)
-        page.tabs.select(self._arrive, asked, seen, **QUIET)
-        finder.newer.click(lambda *v: self._turn(-1, *v), asked, seen, **QUIET)
-        finder.older.click(lambda *v: self._turn(1, *v), asked, seen, **QUIET)
-        finder.grid.select(self._choose, shelf, [shelf, *panel.outputs], **QUIET).then(None, None, None, js=TO_PANEL)
-        finder.empty.click(lambda: gr.Button(visible=True), None, finder.sure, **QUIET)
-        finder.sure.click(self._said(self._empty), asked, whole, **QUIET)
-        finder.undo.click(self._said(self._undo), asked, whole, **QUIET)
-        panel.favourite.click(self._said(self._favourite), asked, whole, **QUIET)
-        panel.throw.click(self._said(self._throw), asked, whole, **QUIET)
-        panel.restore.click(self._said(self._restore), asked, whole, **QUIET)
-        panel.send.click(self._said(self._send), shelf, page.targets, **QUIET)
+              trigger_mode="always_last", **SPOKEN)
+        page.tabs.select(self._arrive, asked, seen, **SPOKEN)
+        finder.newer.click(lambda *v: self._turn(-1, *v), asked, seen, **SPOKEN)
+        finder.older.click(lambda *v: self._turn(1, *v), asked, seen, **SPOKEN)
+        finder.grid.select(self._choose, shelf, [shelf, *panel.outputs], **SPOKEN).then(None, None, None, js=TO_PANEL)
+        finder.empty.click(lambda: gr.Button(visible=True), None, finder.sure, **SPOKEN)
+        finder.sure.click(self._said(self._empty), asked, whole, **SPOKEN)
+        finder.undo.click(self._said(self._undo), asked, whole, **SPOKEN)
+        panel.favourite.click(self._said(self._favourite), asked, whole, **SPOKEN)
+        panel.throw.click(self._said(self._throw), asked, whole, **SPOKEN)
+        panel.restore.click(self._said(self._restore), asked, whole, **SPOKEN)
+        panel.send.click(self._said(self._send), shelf, page.targets, **SPOKEN)
         for name, button in panel.starts.items():
             settle(page, name, button.click(self._said(lambda shelf, name=name: self._start(shelf, name)), shelf, page.targets,
-                                            **QUIET))
+                                            **SPOKEN))
         self._comparison.wire(panel.first, panel.second, shelf)
 
     def _said(self, act: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,9 +12,10 @@ from pipelines.studio import Studio
 from pipelines.tasks.steps import steps_run
 from pipelines.words import Words
 from tabs.form import Form
+from tabs.listeners import QUIET
 from tabs.page import Page
 from tabs.source import Source, resized
-from tabs.workbench import QUIET, Workbench
+from tabs.workbench import Workbench
 
 DENOISING = ("init.denoising_strength", "init.exact_steps")
 

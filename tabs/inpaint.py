@@ -13,9 +13,10 @@ from pipelines.studio import Studio
 from tabs.canvas import SIDES, Canvas
 from tabs.form import Form
 from tabs.img2img import denoising, sizes, wire_denoising, wire_sizes
+from tabs.listeners import QUIET
 from tabs.page import Page
 from tabs.source import keep, size_of
-from tabs.workbench import QUIET, Workbench
+from tabs.workbench import Workbench
 
 LARGEST = 4096      # px a side of the new frame
 

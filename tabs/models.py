@@ -8,10 +8,9 @@ from typing import Any
 import gradio as gr
 
 from pipelines.studio import Studio
+from tabs.listeners import SPOKEN
 from tabs.page import Page
 from tabs.workbench import choices
-
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 
 
 def build(studio: Studio, page: Page) -> None:
@@ -26,7 +25,7 @@ def build(studio: Studio, page: Page) -> None:
         studio.library.scan()
         return [shown(studio), *(gr.Dropdown(choices(studio, source)) for source in ("models", "vaes"))]
 
-    refresh.click(rescan, None, [table, *lists], **QUIET)
+    refresh.click(rescan, None, [table, *lists], **SPOKEN)
 
 
 def shown(studio: Studio) -> str:

@@ -14,8 +14,7 @@ from gradio.components import Component
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.studio import Studio
 from tabs.form import Form, refused
-
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
+from tabs.listeners import QUIET, SPOKEN
 
 
 def build(studio: Studio, form: Form) -> Callable[[gr.Blocks], None]:
@@ -40,16 +39,16 @@ def build(studio: Studio, form: Form) -> Callable[[gr.Blocks], None]:
     def wire(blocks: gr.Blocks) -> None:
         # Read when somebody looks, not while the studio starts; a reload shows what was added meanwhile.
         blocks.load(lambda: listed(studio, None), None, chosen, **QUIET)
-        chosen.change(lambda key: description(studio, key), chosen, told, **QUIET)
+        chosen.change(lambda key: description(studio, key), chosen, told, **SPOKEN)
         apply.click(lambda key, model: applied(studio, form, key, model), [chosen, form.fields["model"]], form.outputs,
-                    **QUIET)
-        save.click(lambda data: saved(studio, form, data, name), {*form.inputs, name}, chosen, **QUIET)
+                    **SPOKEN)
+        save.click(lambda data: saved(studio, form, data, name), {*form.inputs, name}, chosen, **SPOKEN)
         rename.click(said(lambda key, title: listed(studio, studio.presets.rename(needed(key), title).name)),
-                     [chosen, name], chosen, **QUIET)
-        delete.click(said(lambda key: deleted(studio, needed(key))), chosen, chosen, **QUIET)
-        undo.click(said(lambda: restored(studio)), None, chosen, **QUIET)
-        bring.upload(said(lambda file: listed(studio, studio.presets.import_file(Path(file)).name)), bring, chosen, **QUIET)
-        take.click(said(lambda key: exported(studio, needed(key))), chosen, take, **QUIET)
+                     [chosen, name], chosen, **SPOKEN)
+        delete.click(said(lambda key: deleted(studio, needed(key))), chosen, chosen, **SPOKEN)
+        undo.click(said(lambda: restored(studio)), None, chosen, **SPOKEN)
+        bring.upload(said(lambda file: listed(studio, studio.presets.import_file(Path(file)).name)), bring, chosen, **SPOKEN)
+        take.click(said(lambda key: exported(studio, needed(key))), chosen, take, **SPOKEN)
 
     return wire
 

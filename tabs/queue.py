@@ -11,9 +11,9 @@ from pipelines.queue import Job
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
 from tabs.form import refused
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 CLICK = """element.addEventListener('click', (e) => {
   const button = e.target.closest('button[data-act]');
   if (button) trigger('select', {act: button.dataset.act, job: button.dataset.job});
@@ -63,14 +63,14 @@ def build(studio: Studio, page: Page) -> None:
         return look(owner)
 
     seen = [table, pause, again, told]
-    again.click(save_again, page.owner, seen, **QUIET)
+    again.click(save_again, page.owner, seen, **SPOKEN)
     timer.tick(look, page.owner, seen, **QUIET)
     page.blocks.load(look, page.owner, seen, **QUIET)
-    page.tabs.select(on_screen, None, timer, **QUIET)
-    page.tabs.select(look, page.owner, seen, **QUIET)
-    pause.click(toggle, page.owner, seen, **QUIET)
-    cancel_all.click(stop_all, page.owner, seen, **QUIET)
-    table.select(act, page.owner, seen, **QUIET)
+    page.tabs.select(on_screen, None, timer, **SPOKEN)
+    page.tabs.select(look, page.owner, seen, **SPOKEN)
+    pause.click(toggle, page.owner, seen, **SPOKEN)
+    cancel_all.click(stop_all, page.owner, seen, **SPOKEN)
+    table.select(act, page.owner, seen, **SPOKEN)
 
 
 def troubles(studio: Studio) -> str:

@@ -21,11 +21,11 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.form import Form, refused
+from tabs.listeners import QUIET
 from tabs.page import tab_of
 from tabs.queue import troubles
 
 BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 OPEN = ("queued", "running")
 
 

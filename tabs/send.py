@@ -15,10 +15,10 @@ from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.request import RANDOM_SEED, GenerationRequest
 from pipelines.studio import Studio
 from tabs.form import refused
+from tabs.listeners import SPOKEN
 from tabs.page import Page
 from tabs.source import fitted, keep, size_of
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}     # queued: Gradio 6.31 shows no toast of an unqueued refusal
 VARIED = (("vary_subtle", 0.1), ("vary_strong", 0.35))      # how much of a second noise is mixed into the first
 STARTS = ("img2img", "inpaint")
 
@@ -41,10 +41,10 @@ class Results:
     def wire(self, page: Page, submit_on: Callable[..., None]) -> None:
         """Call when all tabs are placed. `submit_on(event, request_of, inputs)` queues a request."""
         seen: list[Component] = [self.results, self._looked_at]
-        self.results.select(_file_of, None, self._looked_at, **QUIET)
+        self.results.select(_file_of, None, self._looked_at, **SPOKEN)
         for name, button in self._sends.items():
-            settle(page, name, button.click(self._starting(page, name), seen, page.targets, **QUIET))
-        self._settings.click(self._settings_of(page), seen, page.targets, **QUIET)
+            settle(page, name, button.click(self._starting(page, name), seen, page.targets, **SPOKEN))
+        self._settings.click(self._settings_of(page), seen, page.targets, **SPOKEN)
         for amount, button in self._vary.items():
             submit_on(button.click, self._varying(amount), set(seen))
 
@@ -103,7 +103,7 @@ def settle(page: Page, name: str, sent: Any) -> None:
     canvas: Any = page.forms[name].pictures
     if hasattr(canvas, "again"):
         sent.success(None, None, None, js="() => new Promise((done) => setTimeout(() => done([]), 1500))").then(
-            canvas.again, canvas.source.image, canvas.editor, **QUIET)
+            canvas.again, canvas.source.image, canvas.editor, **SPOKEN)
 
 
 def varied(studio: Studio, request: GenerationRequest | None, amount: float) -> GenerationRequest:

@@ -18,12 +18,12 @@ from pipelines.studio import Studio
 from tabs.advise import Advisor
 from tabs.explain import explained
 from tabs.form import Form, outputs_of, refused
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.presets import build as build_presets
 from tabs.run import Runner, RunView
 from tabs.send import Results
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 SHAPES = ("square", "portrait", "landscape")
 
 
@@ -143,8 +143,7 @@ class Workbench:
         self.advisor.wire(page.blocks)
         self._wire_presets(page.blocks)
         self._wire_small()
-        self._drop.upload(restoring(form), self._drop, outputs_of(form.outputs, self._drop),
-                          **QUIET | {"queue": True})      # Gradio 6.31 shows no toast of an unqueued refusal
+        self._drop.upload(restoring(form), self._drop, outputs_of(form.outputs, self._drop), **SPOKEN)
         self._runner.wire(page.blocks)
         page.remember(form)
         page.later.append(lambda: self._results.wire(page, self._runner.submit_on))
