@@ -6,19 +6,19 @@ The worker thread loads torch and the models; the page is served long before.
 from __future__ import annotations
 
 import logging
-import platform
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines import experiments, samplers
+from pipelines import experiments, reproduce, samplers
 from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine, Finished
 from pipelines.loading import loras
 from pipelines.loading.library import Library, ModelFile
+from pipelines.loading.record import environment
 from pipelines.loading.vocabulary import tokenizer_json
 from pipelines.presets import Presets
 from pipelines.prompt.explain import Tokens
@@ -31,6 +31,7 @@ from pipelines.spec.geometry import snap
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
 from pipelines.tasks.start import started
+from pipelines.upscalers import Upscaler, Upscalers
 from pipelines.words import Words
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Hooks(Protocol):
     def image_request(self, request: GenerationRequest) -> tuple[GenerationRequest, dict[str, str]]: ...
     def finished(self, image: Image, request: GenerationRequest) -> None: ...
     def tabs(self) -> list[Any]: ...
+    def upscalers(self) -> list[Upscaler]: ...
 
 
 class Studio:
@@ -56,6 +58,7 @@ class Studio:
     def __init__(self, settings: Settings, hooks: Hooks) -> None:
         self.settings, self.hooks = settings, hooks
         self.library = Library(settings.model_roots, settings.data_dir)
+        self.upscalers = Upscalers(self.library, lambda: self.hooks.upscalers())
         self.archive = Archive(settings.outputs_dir)
         self.inputs = Inputs(settings.outputs_dir)
         self.presets = Presets(settings.preset_folders)
@@ -165,8 +168,8 @@ class Studio:
 
     def _run(self, job: Job, emit: Emit) -> None:
         """What the queue's worker does with one job: paint, save, tell."""
-        if job.kind == experiments.KIND:
-            experiments.run(self, job, emit)
+        if job.kind in (experiments.KIND, reproduce.KIND):
+            (experiments.run if job.kind == experiments.KIND else reproduce.run)(self, job, emit)
             return
         for finished in self.engine.run(job.request, emit, done=job.finished):
             self.keep(finished, emit, job.id)
@@ -187,9 +190,5 @@ class Studio:
 
     def made(self, finished: Finished) -> dict[str, Any]:
         """What the file says beside the request: who made it, where, how long it took."""
-        import diffusers
-        import torch
-
-        return {"Version": f"Atelier {VERSION}", "seconds": round(finished.seconds, 2),
-                "device": self.engine.residency.device.kind, "torch": torch.__version__,
-                "diffusers": diffusers.__version__, "python": platform.python_version()} | finished.extra
+        return {"Version": f"Atelier {VERSION}", "seconds": round(finished.seconds, 2)} | environment(
+            self.engine.residency.device) | finished.extra
