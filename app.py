@@ -39,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return cli.upscale(order, known, hooks.upscalers)
         if order.command == "grid":
             return cli.grid(order, known, hooks)
+        if order.command == "reproduce":
+            return cli.reproduce(order, known, hooks)
+        if order.command == "explain":
+            return cli.explain(order, known, hooks)
         return doctor.report(known, hooks.faults) if order.command == "doctor" else serve(known, hooks)
     except (cli.WrongUse, StudioError) as error:
         cli.complain(error)

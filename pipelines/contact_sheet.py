@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipelines.grid import Grid
 from pipelines.images import open_image
+from pipelines.ranking.likeness import psnr
 from pipelines.spec.errors import ImageFileError
 
 MOST_PIXELS = 80_000_000        # below the 89 megapixels at which Pillow warns of a bomb
@@ -212,12 +213,8 @@ def table(grid: Grid, find: Find, out: BinaryIO, errors: dict[int, str] | None =
 
 def likeness(first: Image.Image | None, other: Image.Image | None) -> str:
     """PSNR in dB of two pictures of one size, "same" when every pixel is, "" when they cannot be compared."""
-    if first is None or other is None or first.size != other.size:
-        return ""
-    import numpy as np
-
-    error = float(np.mean((np.asarray(first, np.float32) - np.asarray(other, np.float32)) ** 2))
-    return "same" if error == 0 else f"{10 * math.log10(255 ** 2 / error):.2f}"
+    found = psnr(first, other)
+    return "" if found is None else "same" if math.isinf(found) else f"{found:.2f}"
 
 
 def harmless(text: str) -> str:

@@ -13,7 +13,7 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
     "app": 7,
     "tabs": 6,
     "pipelines.cli": 6,
-    "pipelines.studio": 5, "pipelines.experiments": 5,
+    "pipelines.studio": 5, "pipelines.experiments": 5, "pipelines.reproduce": 5,
     "pipelines.engine": 4, "pipelines.training": 4, "pipelines.doctor": 4,
     "pipelines.tasks": 3, "pipelines.loading": 3, "pipelines.archive": 3, "pipelines.previews": 3,
     "pipelines.upscalers": 3,
@@ -27,7 +27,8 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
 LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse", "pipelines.prompt.tokens",
          "pipelines.queue", "pipelines.archive", "pipelines.metadata", "pipelines.advice", "pipelines.presets",
          "pipelines.styles", "pipelines.images", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
-         "pipelines.experiments", "pipelines.grid", "pipelines.contact_sheet",
+         "pipelines.experiments", "pipelines.reproduce", "pipelines.loading.record", "pipelines.ranking.likeness",
+         "pipelines.grid", "pipelines.contact_sheet",
          "pipelines.loading.library", "pipelines.upscalers.listing", "pipelines.families", "pipelines.pose", "pipelines.preprocess",
          "pipelines.portraits", "pipelines.drawing", "pipelines.ranking.combine", "extensions", "app")
 HEAVY = {"torch", "diffusers", "transformers", "torchvision", "accelerate", "peft", "spandrel"}

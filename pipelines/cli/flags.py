@@ -13,13 +13,15 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from pipelines.cli.foreign import translated
+from pipelines.cli.looking_flags import explain_flags, reproduce_flags
 from pipelines.cli.upscale_flags import upscale_flags
 from pipelines.preprocess import RESIZE_MODES, RESOLUTION, ROWS
 from pipelines.preprocess.rows import DEFAULT_RESOLUTION
 from pipelines.settings import by_key, is_list
 from pipelines.spec.errors import shown
 from pipelines.spec.param import Declared, declared, number
-from pipelines.spec.request import GenerationRequest, Outpaint
+from pipelines.spec.parts import Outpaint
+from pipelines.spec.request import GenerationRequest
 
 EPILOG = "Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 stopped with Ctrl+C."
 
@@ -40,7 +42,8 @@ class WrongUse(Exception):
 class Order:
     """What was asked for.
 
-    command: "studio", "generate", "grid", "preprocess", "upscale" or "doctor".   settings: flags of settings, by key.
+    command: "studio", "generate", "grid", "preprocess", "upscale", "reproduce", "explain", "doctor".
+    settings: flags of settings, by key.
     changes: a partial request.
     notes: one line for each flag of another program that was accepted or could not be.
     """
@@ -108,6 +111,13 @@ def main_parser() -> Parser:
     larger = commands.add_parser("upscale", help="make pictures larger", parents=[settings], epilog=EPILOG,
                                  description="Make pictures larger and print one path a line.", allow_abbrev=False)
     upscale_flags(larger)
+    again = commands.add_parser("reproduce", help="make a picture again and compare the pixels", parents=[settings],
+                                epilog=EPILOG, allow_abbrev=False,
+                                description="Make a picture again from its file; 0: identical, 1: different, with the reasons.")
+    reproduce_flags(again)
+    told = commands.add_parser("explain", help="say how a prompt is read", parents=[settings], epilog=EPILOG, allow_abbrev=False,
+                               description="Say how a prompt is read: tokens, weights, what holds at a step, what is not there.")
+    explain_flags(told)
     commands.add_parser("doctor", help="say what works here and what does not", parents=[settings], allow_abbrev=False,
                         description="Say what works on this machine and what is mismatched.")
     return main

@@ -1,0 +1,62 @@
+"""`reproduce IMAGE`: makes a picture again, prints the verdict; exit code 0 identical, 1 different or failed, 2 bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.cli.flags import Order, complain
+from pipelines.cli.generate import Ticker
+from pipelines.settings import Settings
+from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StorageError, StudioError
+
+if TYPE_CHECKING:
+    from pipelines.engine import Finished
+    from pipelines.reproduce import Recipe
+    from pipelines.studio import Hooks, Studio
+
+
+def reproduce(order: Order, settings: Settings, hooks: Hooks) -> int:
+    """The exit code; 130 stopped with Ctrl+C. The verdict is one line on standard output."""
+    from pipelines.reproduce import recipe
+    from pipelines.studio import Studio
+
+    file = Path(order.given["file"]).expanduser()
+    try:
+        if not file.is_file():
+            raise ImageFileError(order.given["file"], "no such file")
+        studio = Studio(settings, hooks)
+        studio.library.scan()
+        return _run(studio, recipe(studio, file, order.given["model"]), order, Ticker(quiet=order.quiet))
+    except (FieldError, RequestError, ImageFileError) as error:
+        for line in str(error).splitlines():
+            complain(line)
+        return 2
+    except StudioError as error:
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        complain("Stopped.")
+        return 130
+
+
+def _run(studio: Studio, told: Recipe, order: Order, ticker: Ticker) -> int:
+    from pipelines.reproduce import compared
+
+    [finished] = studio.engine.run(told.request, ticker)
+    ticker.clear()
+    verdict = compared(studio, told, finished)
+    if order.given["output"]:
+        _keep(studio, finished, Path(order.given["output"]).expanduser())
+    print(verdict.text, flush=True)
+    return 0 if verdict.same else 1
+
+
+def _keep(studio: Studio, finished: Finished, path: Path) -> None:
+    from pipelines.metadata import write
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(finished.image, path, finished.request, studio.made(finished))
+    except OSError as error:
+        raise StorageError(f"--output: {path.name} - cannot be written ({error.strerror}).") from None
