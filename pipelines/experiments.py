@@ -14,7 +14,8 @@ from pipelines.grid import Axis, AxisKind, Grid, kinds
 from pipelines.grid.estimate import Estimate, estimate
 from pipelines.spec.errors import Cancelled, FieldError, RequestError, StudioError, unknown
 from pipelines.spec.events import Emit, Note
-from pipelines.spec.request import LAST_SEED, GenerationRequest
+from pipelines.spec.parts import LAST_SEED
+from pipelines.spec.request import GenerationRequest
 
 if TYPE_CHECKING:
     from pipelines.queue import Job

@@ -19,6 +19,7 @@ Choices = Callable[[str], list[Any]]
 
 TYPED = ("seed", "variation.seed", "batch_count", "batch_size")     # a slider over so many values helps nobody
 SIDES = ("width", "height")
+SWITCHES = frozenset({"hires", "tiled", "identity", "sketch"})      # parts that are turned on, not filled in
 FEW = 2                 # so many choices are shown side by side
 VIEW = 2048             # px a size slider shows; a larger value that comes from elsewhere stretches it
 
@@ -47,6 +48,7 @@ class Form:
         self.prefix, self._words, self._choices = prefix, words, choices
         self._declared = {d.path: d for d in declared(GenerationRequest)}
         self.fields: dict[str, Component] = {}
+        self.held: set[str] = set()
         self.pictures: Pictures | None = None
 
     def field(self, path: str, **look: Any) -> Component:
@@ -54,6 +56,17 @@ class Form:
         row = self._declared[path]
         component = _component(row, self._labels(row) | {"elem_id": self.elem_id(path)} | look, self._choices)
         self.fields[path] = component
+        return component
+
+    def switch(self, part: str, **look: Any) -> Component:
+        """A checkbox that turns a whole part of the request on: `form.switch("hires")`. Off, its fields are kept but not read."""
+        self.fields[part] = gr.Checkbox(False, **{"label": self._words(f"switch_{part}"), "elem_id": self.elem_id(part)} | look)
+        return self.fields[part]
+
+    def hold(self, path: str, component: Component) -> Component:
+        """Let a component that the tab made itself stand for a field; its value is the field's JSON (a list of units)."""
+        self.fields[path] = component
+        self.held.add(path)
         return component
 
     def elem_id(self, path: str) -> str:
@@ -85,7 +98,7 @@ class Form:
 
     def write(self, changes: Mapping[str, Any]) -> list[Any]:
         """Updates for `outputs` that set the fields of a partial request (nested or by path); the rest stay."""
-        flat = flattened(changes)
+        flat = self._switched(flattened(changes))
         fields = [self._shown(path, flat[path]) if path in flat else gr.skip() for path in self.fields]
         if self.pictures is None:
             return fields
@@ -112,8 +125,16 @@ class Form:
         return self.write(flat | sides | none | {"init.image": picture})
 
     def _flat(self, request: GenerationRequest) -> dict[str, Any]:
+        """Every field by path, those of absent parts at their defaults and their switches off."""
         defaults = {path: row.default for path, row in self._declared.items()}
-        return defaults | flattened(request.model_dump(exclude_none=True))
+        off = {part: False for part in SWITCHES if getattr(request, part) is None}
+        return defaults | flattened(request.model_dump(exclude_none=True)) | off
+
+    def _switched(self, flat: Mapping[str, Any]) -> dict[str, Any]:
+        """`flat` with the switches of the parts it speaks of: on where a field of the part is set."""
+        told = {path.partition(".")[0] for path in flat if "." in path}
+        asked = {part: flat.get(part, True) for part in SWITCHES & self.fields.keys() if part in told or part in flat}
+        return {**flat, **{part: bool(on) for part, on in asked.items()}}
 
     def _is_picture(self, path: str) -> bool:
         return path in self._declared and self._declared[path].param.picture
@@ -121,12 +142,12 @@ class Form:
     def _shown(self, path: str, value: Any) -> Any:
         if path in SIDES and isinstance(value, int):       # the slider may be showing less than the field allows
             return gr.Slider(value=value, maximum=max(VIEW, value))
-        return list(value) if self._declared[path].kind is tuple else value
+        return list(value) if isinstance(value, tuple) else value
 
 
 def _component(row: Declared, look: dict[str, Any], choices: Choices) -> Component:
     param, value = row.param, row.default
-    if row.path in ("prompt", "negative_prompt"):
+    if row.kind is str and not param.source and not param.choices:
         return gr.Textbox(value=value, **look)
     if param.source:
         multiple = row.kind is tuple
@@ -157,12 +178,14 @@ def flattened(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The other way; a part whose fields all stand at their defaults is left out, so that it is off."""
+    """The other way. A part with a switch is there when that is on; any other when one of its fields is not at its default."""
     defaults = {d.path: d.default for d in declared(GenerationRequest)}
     result: dict[str, Any] = {}
     for path, value in flat.items():
         *parts, name = path.split(".")
-        if parts and all(flat.get(p) == defaults[p] for p in flat if p.startswith(parts[0] + ".")):
+        if path in SWITCHES:
+            continue
+        if parts and not flat.get(parts[0], any(flat.get(p) != defaults[p] for p in flat if p.startswith(parts[0] + "."))):
             continue
         place = result
         for part in parts:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from pipelines.spec.errors import FieldError
+from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
-from tabs.form import Form
+from tabs.form import SWITCHES, Form
 
 
 @dataclass
@@ -74,7 +75,11 @@ def tab_of(request: GenerationRequest) -> str:
 
 def usable(values: Mapping[str, Any], form: Form) -> dict[str, Any]:
     """Those kept values that the fields of today still take (a browser keeps what an older studio wrote)."""
-    result = {}
+    result: dict[str, Any] = {part: values[part] for part in SWITCHES & values.keys() if isinstance(values[part], bool)}
+    for path in form.held & values.keys():
+        with suppress(StudioError):
+            GenerationRequest.parse({path: values[path]})
+            result[path] = values[path]
     for row in declared(GenerationRequest):
         if row.path not in values:
             continue

@@ -12,7 +12,8 @@ from gradio.components import Component
 
 from pipelines import metadata
 from pipelines.spec.errors import FieldError, StudioError
-from pipelines.spec.request import RANDOM_SEED, GenerationRequest
+from pipelines.spec.parts import RANDOM_SEED
+from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.form import refused
 from tabs.listeners import SPOKEN

@@ -13,7 +13,7 @@ import gradio as gr
 
 from pipelines import metadata, samplers
 from pipelines.spec.errors import StudioError
-from pipelines.spec.request import LAST_SEED, RANDOM_SEED
+from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
 from tabs.advise import Advisor
 from tabs.explain import explained

@@ -8,7 +8,8 @@ from pipelines.advice.book import Range, Scale
 from pipelines.advice.case import Case
 from pipelines.advice.verdict import Verdict
 from pipelines.spec.param import number, param_of
-from pipelines.spec.request import RANDOM_SEED, GenerationRequest
+from pipelines.spec.parts import RANDOM_SEED
+from pipelines.spec.request import GenerationRequest
 
 DETAILED = 5        # phrases; from here on a prompt counts as detailed
 

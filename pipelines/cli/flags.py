@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+from pipelines.cli.batch_flags import batch_flags
 from pipelines.cli.foreign import translated
 from pipelines.cli.looking_flags import explain_flags, reproduce_flags
 from pipelines.cli.upscale_flags import upscale_flags
@@ -42,7 +43,7 @@ class WrongUse(Exception):
 class Order:
     """What was asked for.
 
-    command: "studio", "generate", "grid", "preprocess", "upscale", "reproduce", "explain", "doctor".
+    command: "studio", "generate", "grid", "batch", "preprocess", "upscale", "reproduce", "explain", "doctor".
     settings: flags of settings, by key.
     changes: a partial request.
     notes: one line for each flag of another program that was accepted or could not be.
@@ -108,6 +109,12 @@ def main_parser() -> Parser:
                                description="Paint every cell of a grid; the same words again make what is missing.")
     grid_flags(grid)
     request_flags(grid)
+    many = commands.add_parser("batch", help="take every picture of a folder through img2img or inpaint", parents=[settings],
+                               epilog=EPILOG, allow_abbrev=False,
+                               description="Paint from every picture of IN, keep the results in OUT under the same names and "
+                                           "print one path a line. The same words again make what is missing.")
+    batch_flags(many)
+    request_flags(many, out=False)
     larger = commands.add_parser("upscale", help="make pictures larger", parents=[settings], epilog=EPILOG,
                                  description="Make pictures larger and print one path a line.", allow_abbrev=False)
     upscale_flags(larger)
@@ -147,13 +154,16 @@ def grid_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="say how many cells and how long, and paint nothing")
 
 
-def request_flags(parser: argparse.ArgumentParser) -> None:
-    """A flag for each declared field of a request, and where a whole request may come from."""
+def request_flags(parser: argparse.ArgumentParser, out: bool = True) -> None:
+    """A flag for each declared field of a request, and where a whole request may come from.
+
+    out: also one for the folder of the results."""
     source = parser.add_argument_group("where the settings of the picture come from (flags below override them)")
     source.add_argument("--request", metavar="FILE", help="a request as JSON; - reads it from standard input")
     source.add_argument("--like", metavar="IMAGE", help="repeat a picture from what its file says of it")
-    source.add_argument("--out", dest="outputs_dir", metavar="DIR", default=argparse.SUPPRESS,
-                        help="keep the pictures in this folder")
+    if out:
+        source.add_argument("--out", dest="outputs_dir", metavar="DIR", default=argparse.SUPPRESS,
+                            help="keep the pictures in this folder")
     source.add_argument("--quiet", action="store_true", help="no progress on standard error")
     group = parser.add_argument_group("the picture")
     group.add_argument("--outpaint", metavar="SIDES", default=argparse.SUPPRESS,

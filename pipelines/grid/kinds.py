@@ -12,7 +12,8 @@ from pipelines.grid.axis import TOGETHER, Axis, Value, ordered, replaced
 from pipelines.grid.values import MOST_VALUES, listed, numbers
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.param import Declared, declared, number
-from pipelines.spec.request import LAST_SEED, RANDOM_SEED, GenerationRequest
+from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
+from pipelines.spec.request import GenerationRequest
 
 Names = Callable[[str], Sequence[str]]
 """The names a field may take, by the `source` of its declaration; also "presets"."""

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
 from pydantic import BaseModel
@@ -68,7 +69,7 @@ class Param:
     def _names(self, value: Any) -> tuple[str, ...]:
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
             raise FieldError(self.label, value, "not a list of names")
-        return tuple(value)
+        return tuple(self._text(v) for v in value)
 
     def _boolean(self, value: Any) -> bool:
         if isinstance(value, bool):
@@ -147,6 +148,7 @@ def declared(model: type[BaseModel], prefix: str = "") -> Iterator[Declared]:
         if param is not None:
             yield Declared(prefix + name, param, kind_of(model, name), field.get_default())
             continue
-        for option in getattr(field.annotation, "__args__", ()):
-            if isinstance(option, type) and issubclass(option, BaseModel):
-                yield from declared(option, f"{prefix}{name}.")
+        if isinstance(field.annotation, UnionType):     # a part that may be absent; lists of parts have no fixed addresses
+            for option in field.annotation.__args__:
+                if issubclass(option, BaseModel):
+                    yield from declared(option, f"{prefix}{name}.")

@@ -13,100 +13,27 @@ import random
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationError
 
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.geometry import Size
-from pipelines.spec.param import Param, kind_of, param_of
-
-RANDOM_SEED = -1
-LAST_SEED = 2**32 - 1
-PROMPT_LIMIT = 100_000      # characters; a prompt of that length is already 300 chunks
-
-RESIZE_MODES = ("Just resize", "Crop and resize", "Resize and fill", "Just resize (latent upscale)")
-MASK_MODES = ("Inpaint masked", "Inpaint not masked")
-MASKED_CONTENTS = ("fill", "original", "latent noise", "latent nothing")
-INPAINT_AREAS = ("Whole picture", "Only masked")
-EMPHASES = ("Original", "No norm", "Ignore", "None")
-
-
-class Part(BaseModel):
-    """A frozen group of fields; every declared field is checked by its own declaration first."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _declared_range(cls, value: Any, info: ValidationInfo) -> Any:
-        param = param_of(cls, info.field_name or "")
-        return value if param is None else param.check(value, kind_of(cls, info.field_name or ""))
-
-
-class Init(Part):
-    """The picture to start from: img2img, and with `inpaint` a part of it."""
-
-    image: Annotated[str, Param("Picture", "The picture to start from.", "image", picture=True)] = ""
-    denoising_strength: Annotated[float, Param(
-        "Denoising strength", "0 keeps the picture, 1 paints a new one.", "image", 0, 1, 0.01, infotext="Denoising strength")
-    ] = 0.75
-    resize_mode: Annotated[str, Param(
-        "Resize mode", "How the picture is brought to width and height.", "image", choices=RESIZE_MODES,
-        infotext="Resize mode")] = "Crop and resize"
-    exact_steps: Annotated[bool, Param(
-        "Exact steps", "Run all the steps, however low the denoising strength; else steps × strength of them.", "image",
-        infotext="Exact steps")] = False
-    color_correction: Annotated[bool, Param(
-        "Colour correction", "Give the result the colours of the picture it started from.", "image",
-        infotext="Color correction")] = False
-
-
-class Inpaint(Part):
-    """Which part of `init.image` is painted anew, and how it is joined to the rest."""
-
-    mask: Annotated[str, Param("Mask", "White is painted anew, black is kept.", "inpaint", picture=True)] = ""
-    mask_blur: Annotated[int, Param(
-        "Mask blur", "Width of the soft edge, pixels.", "inpaint", 0, 64, 1, infotext="Mask blur")] = 4
-    mask_grow: Annotated[int, Param(
-        "Grow mask", "Pixels the mask grows by; negative shrinks it.", "inpaint", -64, 64, 1, infotext="Mask grow")] = 0
-    mask_mode: Annotated[str, Param(
-        "Mask mode", "Whether the masked part is painted anew or all the rest.", "inpaint", choices=MASK_MODES,
-        infotext="Mask mode")] = "Inpaint masked"
-    masked_content: Annotated[str, Param(
-        "Masked content", "What stands under the mask when painting begins.", "inpaint", choices=MASKED_CONTENTS,
-        infotext="Masked content")] = "original"
-    area: Annotated[str, Param(
-        "Inpaint area", "Paint in the whole picture, or only around the mask at full resolution.", "inpaint",
-        choices=INPAINT_AREAS, infotext="Inpaint area")] = "Whole picture"
-    padding: Annotated[int, Param(
-        "Only masked padding", "Pixels around the mask that are looked at with it.", "inpaint", 0, 256, 4,
-        infotext="Masked area padding")] = 32
-    soft: Annotated[bool, Param(
-        "Soft inpainting", "A grey mask changes the picture less (differential diffusion, arXiv 2306.00950).", "inpaint",
-        infotext="Soft inpainting")] = False
-
-
-class Outpaint(Part):
-    """Pixels added at each side of `init.image` and painted to continue it. Width and height follow the new frame."""
-
-    left: Annotated[int, Param("Outpaint left", "Pixels.", "outpaint", 0, 1024, 8, infotext="Outpaint left")] = 0
-    right: Annotated[int, Param("Outpaint right", "Pixels.", "outpaint", 0, 1024, 8, infotext="Outpaint right")] = 0
-    top: Annotated[int, Param("Outpaint top", "Pixels.", "outpaint", 0, 1024, 8, infotext="Outpaint top")] = 0
-    bottom: Annotated[int, Param("Outpaint bottom", "Pixels.", "outpaint", 0, 1024, 8, infotext="Outpaint bottom")] = 0
-
-    @property
-    def any(self) -> bool:
-        return any((self.left, self.right, self.top, self.bottom))
-
-
-class Variation(Part):
-    """A second noise mixed into the first: similar pictures. Slerp between the noise of `seed` and this seed's."""
-
-    seed: Annotated[int, Param(
-        "Variation seed", "The second noise; -1 draws one.", "seed", RANDOM_SEED, LAST_SEED, 1, infotext="Variation seed")
-    ] = RANDOM_SEED
-    strength: Annotated[float, Param(
-        "Variation strength", "0 is the first seed alone, 1 the variation seed alone.", "seed", 0, 1, 0.01,
-        infotext="Variation seed strength")] = 0.0
+from pipelines.spec.param import Param
+from pipelines.spec.parts import (
+    EMPHASES,
+    LAST_SEED,
+    PROMPT_LIMIT,
+    RANDOM_SEED,
+    ControlUnit,
+    Hires,
+    Identity,
+    Init,
+    Inpaint,
+    Outpaint,
+    Part,
+    Sketch,
+    Tiled,
+    Variation,
+)
 
 
 class GenerationRequest(Part):
@@ -158,6 +85,11 @@ class GenerationRequest(Part):
     init: Init | None = None
     inpaint: Inpaint | None = None
     outpaint: Outpaint | None = None
+    hires: Hires | None = None
+    tiled: Tiled | None = None
+    control: tuple[ControlUnit, ...] = ()
+    identity: Identity | None = None
+    sketch: Sketch | None = None
 
     # Written by the studio before queueing, so that what is stored is what was made; not fields of a form.
     model_hash: str = ""        # first 10 hex digits of the checkpoint's sha256

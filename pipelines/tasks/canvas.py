@@ -12,7 +12,8 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size
-from pipelines.spec.request import GenerationRequest, Inpaint, Outpaint
+from pipelines.spec.parts import Inpaint, Outpaint
+from pipelines.spec.request import GenerationRequest
 
 LANCZOS = Image.Resampling.LANCZOS
 SLOPE = 48          # px of the picture over which an outpainted side is led into it

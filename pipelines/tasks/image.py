@@ -11,7 +11,8 @@ from PIL import Image
 
 from pipelines.loading.encode import encode
 from pipelines.patches.inpainting import inpainting_channels
-from pipelines.spec.request import LAST_SEED, GenerationRequest, Init
+from pipelines.spec.parts import LAST_SEED, Init
+from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.begin import Begin
 from pipelines.tasks.canvas import Canvas, canvas_of, colours_like, plain
 from pipelines.tasks.noise import generator

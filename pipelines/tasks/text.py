@@ -16,6 +16,7 @@ from pipelines.prompt.inversion import NO_INVERSIONS, Inversions
 from pipelines.spec.events import Emit
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.begin import Begin, Beginning
+from pipelines.tasks.feature import Feature, Run
 from pipelines.tasks.noise import first_noise, generator
 
 if TYPE_CHECKING:
@@ -31,14 +32,15 @@ class Means:
     """What a run may use besides its requests.
 
     family: name, for schedules tuned for one.   cache: keeps encoded prompts from one call to the next.
-    patches: reversible features of the UNet (each a context manager), entered for this run.
-    inversions: embeddings the prompts may name.
+    patches: reversible changes of the UNet (each a context manager), entered for this run.
+    inversions: embeddings the prompts may name.   features: what must know the run it is laid over (`tasks/feature.py`).
     """
 
     family: str = ""
     cache: EmbeddingCache | None = None
     patches: tuple[AbstractContextManager[Any], ...] = ()
     inversions: Inversions = NO_INVERSIONS
+    features: tuple[Feature, ...] = ()
 
 
 def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, means: Means = Means(),
@@ -69,16 +71,20 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
         at_call = dict(zip(starts, segments, strict=True))
         prompts = _Prompts({start: s.call_kwargs for start, s in at_call.items()}, len(requests), first.cfg_scale > 1)
         total = samplers.callback_count(first.sampler, steps)
+        height, width = (side * pipe.vae_scale_factor for side in noise.shape[-2:])
+        run = Run(pipe, total, width, height, len(requests), first.cfg_scale > 1)
+        turns = [stack.enter_context(feature(run)) for feature in means.features]
 
         def after_step(_pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             on_step(min(index + 1, total), total, glimpse)
+            for turn in turns:
+                turn(index + 1)
             if beginning:
                 tensors = tensors | {"latents": beginning.kept_apart(index + 1, tensors["latents"])}
             if index + 1 in at_call:
                 composition.use(at_call[index + 1])
             return prompts.switched(index + 1, tensors)
 
-        height, width = (side * pipe.vae_scale_factor for side in noise.shape[-2:])
         return pipe(
             **prompts.first(), **timing, latents=noise, generator=sources,
             width=width, height=height, guidance_scale=first.cfg_scale, guidance_rescale=first.cfg_rescale,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipelines import samplers
-from pipelines.spec.request import LAST_SEED, GenerationRequest
+from pipelines.spec.parts import LAST_SEED
+from pipelines.spec.request import GenerationRequest
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), min_size=1, max_size=12)
 ANY_TEXT = st.text(st.characters(), max_size=60)  # with lone surrogates, NUL, bidi marks, line breaks, emoji

@@ -52,7 +52,7 @@ CLAMPED = {
         {"schedule": None},
         "Karasr - not found. Allowed: Karras",
     ),
-    "not ours": ("Steps: 5, CFG scale: 7, Hires upscale: 2", {"steps": 5}, "Not used: Hires upscale."),
+    "not ours": ("Steps: 5, CFG scale: 7, RP Active: 2", {"steps": 5}, "Not used: RP Active."),
     "huge number": (f"Steps: {'9' * 5000}, CFG scale: 7, Seed: 1", {"steps": None}, "not a number. Allowed: 1-150."),
 }
 
@@ -103,13 +103,13 @@ def test_a_text_beyond_the_cap_is_skipped_at_once(size: int, line: str, png_with
 
 
 def test_our_json_of_a_later_version_is_taken_field_by_field(png_with: Make) -> None:
-    ours = b'{"version":9,"request":{"prompt":"a cat","steps":900,"hires":{"scale":2}},"made":{"by":"later"}}'
+    ours = b'{"version":9,"request":{"prompt":"a cat","steps":900,"bloom":{"scale":2}},"made":{"by":"later"}}'
     found = read(png_with((b"tEXt", b"atelier\0" + ours)))
     assert (found.request["prompt"], found.request["steps"], found.full) == ("a cat", 150, None)
-    assert found.unknown == {"hires.scale": 2}
+    assert found.unknown == {"bloom.scale": 2}
     assert found.notes == (
         "Steps: 900 - too large. Allowed: 1-150. Used: 150.",
-        "Unknown to this version: hires.scale.",
+        "Unknown to this version: bloom.scale.",
     )
 
 

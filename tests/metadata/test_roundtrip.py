@@ -84,5 +84,5 @@ def test_the_longest_prompt_fits_elsewhere(format: str, picture: Image.Image) ->
 
 
 def test_an_unknown_format_is_refused(picture: Image.Image) -> None:
-    with pytest.raises(FieldError, match=r"Format: tiff - .*Allowed: png, jpeg, webp\."):
+    with pytest.raises(FieldError, match=r"Format: tiff - .*Allowed: png, png16, jpeg, webp\."):
         write(picture, io.BytesIO(), GenerationRequest(), {}, "tiff")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pipelines.spec.errors import RequestError, unknown
 from pipelines.spec.param import declared
-from pipelines.spec.request import LAST_SEED, GenerationRequest
+from pipelines.spec.parts import LAST_SEED
+from pipelines.spec.request import GenerationRequest
 
 REFUSED = [     # faults.md A1-A8, A12, B18
     ({"steps": 0}, "Steps: 0 - too small. Allowed: 1-150."),

@@ -19,7 +19,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import queue, run, shell
 from tabs.canvas import Canvas
-from tabs.form import Form, flattened, nested, refused
+from tabs.form import SWITCHES, Form, flattened, nested, refused
 from tabs.page import usable
 from tabs.workbench import choices, counted
 
@@ -33,7 +33,15 @@ FULL = GenerationRequest.parse({
              "color_correction": True},
     "inpaint": {"mask": "1" * 64, "mask_blur": 9, "mask_grow": -3, "mask_mode": "Inpaint not masked",
                 "masked_content": "latent noise", "area": "Only masked", "padding": 48, "soft": True},
-    "outpaint": {"left": 8, "right": 16, "top": 24, "bottom": 32}})
+    "outpaint": {"left": 8, "right": 16, "top": 24, "bottom": 32},
+    "hires": {"scale": 1.5, "width": 640, "height": 416, "upscaler": "Lanczos", "steps": 9, "denoising_strength": 0.45,
+              "sampler": "DDIM", "schedule": "Exponential", "cfg_scale": 5, "prompt": "a car", "negative_prompt": "mud"},
+    "tiled": {"scale": 3, "width": 1280, "height": 832, "upscaler": "Lanczos", "method": "Separate", "tile": 128, "padding": 16,
+              "mask_blur": 3, "order": "Chess", "seam_fix": "Band", "seam_denoising_strength": 0.2, "seam_width": 32},
+    "control": [{"image": "2" * 64, "model": "canny", "weight": 0.5}],
+    "identity": {"style_strength": 35, "strength": 0.7},
+    "sketch": {"way": "ControlNet", "faithfulness": 0.6, "stroke_faithfulness": 0.1, "realism": 0.9}})
+FILES = {"model", "vae", "hires.model", "identity.adapter", "identity.photos", "sketch.lines", "sketch.strokes"}
 
 
 @pytest.fixture
@@ -51,6 +59,9 @@ def form(studio: Studio) -> Form:
         for row in declared(GenerationRequest):
             if not row.param.picture:
                 made.field(row.path)
+        for part in SWITCHES:
+            made.switch(part)
+        made.hold("control", gr.JSON([]))
         made.pictures = Canvas(studio, made)
     return made
 
@@ -90,7 +101,7 @@ def test_every_field_round_trips_through_json_and_a_png(tmp_path: Path) -> None:
 def test_full_really_differs_from_the_default_in_every_declared_field() -> None:
     mine, plain = flattened(FULL.model_dump()), {d.path: d.default for d in declared(GenerationRequest)}
     same = {path for path in plain if mine[path] == plain[path]}
-    assert same == {"model", "vae"}, "these two need files; a new field belongs into FULL"
+    assert same == FILES, "these need files; a new field belongs into FULL"
 
 
 def test_a_partial_write_leaves_the_other_fields_alone(form: Form) -> None:

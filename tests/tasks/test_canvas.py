@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 
 from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size
-from pipelines.spec.request import RESIZE_MODES, GenerationRequest
+from pipelines.spec.parts import RESIZE_MODES
+from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.canvas import around, canvas_of, colours_like, fitted, shaped
 
 SIZE = Size(96, 64)

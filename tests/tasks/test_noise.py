@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from pipelines.spec.request import GenerationRequest, Variation
+from pipelines.spec.parts import Variation
+from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.noise import first_noise, generator, slerp
 
 SHAPE = (4, 16, 16)

@@ -1,0 +1,43 @@
+"""What a feature of one sampling run (a ControlNet, tiles, a likeness) knows of the run it is laid over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Window:
+    """The part of the picture the UNet is shown just now, in latent pixels; None is all of it.
+
+    Whoever cuts the picture into tiles sets it around each call of the UNet, so that a condition can be cut likewise.
+    """
+
+    box: tuple[int, int, int, int] | None = None        # left, top, right, bottom
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of `tasks/text.paint`, as its features see it.
+
+    calls: how often the pipeline asks the model, one for each step callback (second-order samplers: about two a step).
+    width, height: pixels that are painted.   batch: pictures.   guided: the UNet sees negative and positive stacked.
+    """
+
+    pipe: Any
+    calls: int
+    width: int
+    height: int
+    batch: int
+    guided: bool
+    window: Window = field(default_factory=Window)
+
+
+Turn = Callable[[int], None]
+"""Called after each call of the model with the number of the next (1 … calls); may do nothing."""
+
+Feature = Callable[[Run], AbstractContextManager[Turn]]
+"""Laid over the pipeline's models while the context lasts; leaves no trace. Features are entered in order, the last is
+the outermost."""
