@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL.Image import Image
-
+from pipelines.deep import Picture
 from pipelines.spec.errors import StorageError
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
@@ -35,9 +34,11 @@ class Item:
 class NotSaved(StorageError):
     """A finished picture that could not be written. It is here, with everything that made it."""
 
-    def __init__(self, image: Image, request: GenerationRequest, extra: Mapping[str, Any], why: str) -> None:
-        self.image, self.request, self.extra, self.why = image, request, dict(extra), why
-        super().__init__(f"Outputs: picture with seed {request.seed} - finished, not saved ({why}). "
+    def __init__(self, image: Picture, request: GenerationRequest | str, extra: Mapping[str, Any], why: str,
+                 file: str = "") -> None:
+        self.image, self.request, self.extra, self.why, self.file = image, request, dict(extra), why, file
+        what = f"picture with seed {request.seed}" if isinstance(request, GenerationRequest) else "upscaled picture"
+        super().__init__(f"Outputs: {what} - finished, not saved ({why}). "
                          "It is kept in memory: make room, then save it again.")
 
 

@@ -26,14 +26,17 @@ from pipelines.archive.favourites import Favourites
 from pipelines.archive.index import Index, condition, row_of
 from pipelines.archive.item import Item, NotSaved, difference
 from pipelines.archive.moving import changed, move, why
-from pipelines.archive.names import TRASH, inside, next_number
+from pipelines.archive.names import TRASH, free, inside, next_number
 from pipelines.archive.scan import clean, refresh
-from pipelines.archive.thumbnails import Thumbnails
-from pipelines.metadata import SUFFIXES, Read, read, write
+from pipelines.archive.thumbnails import VIEW_SIDE, VIEWS, Thumbnails
+from pipelines.deep import Picture, shallow
+from pipelines.metadata import QUALITY, SUFFIXES, Read, from_infotext, read, read_texts, write
 from pipelines.spec.errors import FieldError, StorageError
 from pipelines.spec.request import GenerationRequest
 
 KEPT_UNSAVED = 32       # pictures held in memory when the disk is full
+VIEWED = 4096 * 4096    # pixels a browser shows at once without a stall; of a larger picture it is shown a copy
+WORKED_OVER = "upscaled"    # in the name of a file, where a seed is not known
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Archive:
         clean(self.root, self._disk)
         self.favourites = Favourites(self.root, self._disk)
         self.thumbnails = Thumbnails(self.root, self._disk)
+        self.views = Thumbnails(self.root, self._disk, VIEWS, VIEW_SIDE)
         self.index = Index(self.root)
 
     def close(self) -> None:
@@ -60,43 +64,56 @@ class Archive:
 
     # -- saving --------------------------------------------------------------------------------------------------------
 
-    def save(self, image: Image, request: GenerationRequest, extra: Mapping[str, Any] | None = None,
-             format: str = "png") -> Item:
+    def save(self, image: Picture, request: GenerationRequest | str, extra: Mapping[str, Any] | None = None,
+             format: str = "png", quality: int = QUALITY, file: str = "") -> Item:
         """Save one picture with the request that makes it again; `extra` goes into its metadata (see `metadata.write`).
 
+        request: for a picture of another program that was worked over, that program's text.
+        file: the name it shall have, relative and without suffix, where that is free; else it gets day, number and seed.
         `job` and `index` in `extra` let the queue find its pictures again after a crash. Raises NotSaved, which carries
         the picture, when the disk refuses; a thumbnail or an index that cannot be written is only logged.
         """
         extra = extra or {}
         data = io.BytesIO()
-        for note in write(image, data, request, extra, format):
+        for note in write(image, data, request, extra, format, quality):
             log.warning("%s", note)
+        name = str(request.seed) if isinstance(request, GenerationRequest) else WORKED_OVER
         try:
-            path = self._store(data.getvalue(), request.seed, SUFFIXES[format])
+            path = self._store(data.getvalue(), name, SUFFIXES[format], file)
         except OSError as error:
-            lost = NotSaved(image, request, extra, why(error))
+            lost = NotSaved(image, request, extra, why(error), file)
             self._unsaved.append(lost)
             raise lost from error
         file = path.relative_to(self.root).as_posix()
-        self.thumbnails.make(file, image)
-        row = row_of(file, path.parent.name, {
-            "time": path.stat().st_mtime_ns / 1e9, "bytes": data.tell(), "size": image.size, "source": "Atelier",
-            "request": request.model_dump(mode="json", exclude_none=True), "made": extra}, trashed=False)
+        self._reduced(file, shallow(image))
+        told = from_infotext(request) if isinstance(request, str) else Read(
+            request.model_dump(mode="json", exclude_none=True), source="Atelier")
+        row = row_of(file, file.rpartition("/")[0], {
+            "time": path.stat().st_mtime_ns / 1e9, "bytes": data.tell(), "size": image.size, "source": told.source,
+            "request": told.request, "made": extra}, trashed=False)
         try:
             self.index.add([row])
         except sqlite3.Error as error:
             log.warning("The index does not know %s yet: %s", file, error)
         return row.item
 
-    def _store(self, data: bytes, seed: int, suffix: str) -> Path:
+    def _store(self, data: bytes, name: str, suffix: str, file: str) -> Path:
         def final() -> Path:
+            if file:
+                return free(self.root / f"{file}{suffix}")
             day = self._now().strftime("%Y-%m-%d")
             folder = self.root / day
             folder.mkdir(parents=True, exist_ok=True)
-            return folder / f"{next_number(folder, self.root / TRASH / day):05d}-{seed}{suffix}"
+            return folder / f"{next_number(folder, self.root / TRASH / day):05d}-{name}{suffix}"
 
         with self._naming:
             return self._disk.store(final, data)
+
+    def _reduced(self, file: str, picture: Image) -> None:
+        """The small copies by which it is listed and viewed, made while its pixels are at hand."""
+        self.thumbnails.make(file, picture)
+        if picture.width * picture.height > VIEWED:
+            self.views.make(file, picture)
 
     @property
     def unsaved(self) -> tuple[NotSaved, ...]:
@@ -108,7 +125,7 @@ class Archive:
         saved = []
         while self._unsaved:
             lost = self._unsaved.popleft()
-            saved.append(self.save(lost.image, lost.request, lost.extra))
+            saved.append(self.save(lost.image, lost.request, lost.extra, file=lost.file))
         return saved
 
     def free_bytes(self) -> int:
@@ -152,6 +169,12 @@ class Archive:
         path = self.open(file, trash)
         return self.thumbnails.of(file, path) or path
 
+    def view(self, file: str, trash: bool = False) -> Path:
+        """What a page shows of the picture: itself, or a copy of `VIEW_SIDE` pixels of one too large for a browser."""
+        path = self.open(file, trash)
+        width, height = read_texts(path, brief=True).size
+        return self.views.of(file, path) or path if width * height > VIEWED else path
+
     def diff(self, first: str, second: str) -> list[tuple[str, Any, Any]]:
         """(label, value of the first, value of the second) for every field in which two pictures differ."""
         return difference(self.read(first).request, self.read(second).request)
@@ -187,6 +210,7 @@ class Archive:
         for file in gone:
             changed(partial(self._disk.remove, self.root / TRASH / file))
             self.thumbnails.forget(file)
+            self.views.forget(file)
         self._ask(lambda: self.index.remove(gone, trashed=True))
         alive = frozenset(f for f in gone if (self.root / f).exists())
         changed(lambda: self.favourites.change(remove=frozenset(gone) - alive))

@@ -13,6 +13,7 @@ from pipelines.archive.facts import facts
 from pipelines.archive.index import Index, Row, row_of
 from pipelines.archive.names import PICTURES, TRASH, folders_of
 from pipelines.archive.thumbnails import FOLDER as THUMBNAILS
+from pipelines.archive.thumbnails import VIEWS
 
 SETTLED_S = 2.0         # a folder changed within this time may change again without its time stamp showing it
 BATCH = 500             # rows a transaction
@@ -76,7 +77,7 @@ def _pictures(path: Path, folder: str) -> Iterator[tuple[str, tuple[float, int]]
 def clean(root: Path, disk: Disk) -> int:
     """Remove files that a crash left half-written; files of living processes stay. Returns how many went."""
     gone = 0
-    hidden = [f"{base}/{folder}" for base in (TRASH, THUMBNAILS) for folder in folders_of(root / base)]
+    hidden = [f"{base}/{folder}" for base in (TRASH, THUMBNAILS, VIEWS) for folder in folders_of(root / base)]
     for folder in [*folders_of(root), *hidden]:
         try:
             with os.scandir(root / folder) as entries:

@@ -1,4 +1,4 @@
-"""Small JPEGs of the pictures, made when saved or first asked for. They may be deleted at any time."""
+"""Smaller JPEGs of the pictures, for lists and for browsers, made when saved or first asked for. They may be deleted."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pipelines.archive.disk import Disk
 from pipelines.images import open_image
 from pipelines.spec.errors import ImageFileError
 
-FOLDER = ".thumbs"
-SIDE = 384          # pixels, the longer one
+FOLDER, VIEWS = ".thumbs", ".views"
+SIDE, VIEW_SIDE = 384, 2560     # pixels, the longer one: in a list, on a whole screen
 log = logging.getLogger(__name__)
 
 
 class Thumbnails:
-    """Lie under `.thumbs/` with the names of their pictures."""
+    """Lie under `folder` with the names of their pictures."""
 
-    def __init__(self, root: Path, disk: Disk) -> None:
-        self.root, self._disk = root, disk
+    def __init__(self, root: Path, disk: Disk, folder: str = FOLDER, side: int = SIDE) -> None:
+        self.root, self._disk, self._folder, self._side = root, disk, folder, side
 
     def path(self, file: str) -> Path:
-        return self.root / FOLDER / f"{file}.jpg"
+        return self.root / self._folder / f"{file}.jpg"
 
     def make(self, file: str, picture: Image.Image) -> Path | None:
         """Write the thumbnail of `picture`. None when it could not be written: that is never worth an error."""
-        small = picture.copy() if max(picture.size) <= SIDE else _reduced(picture)
+        small = picture.copy() if max(picture.size) <= self._side else _reduced(picture, self._side)
         data = io.BytesIO()
         try:
             small.convert("RGB").save(data, "JPEG", quality=85)
@@ -61,7 +61,9 @@ class Thumbnails:
             log.warning("The thumbnail of %s stays: %s", file, error)
 
 
-def _reduced(picture: Image.Image) -> Image.Image:
-    small = picture.copy()
-    small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+def _reduced(picture: Image.Image, side: int) -> Image.Image:
+    """`picture` fitted into a square of `side`; a large one is halved by boxes first and not copied whole."""
+    factor = max(1, max(picture.size) // (2 * side))
+    small = picture.reduce(factor) if factor > 1 else picture.copy()
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
     return small

@@ -23,10 +23,29 @@ def infotext(request: GenerationRequest, extra: Mapping[str, Any] | None = None)
     """
     shown = {k: v for k, v in (extra or {}).items() if k[:1].isupper()}
     version = shown.pop("Version", None)
-    pairs = [*_fields(request), *((k, v) for k, v in shown.items() if v is not None), ("Version", version)]
-    line = ", ".join(key if key == value else f"{key}: {quoted(value)}" for key, value in pairs if value is not None)
+    line = _line([*_fields(request), *shown.items(), ("Version", version)])
     negative = f"\n{NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
     return f"{request.prompt}{negative}\n{line}".strip()
+
+
+def pairs(extra: Mapping[str, Any]) -> str:
+    """The capitalised entries of `extra` alone, as AUTOMATIC1111 writes what was done to a finished picture."""
+    return _line((key, value) for key, value in extra.items() if key[:1].isupper())
+
+
+def continued(text: str, extra: Mapping[str, Any] | None = None) -> str:
+    """Another program's text with the entries of `extra` (but its Version) behind its settings.
+
+    A text without settings stays as it is: what stood behind it would become part of the prompt.
+    """
+    more = pairs({key: value for key, value in (extra or {}).items() if key != "Version"})
+    if not text:
+        return more
+    return f"{text.rstrip()}, {more}" if more and "Steps: " in text.rstrip().rpartition("\n")[2] else text
+
+
+def _line(entries: Iterable[tuple[str, Any]]) -> str:
+    return ", ".join(key if key == value else f"{key}: {quoted(value)}" for key, value in entries if value is not None)
 
 
 def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:

@@ -58,14 +58,15 @@ def read(source: str | Path | bytes) -> Read:
         notes.append("A `parameters` text longer than 256 KB was skipped.")
     infotext = next((t for t in infotexts if "Steps: " in t), "")
     ours = texts.get(OURS)
-    result = _ours(ours, notes) if ours else None
-    result = result or _theirs(texts, infotext, notes)
+    said = _ours(ours, notes) if ours else None
+    result = said if said and said.request else _theirs(texts, infotext, notes)
+    made = {**result.made, **(said.made if said else {})}
     if len(infotexts) > 1 and not result.full:
         notes.append("The file has more than one `parameters` text; the first with settings is used.")
     if not result.found:
         notes.insert(0, NOTHING)
     return Read(result.request, result.full, infotext, result.source if result.found else "", kept(result.unknown),
-                tuple(notes), result.made, texts.size)
+                tuple(notes), made, texts.size)
 
 
 def from_infotext(text: str) -> Read:
@@ -78,14 +79,19 @@ def from_infotext(text: str) -> Read:
 
 
 def _ours(text: str, notes: list[str]) -> Read | None:
-    """Our envelope; a request of another version is taken field by field. None when it is damaged."""
+    """Our envelope; a request of another version is taken field by field. None when it is damaged.
+
+    A picture of another program that was worked over here has no request of ours, only what was done.
+    """
     try:
         data = json.loads(text)
-        request = data["request"]
         made = data.get("made", {})
+        request = data["request"] if "request" in data or not made else None
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         notes.append("The studio's own data in this file is damaged.")
         return None
+    if request is None and isinstance(made, dict):
+        return Read(made=made)
     if not isinstance(request, dict) or not isinstance(made, dict):
         notes.append("The studio's own data in this file is damaged.")
         return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from pipelines.deep import Deep
 from pipelines.loading.compat import torch
 from pipelines.loading.device import Device
 from pipelines.spec.events import Emit, Step
@@ -41,17 +43,23 @@ class Runner:
             self.network.to("cpu")
             self.device.empty_cache()
 
-    @torch.inference_mode()
     def __call__(self, picture: Image.Image) -> Image.Image:
         """RGB in, RGB out, `network.scale` times as large."""
+        return Image.fromarray(self._run(picture).mul(255).round().to(torch.uint8).cpu().numpy())
+
+    def values(self, picture: Image.Image) -> np.ndarray:
+        """RGB in; out what the network says before it is rounded: float32 (height, width, 3), 0 to 1."""
+        return self._run(picture).cpu().numpy()
+
+    @torch.inference_mode()
+    def _run(self, picture: Image.Image) -> torch.Tensor:
         where, dtype = self.network.place
         pixels = torch.from_numpy(np.array(picture)).to(where).permute(2, 0, 1).unsqueeze(0).to(dtype) / 255
         if self.network.channels == 1:
             result = torch.cat([self.network(pixels[:, i:i + 1]) for i in range(3)], dim=1)
         else:
             result = self.network(pixels)
-        result = result[0].float().nan_to_num().clamp(0, 1).mul(255).round().to(torch.uint8)
-        return Image.fromarray(result.permute(1, 2, 0).contiguous().cpu().numpy())
+        return result[0].float().nan_to_num().clamp(0, 1).permute(1, 2, 0).contiguous()
 
 
 def passes(source: Size, target: Size, scale: int) -> list[Size]:
@@ -81,17 +89,43 @@ def draw(source: Image.Image, size: Size, run: Runner, tiling: Tiling, emit: Emi
     Of the overlap of two tiles the outer quarters are thrown away (there a network sees the edge of the tile) and the
     half between is where one fades into the other.
     """
-    plan = tile_plan(Size(*source.size), Size(tiling.tile, tiling.tile), min(tiling.overlap, tiling.tile - 1))
     canvas = Image.new("RGB", size)
-    edges = {"x": _cuts([(t.left, t.right) for t in plan], source.width, size.width, tiling.overlap),
-             "y": _cuts([(t.top, t.bottom) for t in plan], source.height, size.height, tiling.overlap)}
-    for number, tile in enumerate(plan, 1):
-        first_x, last_x, fade_x = edges["x"][tile.left]
-        first_y, last_y, fade_y = edges["y"][tile.top]
-        drawn = _placed(run(source.crop(tile.box)), tile, (first_x, first_y, last_x, last_y), source.size, size)
-        canvas.paste(drawn, (first_x, first_y), _mask(drawn.size, fade_x, fade_y))
-        emit(Step(1, 1, number, len(plan)))
+    for tile, place in _places(source, size, tiling, emit):
+        drawn = _placed(run(source.crop(tile.box)), tile, place.box, source.size, size)
+        canvas.paste(drawn, place.box[:2], _mask(drawn.size, *place.fades))
     return canvas
+
+
+def draw_deep(source: Image.Image, size: Size, run: Runner, tiling: Tiling, emit: Emit) -> Deep:
+    """As `draw`, with 16 bits a channel: what the network says is not rounded to 8."""
+    canvas = np.zeros((size.height, size.width, 3), np.uint16)
+    for tile, place in _places(source, size, tiling, emit):
+        left, top, right, bottom = place.box
+        values, below = run.values(source.crop(tile.box)), canvas[top:bottom, left:right]
+        weight = _weights((right - left, bottom - top), *place.fades)[..., None]
+        drawn = np.stack([np.asarray(_placed(Image.fromarray(values[..., channel]), tile, place.box, source.size, size))
+                          for channel in range(3)], axis=-1)
+        below[:] = (below * (1 - weight) + drawn.clip(0, 1) * 65535 * weight).round()
+    return Deep(canvas)
+
+
+class Place(NamedTuple):
+    """Where a tile stands on the target (left, top, right, bottom), and how many columns and rows of it fade in."""
+
+    box: tuple[int, int, int, int]
+    fades: tuple[int, int]
+
+
+def _places(source: Image.Image, size: Size, tiling: Tiling, emit: Emit) -> Iterator[tuple[Tile, Place]]:
+    """Every tile with its place; a Step is emitted when the next is asked for."""
+    plan = tile_plan(Size(*source.size), Size(tiling.tile, tiling.tile), min(tiling.overlap, tiling.tile - 1))
+    columns = _cuts([(t.left, t.right) for t in plan], source.width, size.width, tiling.overlap)
+    rows = _cuts([(t.top, t.bottom) for t in plan], source.height, size.height, tiling.overlap)
+    for number, tile in enumerate(plan, 1):
+        left, right, fade_x = columns[tile.left]
+        top, bottom, fade_y = rows[tile.top]
+        yield tile, Place((left, top, right, bottom), (fade_x, fade_y))
+        emit(Step(1, 1, number, len(plan)))
 
 
 def _cuts(stretches: list[tuple[int, int]], length: int, target: int, overlap: int) -> dict[int, tuple[int, int, int]]:
@@ -126,6 +160,11 @@ def _mask(size: tuple[int, int], fade_x: int, fade_y: int) -> Image.Image | None
     """0 to 255 over the first `fade_x` columns and `fade_y` rows; None when nothing fades."""
     if not fade_x and not fade_y:
         return None
+    return Image.fromarray((_weights(size, fade_x, fade_y) * 255).round().astype(np.uint8))
+
+
+def _weights(size: tuple[int, int], fade_x: int, fade_y: int) -> np.ndarray:
+    """float32 (height, width): 0 to 1 over the first `fade_x` columns and `fade_y` rows, 1 behind them."""
     rows, columns = (np.minimum((np.arange(length, dtype=np.float32) + 0.5) / max(fade, 0.5), 1)
                      for length, fade in ((size[1], fade_y), (size[0], fade_x)))
-    return Image.fromarray((rows[:, None] * columns[None, :] * 255).round().astype(np.uint8))
+    return rows[:, None] * columns[None, :]

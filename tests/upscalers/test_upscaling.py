@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.deep import Deep
 from pipelines.loading.compat import torch
 from pipelines.spec.errors import Cancelled, FieldError, ModelFileError, OutOfMemory
 from pipelines.spec.events import Note, Step
@@ -14,7 +15,7 @@ from pipelines.spec.geometry import Size
 from pipelines.upscalers import Target, Tiling, Upscaler
 from pipelines.upscalers.painting import draw as drawn_in_tiles
 from pipelines.upscalers.painting import passes
-from pipelines.upscalers.upscaling import Request, blend, upscale
+from pipelines.upscalers.upscaling import Request, blend, enlarged, upscale
 from pipelines.upscalers.weights import read
 
 
@@ -232,3 +233,23 @@ def test_minis_own_network_beats_bicubic_on_its_world_in_tiles_too(root, name):
     errors = [np.square(np.asarray(p, float) - np.asarray(large, float)).mean() for p in (ours, rival)]
     print(name, "gain over bicubic:", 10 * np.log10(errors[1] / errors[0]), "dB")
     assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("name", ["Lanczos", "mini-x2", "general-x4"])
+@pytest.mark.parametrize("target", [Target(1.7), Target(4), Target(width=90, height=90)], ids=["off the grid", "x4", "cropped"])
+def test_sixteen_bits_are_the_same_picture_with_finer_steps(upscalers, holder, picture, name, target):
+    request = Request(picture, upscalers.find(name), target, Tiling(32, 8))
+    plain, deep = upscale(request, holder, quiet), enlarged(request._replace(deep=True), holder, quiet)
+    assert isinstance(deep, Deep) and deep.size == plain.size and deep.levels == 16
+    assert difference(plain, deep.shallow()) <= 4       # 8 bits round and clip after rows, columns and fades; 16 once
+    assert np.abs(np.asarray(plain, float) - np.asarray(deep.shallow(), float)).mean() < 0.5
+
+
+def test_sixteen_bits_keep_alpha_and_may_be_blended(upscalers, holder, picture):
+    picture.putalpha(100)
+    request = Request(picture, upscalers.find("mini-x2"), Target(2), deep=True)
+    mixed = blend(request, upscalers.find("Bicubic"), 0.5, holder, quiet)
+    assert isinstance(mixed, Deep) and mixed.mode == "RGBA" and set(np.unique(mixed.pixels[..., 3])) == {100 * 257}
+    parts = [enlarged(request._replace(upscaler=upscalers.find(n)), holder, quiet).pixels.astype(int)
+             for n in ("mini-x2", "Bicubic")]
+    assert np.abs(mixed.pixels - (parts[0] + parts[1]) / 2).max() <= 1
