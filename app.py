@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return cli.upscale(order, known, hooks.upscalers)
         if order.command == "grid":
             return cli.grid(order, known, hooks)
+        if order.command == "batch":
+            return cli.batch(order, known, hooks)
         if order.command == "reproduce":
             return cli.reproduce(order, known, hooks)
         if order.command == "explain":

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines import experiments, reproduce, samplers
+from pipelines import batch, experiments, reproduce, samplers
 from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
@@ -168,19 +168,21 @@ class Studio:
 
     def _run(self, job: Job, emit: Emit) -> None:
         """What the queue's worker does with one job: paint, save, tell."""
-        if job.kind in (experiments.KIND, reproduce.KIND):
-            (experiments.run if job.kind == experiments.KIND else reproduce.run)(self, job, emit)
+        kinds = {experiments.KIND: experiments.run, reproduce.KIND: reproduce.run, batch.KIND: batch.run}
+        if job.kind in kinds:
+            kinds[job.kind](self, job, emit)
             return
         for finished in self.engine.run(job.request, emit, done=job.finished):
             self.keep(finished, emit, job.id)
 
-    def keep(self, finished: Finished, emit: Emit, job: str = "") -> str:
+    def keep(self, finished: Finished, emit: Emit, job: str = "", file: str = "") -> str:
         """Save one picture and tell extensions. Returns its file, relative to the outputs folder.
 
         `job` and the picture's index go into the file, so that the queue finds it again after a crash.
+        file: the name it shall have, without suffix; else it is numbered.
         """
         made = self.made(finished) | ({"job": job, "index": finished.index} if job else {})
-        item = self.archive.save(finished.image, finished.request, made, self.settings.output_format)
+        item = self.archive.save(finished.image, finished.request, made, self.settings.output_format, file=file)
         emit(Saved(finished.index, item.file))
         try:
             self.hooks.finished(finished.image, finished.request)

@@ -12,14 +12,12 @@ from gradio.components import Component
 
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.geometry import Size
-from pipelines.spec.param import SHA256, param_of
-from pipelines.spec.request import GenerationRequest
+from pipelines.spec.param import SHA256
 from pipelines.studio import Studio
+from pipelines.tasks.start import scaled, suited
 from tabs.form import refused
 
 IMAGE = "init.image"
-ROOMY = (0.5, 2.25)     # a picture of that many native areas is taken at its own size
-WIDER = 1.3             # else its shorter side becomes the native one, unless it is so long that this asks for much more
 
 
 class Source:
@@ -83,21 +81,10 @@ def size_of(file: str | Path) -> Size:
         return Size(*picture.size)
 
 
-def scaled(size: Size, factor: float, step: int) -> Size:
-    """`size` times `factor`, as the width and height of a request."""
-    width = param_of(GenerationRequest, "width")
-    low, high = int(width.minimum or 64), int(width.maximum or 4096)
-    sides = (min(max(round(side * factor), low), high) for side in size)
-    return Size(*sides).snapped(step)
-
-
 def fitted(studio: Studio, size: Size, model: str) -> Size:
     """A width and height of the same shape: the picture's own where the model copes with it, else about its native size."""
     family = studio.model(model).family
-    areas = size.pixels / family.native_px ** 2
-    if ROOMY[0] <= areas <= ROOMY[1]:
-        return scaled(size, 1.0, family.size_step)
-    return scaled(size, min(family.native_px / min(size), WIDER * areas ** -0.5), family.size_step)
+    return suited(size, family.native_px, family.size_step)
 
 
 def resized(studio: Studio, path: str | None, factor: float, model: str) -> Any:

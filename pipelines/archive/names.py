@@ -24,6 +24,15 @@ def next_number(*folders: Path) -> int:
     return highest + 1
 
 
+def free(path: Path) -> Path:
+    """`path`, or one beside it with a number when that is taken; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    wanted, number = path, 2
+    while wanted.exists():
+        wanted, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
+    return wanted
+
+
 def inside(root: Path, file: str) -> Path:
     """The picture `file` (relative, with `/`) under `root`. Raises FieldError for everything else on this disk."""
     pure = PurePosixPath(file)

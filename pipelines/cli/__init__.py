@@ -1,5 +1,6 @@
 """The command line: what was typed becomes an Order; bad input is one line and exit code 2. Imports no torch."""
 
+from pipelines.cli.batch import batch
 from pipelines.cli.explain import explain
 from pipelines.cli.flags import Order, WrongUse, complain, parse
 from pipelines.cli.generate import generate
@@ -8,5 +9,5 @@ from pipelines.cli.preprocess import preprocess
 from pipelines.cli.reproduce import reproduce
 from pipelines.cli.upscale import upscale
 
-__all__ = ["Order", "WrongUse", "complain", "explain", "generate", "grid", "parse", "preprocess", "reproduce",
+__all__ = ["Order", "WrongUse", "batch", "complain", "explain", "generate", "grid", "parse", "preprocess", "reproduce",
            "upscale"]

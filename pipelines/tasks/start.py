@@ -7,11 +7,14 @@ from typing import Any
 from pipelines.archive.inputs import Inputs
 from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size
+from pipelines.spec.param import param_of
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.canvas import frame_of
 from pipelines.tasks.steps import steps_run
 
 LARGEST = 4096      # px a side may have
+ROOMY = (0.5, 2.25)     # a picture of that many native areas is taken at its own size
+WIDER = 1.3             # else its shorter side becomes the native one, unless it is so long that this asks for much more
 
 
 def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[str, Any]:
@@ -50,3 +53,21 @@ def _runs(request: GenerationRequest) -> None:
     if steps_run(request.steps, init.denoising_strength, init.exact_steps) < 1:
         raise FieldError("Denoising strength", init.denoising_strength, f"of {request.steps} steps none would run",
                          f"{1 / request.steps:.2g}-1", "Raise it, or turn exact steps on")
+
+
+def scaled(size: Size, factor: float, step: int) -> Size:
+    """`size` times `factor`, as the width and height of a request."""
+    width = param_of(GenerationRequest, "width")
+    low, high = (int(width.minimum or 64), int(width.maximum or LARGEST)) if width else (64, LARGEST)
+    return Size(*(min(max(round(side * factor), low), high) for side in size)).snapped(step)
+
+
+def suited(size: Size, native: int, step: int) -> Size:
+    """A width and height of the shape of a picture: its own where the model copes with it, else about its native size.
+
+    native: px a side the model was trained on.   step: what its sizes must be multiples of.
+    """
+    areas = size.pixels / native ** 2
+    if ROOMY[0] <= areas <= ROOMY[1]:
+        return scaled(size, 1.0, step)
+    return scaled(size, min(native / min(size), WIDER * areas ** -0.5), step)

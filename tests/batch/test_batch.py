@@ -1,0 +1,112 @@
+"""Which pictures a batch takes, under which mask, what their results are called, and a kill -9 in the middle of one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipelines.batch import Batch, Entry, given, in_folder, safe
+from pipelines.spec.errors import FieldError, RequestError
+from pipelines.spec.request import GenerationRequest
+
+LIFE = """
+import sys
+from pipelines.loading.environment import prepare_environment
+prepare_environment()
+from extensions.hooks import Hooks
+from pipelines import batch, settings
+from pipelines.spec.request import GenerationRequest
+from pipelines.studio import Studio
+with Studio.open(settings.checked({"data_dir": sys.argv[1]}), Hooks()) as studio:
+    jobs = studio.queue.jobs()
+    if jobs:
+        print(jobs[0].status, len(jobs[0].files))
+        studio.queue.retry(jobs[0].id)
+        name = jobs[0].id
+    else:
+        base = GenerationRequest(prompt="a red car", seed=5, steps=4, width=64, height=64)
+        name = batch.submit(studio, batch.batch_of(studio, base, batch.in_folder(sys.argv[2])))
+    print(studio.queue.wait(name, 120).status, sorted(studio.queue.get(name).files))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures with sub-folders, one of them hidden, and files that are none."""
+    for name in ("b.png", "a.jpg", "a.png", "deep/er/c.webp", ".hidden/x.png", "results/old.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), "teal").save(tmp_path / "in" / name)
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    return tmp_path / "in"
+
+
+def test_a_folder_is_read_with_its_sub_folders_and_without_the_results(folder: Path) -> None:
+    found = in_folder(folder, beside=folder / "results")
+    assert [e.name for e in found] == ["a.jpg", "a.png", "b.png", "deep/er/c.webp"]
+    assert all(Path(e.picture).is_file() and not e.mask for e in found)
+
+
+def test_masks_go_by_relative_name_and_one_file_counts_for_all(folder: Path, tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    (masks / "deep/er").mkdir(parents=True)
+    for name in ("b.jpg", "deep/er/c.png"):
+        Image.new("L", (64, 64), 255).save(masks / name)
+    assert {e.name: Path(e.mask).name for e in in_folder(folder, masks) if e.mask} == {"b.png": "b.jpg", "deep/er/c.webp": "c.png"}
+    assert {e.mask for e in in_folder(folder, masks / "b.jpg")} == {str(masks / "b.jpg")}
+
+
+@pytest.mark.parametrize(("path", "line"), [
+    ("none such", "no such folder"), ("in/notes.txt", "no such folder"), ("empty", "no picture in it"),
+], ids=["missing", "a file", "empty"])
+def test_a_folder_without_pictures_is_refused(folder: Path, tmp_path: Path, path: str, line: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FieldError, match=line):
+        in_folder(tmp_path / path)
+
+
+def test_results_keep_name_and_folder_and_namesakes_their_suffix() -> None:
+    entries = given([("a.png", "1"), ("a.jpg", "2"), ("b.png", "3"), ("b.png", "4")])
+    batch = Batch(GenerationRequest(batch_count=2), (*entries, Entry("deep/c.webp", "5")), folder="day")
+    assert [batch.file(i) for i in range(batch.count)] == [f"day/{n}-{k}" for n in (
+        "a-png", "a-jpg", "b", "b-2", "deep/c") for k in (1, 2)]
+
+
+@pytest.mark.parametrize(("part", "clean"), [
+    ("..", "_"), ("a:b\\c", "a_b_c"), (".hidden", "hidden"), ("x" * 500, "x" * 120), ("é ü", "é ü"), ("a\0b", "a_b"),
+], ids=["parent", "Windows", "hidden", "long", "letters", "NUL"])
+def test_no_name_leads_out_of_the_folder(part: str, clean: str) -> None:         # faults.md C39
+    assert safe(part) == clean
+    assert ".." not in Batch(GenerationRequest(), (Entry(f"../{part}.png", ""),)).file(0).split("/")
+
+
+def test_a_batch_comes_back_from_its_payload_and_nothing_else_does() -> None:
+    batch = Batch(GenerationRequest(seed=3), given([("a.png", "f" * 64)], [("m.png", "e" * 64)]), True, True, "day")
+    assert Batch.of_json(batch.base, batch.to_json()) == batch
+    with pytest.raises(RequestError, match="cannot be read any more"):
+        Batch.of_json(batch.base, '{"version": 9}')
+
+
+def test_a_killed_batch_goes_on_and_nothing_is_made_twice(tmp_path: Path, root: Path) -> None:
+    for number in range(12):
+        (tmp_path / "in" / str(number % 3)).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), (number * 20, 90, 60)).save(tmp_path / "in" / str(number % 3) / f"{number}.png")
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    words = [sys.executable, "-c", LIFE, str(tmp_path), str(tmp_path / "in")]
+    child = subprocess.Popen(words, cwd=root, env=env, stdout=subprocess.DEVNULL)
+    outputs = tmp_path / "outputs"
+    while len(list(outputs.glob("2*/batch-*/*/*.png"))) < 3 and child.poll() is None:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    there = len(list(outputs.glob("2*/batch-*/*/*.png")))
+    said = subprocess.run(words, cwd=root, env=env, capture_output=True, text=True, timeout=150, check=True).stdout.splitlines()
+    assert said[0] == f"interrupted {there}" and 3 <= there < 12 and said[1] == f"done {list(range(12))}"
+    made = [p.relative_to(outputs).parts[2:] for p in outputs.glob("2*/batch-*/*/*.png")]
+    assert sorted(made) == sorted((str(n % 3), f"{n}.png") for n in range(12))
