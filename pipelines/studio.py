@@ -30,6 +30,7 @@ from pipelines.spec.events import Emit, Note, Saved
 from pipelines.spec.geometry import snap
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
+from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.start import started
 from pipelines.upscalers import Upscaler, Upscalers
 from pipelines.words import Words
@@ -155,6 +156,11 @@ class Studio:
         if chosen.ram_budget:
             budget = replace(budget, ram=int(chosen.ram_budget * 2**30))
         return Engine(Residency(self.library, device, budget), self.prepare, self.inputs)
+
+    @cached_property
+    def preprocessors(self) -> Preprocessors:
+        """What turns pictures into conditions; it looks for weights when it is asked, and holds one network at most."""
+        return Preprocessors(self.settings.model_roots, self.settings.device)
 
     def prepare(self, request: GenerationRequest) -> tuple[GenerationRequest, dict[str, str]]:
         """The request of one picture with styles and extensions resolved, and what its file should say of them."""
