@@ -204,7 +204,7 @@ def batch_of(studio: Studio, base: GenerationRequest, entries: Sequence[Entry], 
 
 def submit(studio: Studio, batch: Batch, owner: str = "", key: str | None = None) -> str:
     """Queue the whole batch as one job; its request shows the first picture. Raises QueueFull, StorageError."""
-    parts = {"init": {}} | ({"inpaint": {}} if batch.masked or any(e.mask for e in batch.entries) else {})
+    parts: dict[str, Any] = {"init": {}} | ({"inpaint": {}} if batch.masked or any(e.mask for e in batch.entries) else {})
     shown = batch.base.merged(parts)
     return studio.queue.submit(shown, KIND, key, owner, (batch.to_json(), batch.count))
 

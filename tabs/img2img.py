@@ -13,6 +13,7 @@ from pipelines.tasks.steps import steps_run
 from pipelines.words import Words
 from tabs.form import Form
 from tabs.listeners import QUIET
+from tabs.many import Many
 from tabs.page import Page
 from tabs.source import Source, resized
 from tabs.workbench import Workbench
@@ -30,6 +31,7 @@ def build(studio: Studio, page: Page) -> Form:
                 source = Source(studio, "img2img")
             bench.form.pictures = source
             bench.actions()
+            many = Many(bench)
             told = denoising(bench)
             bench.presets()
             bench.sampling()
@@ -39,6 +41,7 @@ def build(studio: Studio, page: Page) -> Form:
         bench.easel()
     wire_denoising(bench, told)
     wire_sizes(bench, source, take, factor)
+    many.wire()
     fields = bench.form.fields
     source.image.upload(source.arrived, [source.image, fields["model"]], [source.image, fields["width"], fields["height"]],
                         **QUIET)

@@ -14,6 +14,7 @@ from tabs.canvas import SIDES, Canvas
 from tabs.form import Form
 from tabs.img2img import denoising, sizes, wire_denoising, wire_sizes
 from tabs.listeners import QUIET
+from tabs.many import Many
 from tabs.page import Page
 from tabs.source import keep, size_of
 from tabs.workbench import Workbench
@@ -31,6 +32,7 @@ def build(studio: Studio, page: Page) -> Form:
                 canvas = Canvas(studio, bench.form)
             bench.form.pictures = canvas
             bench.actions()
+            many = Many(bench, canvas)
             _mask(bench)
             told = denoising(bench)
             frame = _outpaint(bench)
@@ -42,6 +44,7 @@ def build(studio: Studio, page: Page) -> Form:
         bench.easel()
     wire_denoising(bench, told)
     wire_sizes(bench, canvas.source, take, factor)
+    many.wire()
     _wire_canvas(bench, canvas)
     _wire_frame(bench, canvas, frame)
     return bench.wire()

@@ -27,6 +27,7 @@ from tabs.queue import troubles
 
 BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
 OPEN = ("queued", "running")
+SHOWN = 60                  # newest results on the easel; all of them are in the gallery
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,16 @@ class Runner:
     def submit_on(self, event: Callable[..., Any], request_of: Callable[[Mapping[Component, Any]], GenerationRequest],
                   inputs: set[Component]) -> None:
         """Queue `request_of(inputs)` whenever `event` happens, then look at once."""
+        self.queue_on(event, lambda data, owner: self._studio.submit(request_of(data), owner=owner), inputs)
+
+    def queue_on(self, event: Callable[..., Any], put: Callable[[Mapping[Component, Any], str], object],
+                 inputs: set[Component]) -> None:
+        """Let `put(inputs, owner)` queue a job whenever `event` happens, then look at once."""
 
         def submit(data: Mapping[Component, Any]) -> tuple[str, Any]:
             owner = data[self._owner] or uuid.uuid4().hex
             try:
-                self._studio.submit(request_of(data), owner=owner)
+                put(data, owner)
             except StudioError as error:
                 raise refused(error) from None
             return owner, gr.Timer(BUSY, active=True)
@@ -115,7 +121,7 @@ class Runner:
         if now == seen:
             return [stage if busy else gr.skip(), *[gr.skip()] * 3, *self._buttons(busy), gr.Timer(BUSY if busy else IDLE),
                     seen]
-        files = [str(self._studio.archive.open(f)) for f in progress.files]
+        files = [str(self._studio.archive.open(f)) for f in progress.files[-SHOWN:]]
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
         return [stage, results, "" if busy else self._explained(job), gr.Row(visible=bool(files)),
                 *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now]

@@ -6,10 +6,11 @@ A tab calls the pieces in the order in which it wants them, then `wire`. Nothing
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from pipelines import metadata, samplers
 from pipelines.spec.errors import StudioError
@@ -136,6 +137,11 @@ class Workbench:
         self._runner = Runner(self.studio, self.form, view, self.page.owner)
 
     # -- wiring --------------------------------------------------------------------------------------------------------
+
+    def queue_on(self, event: Callable[..., Any], put: Callable[[Mapping[Component, Any], str], object],
+                 inputs: set[Component]) -> None:
+        """Let `put(values, owner)` queue a job of its own kind whenever `event` happens; the easel shows it."""
+        self._runner.queue_on(event, put, inputs)
 
     def wire(self) -> Form:
         """Connect everything that was placed; all pieces must be."""
