@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from pipelines.families.control import detect_control
 from pipelines.families.family import UNET, Detected, Shapes
 
 # kind -> a pattern that one tensor name of such a file matches
@@ -15,7 +16,8 @@ KIND_PATTERNS = (
     ("ip-adapter", r"^(ip_adapter|image_proj|id_encoder|qformer_perceiver)\."),
     ("motion module", r"motion_modules\."),
     ("controlnet", r"^control_model\.|^controlnet_cond_embedding\.|^input_hint_block\.|^zero_convs\.|^controlnet_"
-                   r"|^adapter\.(body|conv_in)\.|^nested_model\."),
+                   r"|^adapter\.(body|conv_in)\.|^nested_model\.|^lllite_|^lora_controlnet$"
+                   r"|^body\.\d+\.(block1|in_conv)\.|^body\.\d+\.(body|resnets)\.\d+\.block1\."),
     ("embedding", r"^(emb_params|clip_l|clip_g|string_to_param\..*)$|^<[^>]+>$"),
     ("upscaler", r"^(conv_first|conv_body|RRDB_trunk\.|trunk_conv|HRconv|conv_hr|body\.\d+\.(rdb|RDB|residual_group)"
                  r"|model\.0\.weight$|model\.1\.sub\.|layers\.\d+\.residual_group\.|patch_embed\.|params(_ema)?\.)"),
@@ -59,7 +61,7 @@ def classify(shapes: Shapes) -> Detected:
             return Detected("checkpoint", problem=f"this is a {label} model, which this version cannot run", fix=SUPPORTED)
     for kind, pattern in KIND_PATTERNS:
         if re.search(pattern, names, re.MULTILINE):
-            return Detected(kind)
+            return detect_control(shapes) if kind == "controlnet" else Detected(kind)
     if re.search(rf"^{re.escape(UNET)}", names, re.MULTILINE):
         return _bare_unet()
     if re.search(r"(^|\.)decoder\.conv_in\.", names, re.MULTILINE) and re.search(r"(^|\.)decoder\.conv_out\.", names, re.MULTILINE):

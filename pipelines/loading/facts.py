@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipelines.families import Detected
 
-DETECTOR = 1        # raise it when detection changes, so that old verdicts are forgotten
+DETECTOR = 2        # raise it when detection changes, so that old verdicts are forgotten
 BLOCK = 4 * 2**20
 TABLE = "CREATE TABLE IF NOT EXISTS facts (path TEXT, kind TEXT, version TEXT, value TEXT, PRIMARY KEY (path, kind))"
 

@@ -73,6 +73,8 @@ def _walk(folder: Path, root: Path, kind: str, group: Sequence[str], seen: set[t
     names = {entry.name for entry in entries}
     if "model_index.json" in names or ("unet" in names and (folder / "unet" / "config.json").is_file()):
         yield _folder(folder, root, kind, group, state)
+        if "controlnet" in names:       # ControlNets that came with the model, as mini's do
+            yield from _walk(folder / "controlnet", root, "controlnet", ("/".join(group) or folder.name,), seen)
         return
     for entry in entries:
         path = folder / entry.name

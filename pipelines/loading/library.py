@@ -18,7 +18,7 @@ from pipelines.spec.errors import FieldError, ModelFileError, unknown
 __all__ = ["AUTOMATIC", "Library", "ModelFile"]
 
 AUTOMATIC = "Automatic"
-READ_AT_SCAN = ("checkpoint", "vae", "")    # other kinds are read when they are used: 20 000 LoRAs list in a second
+READ_AT_SCAN = ("checkpoint", "vae", "controlnet", "")    # other kinds are read when they are used: 20 000 LoRAs list in a second
 CHECKPOINT_SIZE = 10**9     # bytes; a file that large in a LoRA folder is looked at: it may have been put there by mistake
 HASH = re.compile(r"^(?P<name>.*?)\s*\[(?P<hash>[0-9a-fA-F]{6,64})\]$", re.DOTALL)
 
