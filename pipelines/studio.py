@@ -17,6 +17,7 @@ from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine, Finished
 from pipelines.loading import loras
+from pipelines.loading.controls import Control, controls
 from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.record import environment
 from pipelines.loading.vocabulary import tokenizer_json
@@ -141,6 +142,10 @@ class Studio:
         found = self.model(model)
         own = found.path / "tokenizer" / "tokenizer.json"
         return own if found.is_folder and own.is_file() else tokenizer_json(self.settings.data_dir)
+
+    def controls(self, model: str) -> list[Control]:
+        """The control models that fit a checkpoint. Raises FieldError for a checkpoint that is not there."""
+        return controls(self.library, self.model(model).family)
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines import metadata, samplers
+from pipelines.loading.controls import controls
 from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
@@ -181,6 +182,10 @@ def choices(studio: Studio, source: str) -> list[Any]:
         return [m.name for m in studio.library.models()]
     if source == "vaes":
         return ["Automatic", *(v.name for v in studio.library.vaes())]
+    if source == "preprocessors":
+        return studio.preprocessors.rows.names()
+    if source == "control_models":
+        return [c.name for c in controls(studio.library)]
     return studio.styles.names() if source == "styles" else []
 
 
