@@ -11,15 +11,29 @@ from types import MappingProxyType
 
 import torch
 
-from pipelines.training.mini import base, card, controlnet, export, latents, score, sheet, text, upscaler, vae, widen
+from pipelines.training.mini import (
+    base,
+    card,
+    clip,
+    control_score,
+    controlnet,
+    estimators,
+    export,
+    latents,
+    probe,
+    score,
+    sheet,
+    text,
+    upscaler,
+    vae,
+    widen,
+)
 from pipelines.training.mini.conditions import CONDITIONS
 from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.pictures import renders, to_picture
 from pipelines.training.mini.pictures import sheet as page
 from pipelines.training.mini.run import Plan
-from pipelines.training.mini.world.scene import FIRST, WIDE
-
-SHARES = MappingProxyType({"vae": 0.25, "text": 0.1, "base": 0.5, "decoder": 0.15})  # of the minutes of `all`
+from pipelines.training.mini.world.scene import FIRST, WIDE, Curriculum
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--peak", type=float, default=0, help="largest learning rate; 0 takes the stage's own")
     made.add_argument("--world", choices=("first", "wide"), default="first", help="curriculum of latents and captions")
     made.add_argument("--kind", choices=tuple(CONDITIONS), default="canny", help="condition of `controlnet`")
+    made.add_argument("--like", choices=("", *CONDITIONS), default="", help="a trained kind that `controlnet` begins with")
     made.add_argument("--out", type=Path, default=None)
     made.add_argument("--count", type=int, default=400, help="pictures that `score` reads")
     made.add_argument("--cfg", type=float, default=7.0)
@@ -63,6 +78,11 @@ def show_sheet(given: argparse.Namespace) -> None:
         sheet.save_sheet(given.work / "export", list(sheet.FIRST_PROMPTS), given.work / "painted.png", 4, given.cfg)
 
 
+def world_of(given: argparse.Namespace) -> Curriculum:
+    """The curriculum that was asked for."""
+    return WIDE if given.world == "wide" else FIRST
+
+
 def train_vae(given: argparse.Namespace, decoder_only: bool = False) -> None:
     """The autoencoder or its decoder, alone or in a crew."""
     todo = plan(given, 6, given.peak or (1e-3 if decoder_only else 2e-3))
@@ -72,7 +92,33 @@ def train_vae(given: argparse.Namespace, decoder_only: bool = False) -> None:
 def train_base(given: argparse.Namespace) -> None:
     """The UNet, alone or in a crew."""
     todo = plan(given, 64 if given.device == "cuda" else 16, given.peak or 1e-3)
-    base.train(todo, Crew(todo, given.rank, given.crew), WIDE if given.world == "wide" else FIRST)
+    base.train(todo, Crew(todo, given.rank, given.crew), world_of(given))
+
+
+def train_controlnet(given: argparse.Namespace) -> None:
+    """One ControlNet on the finished base."""
+    controlnet.train(plan(given, 8, given.peak or 1e-3), given.kind, world_of(given), given.like)
+
+
+def write_all(given: argparse.Namespace) -> None:
+    """The base model, and beside it every other part that has been trained."""
+    folder, todo = given.out or given.work / "export", plan(given, 1, 0)
+    export.export(todo, folder)
+    upscaler.write(todo, folder / "upscaler")
+    for kind in CONDITIONS:
+        if (given.work / f"controlnet-{kind}.pt").exists():
+            controlnet.write(todo, kind, folder / "controlnet")
+    for name, part, place in (("estimators", estimators, "estimators"), ("clip", clip, "clip")):
+        if (given.work / f"{name}.pt").exists():
+            part.write(todo, folder / place)
+
+
+def measure(given: argparse.Namespace) -> None:
+    """The scores of an exported family, with its ControlNets where there are some."""
+    folder, todo = given.out or given.work / "export", plan(given, 24, given.peak or 2e-3)
+    score.score(todo, folder, given.count)
+    if (folder / "controlnet").is_dir():
+        control_score.score(todo, folder, max(8, given.count // 4))
 
 
 STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
@@ -82,30 +128,48 @@ STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
         "vae": lambda given: train_vae(given),
         "decoder": lambda given: train_vae(given, decoder_only=True),
         "text": lambda given: text.train(plan(given, 64, 1e-3)),
-        "latents": lambda given: latents.fill(plan(given, 20, 0), range(*given.chunks), WIDE if given.world == "wide" else FIRST),
+        "latents": lambda given: latents.fill(plan(given, 20, 0), range(*given.chunks), world_of(given)),
         "base": train_base,
         "upscaler2": lambda given: upscaler.train(plan(given, 16, 2e-3), 2),
         "upscaler4": lambda given: upscaler.train(plan(given, 16, 2e-3), 4),
-        "upscalers": lambda given: print(*upscaler.write(plan(given, 1, 0), given.out or given.work / "export" / "upscaler")),
-        "controlnet": lambda given: controlnet.train(plan(given, 16, 5e-4), given.kind, WIDE if given.world == "wide" else FIRST),
-        "controlnets": lambda given: print(
-            controlnet.write(plan(given, 1, 0), given.kind, given.out or given.work / "controlnets")
-        ),
-        "export": lambda given: export.export(plan(given, 1, 0), given.out or given.work / "export"),
+        "controlnet": train_controlnet,
+        "estimators": lambda given: estimators.train(plan(given, 8, given.peak or 2e-3)),
+        "clip": lambda given: clip.train(plan(given, 64, given.peak or 1e-3)),
+        "probe": lambda given: probe.train(plan(given, 24, given.peak or 2e-3)),
+        "export": write_all,
         "sheet": show_sheet,
-        "score": lambda given: score.score(plan(given, 32, 2e-3), given.out or given.work / "export", given.count),
+        "conditions": lambda given: control_score.show(given.work / "export", given.out or given.work / "conditions.png"),
+        "score": measure,
+        "controlscore": lambda given: control_score.score(plan(given, 1, 0), given.out or given.work / "export", given.count),
         "card": lambda given: card.write(plan(given, 1, 0), given.out or given.work / "export"),
     }
+)
+# The stages of `all` with their shares of its minutes; what depends on the base model comes after it.
+WHOLE: tuple[tuple[str, float], ...] = (
+    ("vae", 0.2),
+    ("text", 0.06),
+    ("latents", 0.0),
+    ("base", 0.38),
+    ("decoder", 0.06),
+    *((f"controlnet --kind {kind}", 0.03) for kind in CONDITIONS),
+    ("estimators", 0.03),
+    ("clip", 0.04),
+    ("probe", 0.02),
+    ("upscaler2", 0.03),
+    ("upscaler4", 0.03),
+    ("export", 0.0),
+    ("score", 0.0),
+    ("card", 0.0),
 )
 
 
 def run_all(given: argparse.Namespace) -> None:
     """Every stage in its own process, so that one command re-makes the family and can be stopped and repeated."""
-    for stage in ("vae", "text", "latents", "base", "decoder", "export", "card"):
-        minutes = given.minutes * SHARES.get(stage, 1.0)
-        command = [sys.executable, "-m", "pipelines.training.mini", stage, "--minutes", f"{minutes:.1f}", "--work", str(given.work)]
-        command += ["--seed", str(given.seed), "--device", given.device, "--threads", str(given.threads), "--world", given.world]
-        subprocess.run(command, check=True)  # noqa: S603 - our own module
+    common = ["--work", str(given.work), "--seed", str(given.seed), "--device", given.device, "--threads", str(given.threads)]
+    for stage, share in WHOLE:
+        minutes = f"{given.minutes * share:.1f}" if share else "1"
+        command = [sys.executable, "-m", "pipelines.training.mini", *stage.split(), "--minutes", minutes, *common]
+        subprocess.run([*command, "--world", given.world], check=True)  # noqa: S603 - our own module
 
 
 def main() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from random import Random
 from types import MappingProxyType
 
 import torch
@@ -12,7 +10,8 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from pipelines.training.mini import text
 from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.latents import Cache
-from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.loop import Habit, Training, averaged
+from pipelines.training.mini.run import Plan, recall
 from pipelines.training.mini.vae import CHANNELS
 from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
@@ -63,61 +62,24 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
     """Train (or resume) for the plan's minutes on the cache, which may grow meanwhile."""
     torch.manual_seed(plan.seed)
     words, reader, model = text.tokenizer(plan), text.finished(plan).to(plan.device), build()
-    state = recall(plan.work / "base.pt")
     start = recall(plan.work / "start-base.pt")
-    if state or start:
-        model.load_state_dict(state["model"] if state else start)
-    model.to(plan.device).train()
-    optimiser, average = adamw(model), Average(model.parameters(), 0.999)
-    step, clock = 0, Clock(plan, state["spent"] if state else 0.0)
-    if state:
-        optimiser.load_state_dict(state["optimiser"])
-        average.mean, average.steps, step = [m.to(plan.device) for m in state["mean"]], state["step"], state["step"]
-    alphas = DDPMScheduler(**SCHEDULE).alphas_cumprod.to(plan.device)
-    weight, cache, rng = weights(alphas), Cache(plan.work / "latents"), Random(plan.seed + step + 7919 * crew.rank)
-    torch.manual_seed(plan.seed + step + 7919 * crew.rank)
-    cache.refresh()
-    seen, last, kept = [], time.monotonic(), time.monotonic()
-    while crew.meet(step, average.live, clock.share < 1):
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(step)
-        seeds, clean = cache.batch(rng, plan.batch)
-        said = ["" if rng.random() < SILENT else caption(sample(int(s), mix), rng).text for s in seeds]
-        clean = clean.float().to(plan.device, memory_format=torch.channels_last)
-        loss = learn(model, clean, context(reader, words, said, plan), (alphas, weight))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(average.live, 1.0)
-        optimiser.step()
-        average.update()
-        seen.append(float(loss.detach()))
-        step += 1
-        if step % 50 == 0:
-            if crew.leads:
-                log(
-                    plan,
-                    "base",
-                    step=step,
-                    minutes=clock.spent / 60,
-                    loss=sum(seen) / len(seen),
-                    rate=clock.rate(step),
-                    pace=(time.monotonic() - last) / len(seen),
-                    pictures=len(cache),
-                )
+    if start:
+        model.load_state_dict(start)
+    run = Training(plan, "base", model, crew, Habit(memory=0.999))
+    noise, cache = levels(plan.device), Cache(plan.work / "latents")
+    while run.goes_on():
+        if run.step % 50 == 0:
             cache.refresh()
-            seen, last = [], time.monotonic()
-        if crew.leads and (time.monotonic() - kept > 180 or clock.share >= 1):
-            keep(
-                plan.work / "base.pt",
-                {
-                    "model": model.state_dict(),
-                    "mean": average.mean,
-                    "optimiser": optimiser.state_dict(),
-                    "step": step,
-                    "spent": clock.spent,
-                },
-            )
-            kept = time.monotonic()
+        seeds, clean = cache.batch(run.rng, plan.batch)
+        said = ["" if run.rng.random() < SILENT else caption(sample(int(s), mix), run.rng).text for s in seeds]
+        clean = clean.float().to(plan.device, memory_format=torch.channels_last)
+        run.learn(learn(model, clean, context(reader, words, said, plan), noise))
+
+
+def levels(device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """(1000,) cumulative alphas of the schedule, and the loss weight of each timestep."""
+    alphas = DDPMScheduler(**SCHEDULE).alphas_cumprod.to(device)
+    return alphas, weights(alphas)
 
 
 @torch.no_grad()
@@ -147,8 +109,6 @@ def learn(
 
 def finished(plan: Plan) -> UNet2DConditionModel:
     """The averaged UNet (random weights where there is no checkpoint yet)."""
-    model, state = build(), recall(plan.work / "base.pt")
-    if state:
-        for parameter, mean in zip(model.parameters(), state["mean"], strict=True):
-            parameter.data.copy_(mean)
+    model = build()
+    averaged(model, plan.work / "base.pt")
     return model.eval().requires_grad_(False)

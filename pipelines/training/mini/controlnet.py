@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from random import Random
 
 import torch
-from diffusers import ControlNetModel, DDPMScheduler, UNet2DConditionModel
+from diffusers import ControlNetModel, UNet2DConditionModel
 
 from pipelines.training.mini import base, text
 from pipelines.training.mini.conditions import condition
 from pipelines.training.mini.latents import Cache
-from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.loop import Training, averaged, ripe
+from pipelines.training.mini.run import Plan
 from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, Scene, sample
 
@@ -21,8 +20,14 @@ SILENT = 0.3  # share of empty captions: without words the condition must do the
 
 
 def build(unet: UNet2DConditionModel) -> ControlNetModel:
-    """A ControlNet that changes nothing yet: its stem's and bridges' last convolutions are zero."""
-    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=STEM).to(memory_format=torch.channels_last)
+    """A ControlNet that changes nothing yet: its bridges' last convolutions are zero.
+
+    The stem's last one is not, unlike diffusers': behind zero bridges it is harmless, and these then learn from the condition
+    from the first step on, while two zero layers in a row wait for each other.
+    """
+    model = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=STEM)
+    torch.nn.init.normal_(model.controlnet_cond_embedding.conv_out.weight, std=0.03)
+    return model.to(memory_format=torch.channels_last)
 
 
 class Pictures:
@@ -40,50 +45,28 @@ class Pictures:
         return torch.stack(rows).permute(0, 3, 1, 2).float() / 255
 
 
-def train(plan: Plan, kind: str, mix: Curriculum = FIRST) -> None:
-    """Train (or resume) one ControlNet for the plan's minutes; writes `controlnet-<kind>.pt`."""
-    stage = f"controlnet-{kind}"
-    path = plan.work / f"{stage}.pt"
+def train(plan: Plan, kind: str, mix: Curriculum = FIRST, like: str = "") -> None:
+    """Train (or resume) one ControlNet for the plan's minutes; writes `controlnet-<kind>.pt`.
+
+    `like`: a kind that has been trained and whose conditions look alike, to begin with instead of the bare UNet.
+    """
+    torch.manual_seed(plan.seed)
     words, reader = text.tokenizer(plan), text.finished(plan).to(plan.device)
     unet = base.finished(plan).to(plan.device)
-    model, state = build(unet).to(plan.device).train(), recall(path)
-    if state:
-        model.load_state_dict(state["model"])
-    optimiser, average = adamw(model), Average(model.parameters(), 0.998)
-    step, clock = 0, Clock(plan, state["spent"] if state else 0.0)
-    if state:
-        optimiser.load_state_dict(state["optimiser"])
-        average.mean, average.steps, step = [m.to(plan.device) for m in state["mean"]], state["step"], state["step"]
-    alphas = DDPMScheduler(**base.SCHEDULE).alphas_cumprod.to(plan.device)
-    weight, rng, pictures, cache = base.weights(alphas), Random(plan.seed + 61 + step), Pictures(kind), Cache(plan.work / "latents")
-    torch.manual_seed(plan.seed + step)
+    model = build(unet)
+    if like:
+        averaged(model, plan.work / f"controlnet-{like}.pt")
+    run = Training(plan, f"controlnet-{kind}", model)
+    noise, pictures, cache = base.levels(plan.device), Pictures(kind), Cache(plan.work / "latents")
     if not cache.refresh():
         raise FileNotFoundError(plan.work / "latents")
-    seen, last, kept = [], time.monotonic(), time.monotonic()
-    while clock.share < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(step)
-        seeds, clean = cache.batch(rng, plan.batch)
+    while run.goes_on():
+        seeds, clean = cache.batch(run.rng, plan.batch)
         scenes = [sample(int(seed), mix) for seed in seeds]
-        said = ["" if rng.random() < SILENT else caption(scene, rng).text for scene in scenes]
-        guided = Guided(unet, model, pictures.of(scenes).to(plan.device))
+        said = ["" if run.rng.random() < SILENT else caption(scene, run.rng).text for scene in scenes]
+        guided = Guided(unet, run.model, pictures.of(scenes).to(plan.device))
         clean = clean.float().to(plan.device, memory_format=torch.channels_last)
-        loss = base.learn(guided, clean, base.context(reader, words, said, plan), (alphas, weight))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(average.live, 1.0)
-        optimiser.step()
-        average.update()
-        seen.append(float(loss.detach()))
-        step += 1
-        if step % 50 == 0:
-            pace = (time.monotonic() - last) / 50
-            log(plan, stage, step=step, minutes=clock.spent / 60, loss=sum(seen) / len(seen), pace=pace)
-            seen, last = [], time.monotonic()
-        if time.monotonic() - kept > 180 or clock.share >= 1:
-            held = {"model": model.state_dict(), "mean": average.mean, "optimiser": optimiser.state_dict()}
-            keep(path, {**held, "step": step, "spent": clock.spent})
-            kept = time.monotonic()
+        run.learn(base.learn(guided, clean, base.context(reader, words, said, plan), noise))
 
 
 class Guided:
@@ -106,14 +89,7 @@ class Guided:
 
 def finished(plan: Plan, kind: str) -> ControlNetModel:
     """The averaged ControlNet. Raises FileNotFoundError where it has not been trained."""
-    path = plan.work / f"controlnet-{kind}.pt"
-    state = recall(path)
-    if state is None:
-        raise FileNotFoundError(path)
-    model = build(base.finished(plan))
-    for parameter, mean in zip(model.parameters(), state["mean"], strict=True):
-        parameter.data.copy_(mean)
-    return model.eval().requires_grad_(False)
+    return ripe(build(base.finished(plan)), plan.work / f"controlnet-{kind}.pt")
 
 
 def write(plan: Plan, kind: str, folder: Path) -> Path:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from pipelines.training.mini.world.draw import draw
 from pipelines.training.mini.world.scene import Curriculum, sample
 
+T = TypeVar("T")
 HELD_OUT = 10_000_000  # seeds from here on are never trained on
 
 
@@ -27,6 +31,28 @@ def to_picture(pixels: torch.Tensor) -> Image.Image:
 def renders(seeds: range | list[int], mix: Curriculum) -> torch.Tensor:
     """(n, 3, height, width) in -1..1; the mix must have one size."""
     return torch.stack([to_tensor(draw(sample(seed, mix))) for seed in seeds])
+
+
+class Pool(Generic[T]):
+    """Samples made from seeds and kept in memory: every batch makes `fresh` new ones, so that drawing costs little."""
+
+    def __init__(self, make: Callable[[int], T], rng: Random, most: int, fresh: int) -> None:
+        self.make, self.rng, self.most, self.fresh = make, rng, most, fresh
+        self.held: list[T] = []
+
+    def add(self) -> None:
+        """One more; once the pool is full it replaces a random one."""
+        made = self.make(self.rng.randrange(HELD_OUT))
+        if len(self.held) < self.most:
+            self.held.append(made)
+        else:
+            self.held[self.rng.randrange(self.most)] = made
+
+    def batch(self, count: int) -> list[T]:
+        """`count` different ones."""
+        for _ in range(max(self.fresh, count - len(self.held))):
+            self.add()
+        return self.rng.sample(self.held, count)
 
 
 class Crops:
@@ -63,6 +89,13 @@ class Crops:
         while len(self.held) < count:
             self.draw()
         return torch.stack(self.rng.sample(self.held, count))
+
+
+def softened(pixels: torch.Tensor) -> torch.Tensor:
+    """(n, 3, h, w) as soft and as noisy as a painted picture may be: who reads pictures must not read sharpness."""
+    share = torch.rand(len(pixels), 1, 1, 1, device=pixels.device)
+    soft = F.avg_pool2d(F.pad(pixels, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return pixels + share * (soft - pixels) + 0.06 * torch.rand_like(share) * torch.randn_like(pixels)
 
 
 def busy(pixels: torch.Tensor) -> float:

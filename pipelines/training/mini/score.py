@@ -1,119 +1,115 @@
-"""Measures adherence: a probe learns to read subject, colour, place and hour from renders, then reads what the family painted."""
+"""Measures how well the family paints what it is told: a probe that was taught on renders reads its pictures."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
 import torch
 from diffusers import StableDiffusionPipeline
-from torch import nn
+from PIL import Image
 from torch.nn import functional as F
 
+from pipelines.training.mini import probe as judge
 from pipelines.training.mini import sheet
-from pipelines.training.mini.pictures import HELD_OUT, renders, to_tensor
-from pipelines.training.mini.run import Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.pictures import HELD_OUT, renders, to_picture, to_tensor
+from pipelines.training.mini.probe import READ, Probe, rights, targets
+from pipelines.training.mini.run import Plan
 from pipelines.training.mini.world.labels import VALUES, labels
 from pipelines.training.mini.world.scene import Curriculum, Scene, sample
 from pipelines.training.mini.world.words import PERSON_WORDS, PLACE_WORDS, THING_WORDS, TIME_WORDS
 
-READ = ("subject", "colour", "place", "time")
-SIDE = 128  # pixels the probe looks at
+PLAIN = READ[:4]
 WORLD = Curriculum(wander=0.6, several=0.0, nothing=0.08)
+RICH = Curriculum(people=0.6, nothing=0.0, several=0.6, odd=0.1, framings=(0.0, 0.5, 0.5), poses=(0.2, 0.2, 0.2, 0.2, 0.2))
+SAME = "a red car, in a meadow, by day"  # what diversity is measured on
+Row = dict[str, float]
 
 
-class Probe(nn.Module):
-    """Five strided convolutions and one linear reading for each attribute; (n, 3, 128, 128) to a list of logits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        widths = (3, 16, 32, 64, 96, 128)
-        layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
-            layers += [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(4, after), nn.SiLU()]
-        self.body = nn.Sequential(*layers)
-        self.sizes = [len(VALUES[name]) for name in READ]
-        self.reading = nn.Linear(128 * 16, sum(self.sizes))
-
-    def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        return list(self.reading(self.body(F.interpolate(pixels, SIDE, mode="area")).flatten(1)).split(self.sizes, 1))
-
-
-def targets(scenes: list[Scene]) -> torch.Tensor:
-    """(n, 4) indices, -1 where a scene has no such attribute."""
-    rows = [labels(scene) for scene in scenes]
-    return torch.tensor([[VALUES[name].index(row[name]) if name in row else -1 for name in READ] for row in rows])
-
-
-def rights(logits: list[torch.Tensor], goal: torch.Tensor) -> dict[str, float]:
-    """Share read rightly of each attribute, among those that have it."""
-    found = {}
-    for name, guess, true in zip(READ, logits, goal.T, strict=True):
-        held = true >= 0
-        found[name] = float((guess.argmax(1).cpu()[held] == true[held]).float().mean()) if held.any() else float("nan")
-    return found
-
-
-def train_probe(plan: Plan) -> Probe:
-    """The probe, trained for the plan's minutes on renders or taken from the work folder."""
-    torch.manual_seed(plan.seed)
-    probe, state = Probe().to(plan.device), recall(plan.work / "probe.pt")
-    if state:
-        probe.load_state_dict(state)
-        return probe.eval()
-    optimiser, clock, rng, step = adamw(probe), Clock(plan), Random(plan.seed + 5), 0
-    while clock.share < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(step)
-        seeds = [rng.randrange(HELD_OUT) for _ in range(plan.batch)]
-        pixels, goal = renders(seeds, WORLD).to(plan.device), targets([sample(s, WORLD) for s in seeds]).to(plan.device)
-        # A generated picture is softer than a render; the probe must not read sharpness.
-        pixels = F.avg_pool2d(pixels, 2) + torch.randn(1, device=plan.device).abs() * 0.1 * torch.randn_like(
-            F.avg_pool2d(pixels, 2)
-        )
-        loss = sum(F.cross_entropy(a, b, ignore_index=-1) for a, b in zip(probe(pixels), goal.T, strict=True))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        step += 1
-        if step % 100 == 0:
-            log(plan, "probe", step=step, loss=float(loss.detach()))
-    keep(plan.work / "probe.pt", probe.state_dict())
-    return probe.eval()
+def setting(scene: Scene, rng: Random) -> str:
+    """Place and hour in words that leave no doubt."""
+    place = rng.choice(PLACE_WORDS[scene.place if scene.place != "mountains" else f"mountains {scene.ground}"])
+    return f"{place}, {rng.choice([w for w in TIME_WORDS[scene.time] if 'evening' not in w])}"
 
 
 def prompt(scene: Scene, rng: Random) -> str:
-    """A caption that states all four attributes and nothing else."""
+    """A caption that states subject, colour, place and hour, and nothing else."""
     truth = labels(scene)
-    place = rng.choice(PLACE_WORDS[scene.place if scene.place != "mountains" else f"mountains {scene.ground}"])
-    time = rng.choice([w for w in TIME_WORDS[scene.time] if "evening" not in w])
     if scene.people:
-        return f"a {rng.choice(PERSON_WORDS[scene.people[0].kind])}, {place}, {time}"
+        return f"a {rng.choice(PERSON_WORDS[scene.people[0].kind])}, {setting(scene, rng)}"
     if scene.things:
-        return f"a {truth['colour']} {rng.choice(THING_WORDS[truth['subject']])[0]}, {place}, {time}"
-    return f"{place}, {time}"
+        return f"a {truth['colour']} {rng.choice(THING_WORDS[truth['subject']])[0]}, {setting(scene, rng)}"
+    return setting(scene, rng)
+
+
+def rich_prompt(scene: Scene, rng: Random) -> str:
+    """A caption that also states count, pose and the colours of hair, top and trousers."""
+    if not scene.people:
+        truth = labels(scene)
+        one, many = THING_WORDS[truth["subject"]][0]
+        count = {1: f"one {truth['colour']} {one}", 2: f"two {truth['colour']} {many}", 3: f"three {truth['colour']} {many}"}
+        return f"{count[len(scene.things)]}, {setting(scene, rng)}"
+    person = scene.people[0]
+    hair = "bald head" if person.hair == "bald" else f"{person.hair_colour} hair"
+    worn = [f"{person.top_colour} {person.top}"] + [f"{person.bottom_colour} {person.bottom}"] * (person.top != "dress")
+    return ", ".join((f"a {person.kind} with {hair}", *worn, person.pose, scene.framing, setting(scene, rng)))
 
 
 @torch.no_grad()
-def read(probe: Probe, pipeline: StableDiffusionPipeline, scenes: list[Scene], cfg: float) -> dict[str, float]:
-    """Adherence of one picture for each scene's prompt."""
-    rng = Random(1)
-    pictures = sheet.paint(pipeline, [prompt(scene, rng) for scene in scenes], cfg=cfg)
-    logits = probe(torch.stack([to_tensor(p) for p in pictures]).to(next(probe.parameters()).device))
-    return rights(logits, targets(scenes))
+def through(pipeline: StableDiffusionPipeline, scenes: list[int], mix: Curriculum) -> list[Image.Image]:
+    """Renders as the autoencoder gives them back: what a perfect UNet would paint."""
+    vae, found = pipeline.vae, []
+    for k in range(0, len(scenes), 8):
+        pixels = renders(scenes[k : k + 8], mix).to(vae.device)
+        found += [to_picture(p) for p in vae.decode(vae.encode(pixels).latent_dist.mean).sample]
+    return found
 
 
-def score(plan: Plan, folder: Path, count: int = 400) -> Mapping[str, Mapping[str, float]]:
-    """Adherence at CFG 7 and 1 over `count` held-out scenes, and the probe's own score on renders; also as score.json."""
-    probe, pipeline = train_probe(plan), sheet.load(folder).to(plan.device)
-    seeds = list(range(HELD_OUT, HELD_OUT + count))
-    scenes = [sample(seed, WORLD) for seed in seeds]
-    with torch.no_grad():
-        own = rights(probe(renders(seeds, WORLD).to(plan.device)), targets(scenes))
-    table = {"renders": own, "CFG 7": read(probe, pipeline, scenes, 7.0), "CFG 1": read(probe, pipeline, scenes, 1.0)}
+def adherence(probe: Probe, pipeline: StableDiffusionPipeline, count: int) -> dict[str, Row]:
+    """Shares of attributes read rightly, of renders and of pictures painted from prompts that state them."""
+    table: dict[str, Row] = {}
+    for name, mix, words, kept in (("plain", WORLD, prompt, PLAIN), ("rich", RICH, rich_prompt, READ)):
+        seeds = list(range(HELD_OUT, HELD_OUT + count))
+        scenes, rng = [sample(seed, mix) for seed in seeds], Random(1)
+        said, goal = [words(scene, rng) for scene in scenes], targets(scenes)
+        table[f"{name}: renders"] = judge.own(probe, seeds, mix)
+        table[f"{name}: renders through the autoencoder"] = rights(judge.read(probe, through(pipeline, seeds, mix)), goal)
+        for cfg in (7.0, 1.0) if name == "plain" else (7.0,):
+            painted = sheet.paint(pipeline, said, cfg=cfg)
+            table[f"{name}: CFG {cfg:g}"] = rights(judge.read(probe, painted), goal)
+        for row in [key for key in table if key.startswith(name)]:
+            table[row] = {key: value for key, value in table[row].items() if key in kept}
+    return table
+
+
+def negation(probe: Probe, pipeline: StableDiffusionPipeline, count: int) -> float:
+    """How much rarer an hour becomes when the negative prompt names it: 0 not at all, 1 it never comes back."""
+    rng, at = Random(2), READ.index("time")
+    scenes = [sample(seed, WORLD) for seed in range(HELD_OUT, HELD_OUT + count)]
+    said = [prompt(scene, rng).rsplit(", ", 1)[0] for scene in scenes]  # without the hour
+    before = judge.read(probe, sheet.paint(pipeline, said))[at].argmax(1)
+    unwanted = [TIME_WORDS[VALUES["time"][int(k)]][0] for k in before]
+    after = judge.read(probe, sheet.paint(pipeline, said, negative=unwanted))[at].argmax(1)
+    return 1 - float((after == before).float().mean())
+
+
+def diversity(pipeline: StableDiffusionPipeline, count: int = 16) -> float:
+    """Layout variance of pictures of one prompt, as a share of that of renders of such scenes."""
+    truth = {"subject": "car", "colour": "red", "place": "meadow", "time": "day", "count": "1"}
+    alike = (s for s in range(HELD_OUT, HELD_OUT + 100_000) if truth.items() <= labels(sample(s, WORLD)).items())
+    true = renders([next(alike) for _ in range(count)], WORLD)
+    made = torch.stack([to_tensor(p) for p in sheet.paint(pipeline, [SAME] * count)])
+    spread = [float(F.adaptive_avg_pool2d(pixels, 32).var(0).mean()) for pixels in (made, true)]
+    return spread[0] / spread[1]
+
+
+def score(plan: Plan, folder: Path, count: int = 400) -> dict[str, Row]:
+    """All of the base model's scores over `count` held-out scenes; printed, and as `<work>/score.json`."""
+    probe, pipeline = judge.finished(plan), sheet.load(folder).to(plan.device)
+    table = adherence(probe, pipeline, count)
+    table["others"] = {"negative prompt": negation(probe, pipeline, max(8, count // 4)), "diversity": diversity(pipeline)}
     (plan.work / "score.json").write_text(json.dumps(table, indent=2))
     for name, row in table.items():
-        print(f"{name:8}", "  ".join(f"{k} {v:.1%}" for k, v in row.items()), flush=True)
+        print(f"{name:40}", "  ".join(f"{k} {v:.1%}" for k, v in row.items()), flush=True)
     return table

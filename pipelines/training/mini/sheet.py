@@ -55,13 +55,16 @@ def load(folder: Path) -> StableDiffusionPipeline:
     return pipeline
 
 
-def paint(pipeline: StableDiffusionPipeline, prompts: list[str], cfg: float = 7.0, steps: int = 25) -> list[Image.Image]:
+def paint(
+    pipeline: StableDiffusionPipeline, prompts: list[str], cfg: float = 7.0, steps: int = 25, negative: list[str] | None = None
+) -> list[Image.Image]:
     """One 256x256 picture of each prompt with seeds 0, 1, 2 and so on: nothing is picked."""
     pictures: list[Image.Image] = []
     for start in range(0, len(prompts), 8):
-        part = prompts[start : start + 8]
+        part, rows = prompts[start : start + 8], slice(start, start + 8)
         dice = [torch.Generator().manual_seed(start + k) for k in range(len(part))]
-        pictures += pipeline(part, num_inference_steps=steps, guidance_scale=cfg, height=256, width=256, generator=dice).images
+        size = {"height": 256, "width": 256, "guidance_scale": cfg, "num_inference_steps": steps}
+        pictures += pipeline(part, negative_prompt=negative and negative[rows], generator=dice, **size).images
     return pictures
 
 

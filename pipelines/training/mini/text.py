@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from random import Random
 
@@ -13,8 +12,9 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from pipelines.training.mini.loop import Habit, Training, averaged
 from pipelines.training.mini.pictures import HELD_OUT
-from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.run import Plan
 from pipelines.training.mini.world.captions import Caption, caption
 from pipelines.training.mini.world.labels import VALUES
 from pipelines.training.mini.world.scene import WIDE, sample
@@ -137,47 +137,23 @@ def train(plan: Plan) -> None:
     """
     torch.manual_seed(plan.seed)
     words = tokenizer(plan)
-    model = build(len(words), words.eos_token_id, words.bos_token_id).train()
-    both = nn.ModuleDict({"text": model, "reader": Reader(192)})
-    state = recall(plan.work / "text.pt")
-    if state:
-        both.load_state_dict(state["model"])
-    optimiser, average, rng = adamw(both, 0.02), Average(both.parameters(), 0.995), Random(plan.seed + 17)
-    clock, step, seen, last = Clock(plan), 0, [], time.monotonic()
-    while clock.share < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(step)
-        said = [caption(sample(rng.randrange(HELD_OUT), WIDE), rng) for _ in range(plan.batch)]
+    run = Training(plan, "text", both(words), None, Habit(0.995, 0.02))
+    while run.goes_on():
+        said = [caption(sample(run.rng.randrange(HELD_OUT), WIDE), run.rng) for _ in range(plan.batch)]
         ids = encode(words, [c.text for c in said])
         at = (ids == words.eos_token_id).int().argmax(1)
-        ids = ids[:, : TOKENS if step % 4 == 0 else int(at.max()) + 4]
-        loss, right = both["reader"].loss(model(ids).last_hidden_state, at, targets(said))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(average.live, 1.0)
-        optimiser.step()
-        average.update()
-        seen.append((float(loss), float(right)))
-        step += 1
-        if step % 50 == 0 or clock.share >= 1:
-            log(
-                plan,
-                "text",
-                step=step,
-                loss=sum(s[0] for s in seen) / len(seen),
-                right=sum(s[1] for s in seen) / len(seen),
-                pace=(time.monotonic() - last) / len(seen),
-            )
-            seen, last = [], time.monotonic()
-    average.swap()
-    keep(plan.work / "text.pt", {"model": both.state_dict()})
+        ids = ids[:, : TOKENS if run.step % 4 == 0 else int(at.max()) + 4]
+        loss, right = run.model["reader"].loss(run.model["text"](ids).last_hidden_state, at, targets(said))
+        run.learn(loss, right=right)
+
+
+def both(words: CLIPTokenizer) -> nn.ModuleDict:
+    """A random text encoder and its reader, as they are trained together."""
+    return nn.ModuleDict({"text": build(len(words), words.eos_token_id, words.bos_token_id), "reader": Reader(192)})
 
 
 def finished(plan: Plan) -> CLIPTextModel:
     """The taught text encoder (random weights where it has not been taught yet)."""
-    words = tokenizer(plan)
-    model = build(len(words), words.eos_token_id, words.bos_token_id)
-    state = recall(plan.work / "text.pt")
-    if state:
-        model.load_state_dict({k.removeprefix("text."): v for k, v in state["model"].items() if k.startswith("text.")})
-    return model.eval().requires_grad_(False)
+    pair = both(tokenizer(plan))
+    averaged(pair, plan.work / "text.pt")
+    return pair["text"].eval().requires_grad_(False)

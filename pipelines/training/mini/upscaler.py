@@ -6,7 +6,6 @@ They know drawn pictures only, and expect clean ones: degradations stay mild, so
 from __future__ import annotations
 
 import io
-import time
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
@@ -17,8 +16,9 @@ from safetensors.torch import save_file
 from spandrel.architectures.Compact import Compact
 from torch.nn import functional as F
 
+from pipelines.training.mini.loop import Habit, Training, ripe
 from pipelines.training.mini.pictures import HELD_OUT, lean, to_tensor
-from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.run import Plan, log
 from pipelines.training.mini.world.draw import draw
 from pipelines.training.mini.world.scene import Curriculum, sample
 
@@ -99,47 +99,20 @@ def distance(made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
 
 def train(plan: Plan, scale: int) -> None:
     """Train (or resume) one scale for the plan's minutes; writes `upscaler<scale>.pt`."""
-    stage, path = f"upscaler{scale}", plan.work / f"upscaler{scale}.pt"
     torch.manual_seed(plan.seed)
-    model, state = build(scale).to(plan.device).train(), recall(path)
-    optimiser, average = adamw(model, 0.0), Average(model.parameters(), 0.995)
-    step, clock = 0, Clock(plan, state["spent"] if state else 0.0)
-    if state:
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.mean, average.steps, step = [m.to(plan.device) for m in state["mean"]], state["step"], state["step"]
-    pool, seen, last = Pool(scale, Random(plan.seed + 31 + step)), [], time.monotonic()
-    while clock.share < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(step)
+    run = Training(plan, f"upscaler{scale}", build(scale), None, Habit(0.995, 0.0, 100))
+    pool = Pool(scale, run.rng)
+    while run.goes_on():
         small, large = (t.to(plan.device, memory_format=torch.channels_last) for t in pool.batch(plan.batch))
-        loss = distance(model(small), large)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(average.live, 1.0)
-        optimiser.step()
-        average.update()
-        seen.append(float(loss.detach()))
-        step += 1
-        if step % 100 == 0:
-            log(plan, stage, step=step, minutes=clock.spent / 60, loss=sum(seen) / len(seen), pace=(time.monotonic() - last) / 100)
-            seen, last = [], time.monotonic()
-        if step % 500 == 0 or clock.share >= 1:
-            kept = {"model": model.state_dict(), "mean": average.mean, "optimiser": optimiser.state_dict()}
-            keep(path, {**kept, "step": step, "spent": clock.spent})
+        run.learn(distance(run.model(small), large))
     for side, _ in SIDES[scale]:
         ours, bicubic = gain(finished(plan, scale), scale, side)
-        log(plan, stage, side=side, psnr=ours, bicubic=bicubic, gain=ours - bicubic)
+        log(plan, run.stage, side=side, psnr=ours, bicubic=bicubic, gain=ours - bicubic)
 
 
 def finished(plan: Plan, scale: int) -> Compact:
     """The averaged network of one scale. Raises FileNotFoundError where it has not been trained."""
-    model, state = build(scale), recall(plan.work / f"upscaler{scale}.pt")
-    if state is None:
-        raise FileNotFoundError(plan.work / f"upscaler{scale}.pt")
-    for parameter, mean in zip(model.parameters(), state["mean"], strict=True):
-        parameter.data.copy_(mean)
-    return model.eval().requires_grad_(False)
+    return ripe(build(scale), plan.work / f"upscaler{scale}.pt")
 
 
 @torch.no_grad()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from random import Random
-
 import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
 from pipelines.training.mini.carry import begin_as_blur
 from pipelines.training.mini.crew import Crew
+from pipelines.training.mini.loop import Habit, Training, averaged
 from pipelines.training.mini.pictures import HELD_OUT, Crops, renders, sheet, to_picture
-from pipelines.training.mini.run import Average, Clock, Plan, adamw, keep, log, recall
+from pipelines.training.mini.run import Plan, log, recall
 from pipelines.training.mini.world.scene import Curriculum
 
 WORLD = Curriculum(wander=1.0, several=0.2, odd=0.3, styles=(0.82, 0.06, 0.04, 0.04, 0.04))
@@ -85,49 +83,29 @@ def train(plan: Plan, crew: Crew, decoder_only: bool = False) -> None:
     """Train (or resume) for the plan's minutes. `decoder_only` keeps the encoder, hence all latents, as they are."""
     stage = "decoder" if decoder_only else "vae"
     torch.manual_seed(plan.seed)
-    state = recall(plan.work / f"{stage}.pt")
-    model = finished(plan) if decoder_only else build()
-    model.train().requires_grad_(True)
+    model = (finished(plan) if decoder_only else build()).requires_grad_(True)
     start = recall(plan.work / "start-vae.pt")
-    if state:
-        model.load_state_dict(state["model"])
-    elif start and not decoder_only:
+    if start and not decoder_only:
         model.load_state_dict(start)
     if decoder_only:
         for part in (model.encoder, model.quant_conv):
             part.requires_grad_(False)
-    model.to(plan.device)
-    optimiser, average = adamw(model), Average(model.parameters(), 0.998)
-    step, clock = 0, Clock(plan, state["spent"] if state else 0.0)
-    if state:
-        optimiser.load_state_dict(state["optimiser"])
-        average.mean, average.steps, step = [m.to(plan.device) for m in state["mean"]], state["step"], state["step"]
-    pool, seen, last = Crops(Random(plan.seed + step + 7919 * crew.rank), WORLD, CROP), [], time.monotonic()
-    torch.manual_seed(plan.seed + step + 7919 * crew.rank)
-    kept = time.monotonic()
-    while crew.meet(step, average.live, clock.share < 1):
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(step)
+    run = Training(plan, stage, model, crew, Habit(line=100, minutes=4))
+    pool = Crops(run.rng, WORLD, CROP)
+    while run.goes_on():
         true = pool.batch(plan.batch).to(plan.device, memory_format=torch.channels_last)
-        loss, pixels = learn(model, true, decoder_only, plan)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(average.live, 1.0)
-        optimiser.step()
-        average.update()
-        seen.append(float(pixels))
-        step += 1
-        if step % 100 == 0 and crew.leads:
-            spent, pace = clock.spent / 60, (time.monotonic() - last) / 100
-            log(plan, stage, step=step, minutes=spent, loss=sum(seen) / len(seen), rate=clock.rate(step), pace=pace)
-            seen, last = [], time.monotonic()
-        if crew.leads and (time.monotonic() - kept > 240 or clock.share >= 1):
-            average.swap()
-            log(plan, stage, step=step, psnr=psnr(model, plan, stage))
-            average.swap()
-            held = {"stage": stage, "model": model.state_dict(), "mean": average.mean, "optimiser": optimiser.state_dict()}
-            keep(plan.work / f"{stage}.pt", {**held, "step": step, "spent": clock.spent})
-            kept = time.monotonic()
+        total, pixels = learn(model, true, decoder_only, plan)
+        if run.learn(total, loss=pixels):
+            judge(run)
+    if crew.leads:
+        judge(run)
+
+
+def judge(run: Training) -> None:
+    """Log the averaged autoencoder's PSNR."""
+    run.average.swap()
+    log(run.plan, run.stage, step=run.step, psnr=psnr(run.model, run.plan, run.stage))
+    run.average.swap()
 
 
 def learn(model: AutoencoderKL, true: torch.Tensor, decoder_only: bool, plan: Plan) -> tuple[torch.Tensor, torch.Tensor]:
@@ -156,12 +134,7 @@ def psnr(model: AutoencoderKL, plan: Plan, stage: str, count: int = 24) -> float
 def finished(plan: Plan) -> AutoencoderKL:
     """The best autoencoder so far: averaged weights, with the longer trained decoder where there is one."""
     model = build()
-    state = recall(plan.work / "vae.pt")
-    if state is None:
-        return model.eval()
-    model.load_state_dict(state["model"])
-    for parameter, mean in zip(model.parameters(), state["mean"], strict=True):
-        parameter.data.copy_(mean)
+    averaged(model, plan.work / "vae.pt")
     later = recall(plan.work / "decoder.pt")
     if later:
         tail = [*model.decoder.parameters(), *model.post_quant_conv.parameters()]
