@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.cli.flags import Order, complain
+from pipelines.cli.flags import Order
+from pipelines.cli.outcome import DONE, outcome
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, ImageFileError, StudioError
+from pipelines.spec.errors import FieldError, ImageFileError
 from pipelines.spec.geometry import Size
 
 if TYPE_CHECKING:
@@ -24,23 +25,15 @@ FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 def preprocess(order: Order, settings: Settings) -> int:
     """The exit code: 0 written, 1 failed, 2 bad input, 130 stopped with Ctrl+C. The path goes to standard output."""
+    return outcome(lambda: _preprocess(order, settings))
+
+
+def _preprocess(order: Order, settings: Settings) -> int:
     from pipelines.tasks.preprocess import Preprocessors
 
     preprocessors = Preprocessors(settings.model_roots, settings.device)
-    try:
-        if order.given.get("list"):
-            print("\n".join(listing(preprocessors)))
-            return 0
-        print(written(preprocessors, order.given), flush=True)
-    except (FieldError, ImageFileError) as error:
-        complain(error)
-        return 2
-    except StudioError as error:
-        complain(error)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    print("\n".join(listing(preprocessors)) if order.given.get("list") else written(preprocessors, order.given), flush=True)
+    return DONE
 
 
 def listing(preprocessors: Preprocessors) -> list[str]:
@@ -59,7 +52,7 @@ def written(preprocessors: Preprocessors, given: Mapping[str, Any]) -> Path:
         raise FieldError("preprocess", given.get("name") or "", "needs a name, a file and -o OUT",
                          fix="See --list for the names, or: preprocess canny photo.png -o edges.png")
     row, out = preprocessors.rows.get(given["name"]), Path(given["output"]).expanduser()
-    if out.suffix.lower() not in (*FORMATS, *([".json"] if row.how == "openpose" else [])):
+    if out.suffix.lower() not in (*FORMATS, *([".json"] if row.finds_people else [])):
         raise FieldError("--output", out.name, "not the name of a picture", ", ".join(FORMATS))
     target, source = size_of(given), Path(given["file"]).expanduser()
     try:

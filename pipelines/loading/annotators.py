@@ -11,7 +11,7 @@ from pipelines.spec.errors import ModelFileError
 
 # Below a models folder, or below the folder of a whole studio; ours first, then AUTOMATIC1111's extension, then ComfyUI's.
 PLACES = ("annotators", "models/annotators", "ControlNet/annotators", "models/ControlNet/annotators",
-          "extensions/sd-webui-controlnet/annotator/downloads", "custom_nodes/comfyui_controlnet_aux/ckpts")
+          "mini/estimators", "extensions/sd-webui-controlnet/annotator/downloads", "custom_nodes/comfyui_controlnet_aux/ckpts")
 
 
 def find(roots: Sequence[Path], weight: Weight) -> Path | None:

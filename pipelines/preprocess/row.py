@@ -64,6 +64,11 @@ class Preprocessor:
     seeks: str = ""
     aliases: tuple[str, ...] = ()
 
+    @property
+    def finds_people(self) -> bool:
+        """Its result is key points, which are then drawn."""
+        return self.control == "OpenPose"
+
     def values(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Every option with its checked value. Raises FieldError for a value out of range and an option it has not."""
         given = dict(given or {})

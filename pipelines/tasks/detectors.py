@@ -189,5 +189,13 @@ def _face(room: Any, path: Path, device: torch.device) -> Any:
     return estimator
 
 
+def picture_book(paths: Sequence[Path], device: torch.device) -> See:
+    """Mini's own estimators: depth, normals, key points of one person, outlines, told apart by the value `part`."""
+    from pipelines.tasks.picture_book import PictureBook, seer
+
+    return seer(fill(PictureBook(), paths[0]), device)
+
+
 BUILDERS: Mapping[str, Callable[[Sequence[Path], torch.device], Callable[[Any, Mapping[str, Any]], Any]]] = {
-    f.__name__: f for f in (hed, pidinet, lineart, lineart_anime, mlsd, midas, bae, depth, openpose)}
+    f.__name__: f for f in (hed, pidinet, lineart, lineart_anime, mlsd, midas, bae, depth, openpose,
+                               picture_book)}

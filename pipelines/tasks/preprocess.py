@@ -52,7 +52,7 @@ class Preprocessors:
         from PIL import Image
 
         row = self.rows.get(name)
-        if row.how == "openpose":
+        if row.finds_people:
             return _drawn(row, self.pose(image, name, resolution))
         found = np.asarray(self._seen(row, image, params, resolution), np.uint8)
         if row.seeks and found.min() == found.max():
@@ -62,9 +62,9 @@ class Preprocessors:
     def pose(self, image: Image.Image, name: str = "openpose", resolution: int = DEFAULT_RESOLUTION) -> Pose:
         """The people in a picture as key points, on a canvas of the detect size: what the pose editor starts from."""
         row = self.rows.get(name)
-        if row.how != "openpose":
+        if not row.finds_people:
             raise FieldError("Preprocessor", name, "finds no key points",
-                             ", ".join(r.name for r in self.rows if r.how == "openpose"))
+                             ", ".join(r.name for r in self.rows if r.finds_people))
         pose: Pose = self._seen(row, image, None, resolution)
         return pose
 
@@ -86,7 +86,7 @@ class Preprocessors:
             return see(pixels, values)
         size = detected(Size(*image.size), resolution)
         found = see(_padded(_at(pixels, size)), values)
-        if row.how == "openpose":
+        if row.finds_people:
             return _cut(found, size)
         return found[:size.height, :size.width]
 
