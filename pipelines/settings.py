@@ -60,7 +60,9 @@ class Settings(BaseModel):
 
     theme: Literal["system", "light", "dark"] = Field("system", description="Look of the page.")
     language: Literal["en", "uk"] = Field("en", description="Language of the advice: English or Ukrainian.")
-    output_format: Literal["png", "jpeg", "webp"] = Field("png", description="File format of the pictures.")
+    output_format: Literal["png", "png16", "jpeg", "webp"] = Field(
+        "png", description="File format of the pictures: png, jpeg, webp; png16 keeps 16 bits a channel of upscaled ones.")
+    output_quality: int = Field(95, ge=1, le=100, description="Quality of jpeg and webp, 1 to 100.")
 
     @field_validator("home", "outputs", "state", "tls_certfile", "tls_keyfile")
     @classmethod

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines import batch, experiments, reproduce, samplers
+from pipelines import batch, experiments, reproduce, samplers, upscale_job
 from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
@@ -179,7 +179,8 @@ class Studio:
 
     def _run(self, job: Job, emit: Emit) -> None:
         """What the queue's worker does with one job: paint, save, tell."""
-        kinds = {experiments.KIND: experiments.run, reproduce.KIND: reproduce.run, batch.KIND: batch.run}
+        kinds = {experiments.KIND: experiments.run, reproduce.KIND: reproduce.run, batch.KIND: batch.run,
+                 upscale_job.KIND: upscale_job.run}
         if job.kind in kinds:
             kinds[job.kind](self, job, emit)
             return
@@ -193,7 +194,8 @@ class Studio:
         file: the name it shall have, without suffix; else it is numbered.
         """
         made = self.made(finished) | ({"job": job, "index": finished.index} if job else {})
-        item = self.archive.save(finished.image, finished.request, made, self.settings.output_format, file=file)
+        item = self.archive.save(finished.image, finished.request, made, self.settings.output_format,
+                                 self.settings.output_quality, file)
         emit(Saved(finished.index, item.file))
         try:
             self.hooks.finished(finished.image, finished.request)

@@ -13,7 +13,7 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
     "app": 7,
     "tabs": 6,
     "pipelines.cli": 6,
-    "pipelines.studio": 5, "pipelines.experiments": 5, "pipelines.reproduce": 5,
+    "pipelines.studio": 5, "pipelines.experiments": 5, "pipelines.upscale_job": 5, "pipelines.reproduce": 5,
     "pipelines.batch": 5, "pipelines.loopback": 5,
     "pipelines.engine": 4, "pipelines.training": 4, "pipelines.doctor": 4,
     "pipelines.tasks": 3, "pipelines.loading": 3, "pipelines.archive": 3, "pipelines.previews": 3,

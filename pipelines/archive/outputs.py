@@ -125,7 +125,7 @@ class Archive:
         saved = []
         while self._unsaved:
             lost = self._unsaved.popleft()
-            saved.append(self.save(lost.image, lost.request, lost.extra, file=lost.file))
+            saved.append(self.save(lost.image, lost.request, lost.extra, "png16", file=lost.file))     # nothing is lost
         return saved
 
     def free_bytes(self) -> int:

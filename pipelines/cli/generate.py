@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipelines.cli.flags import Order, complain
+from pipelines.cli.outcome import outcome
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StudioError
+from pipelines.spec.errors import FieldError, ImageFileError, StudioError
 from pipelines.spec.events import Event, Note, Preview, Saved, Stage, Step
 from pipelines.spec.param import SHA256
 from pipelines.spec.request import GenerationRequest
@@ -25,20 +26,15 @@ if TYPE_CHECKING:
 
 def generate(order: Order, settings: Settings, hooks: Hooks) -> int:
     """The exit code: 0 painted, 1 failed, 2 bad input, 130 stopped with Ctrl+C. What was painted before stays."""
+    return outcome(lambda: _generate(order, settings, hooks))
+
+
+def _generate(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.studio import Studio
 
-    try:
-        studio = Studio(settings, hooks)
-        studio.library.scan()
-        request = studio.check(studio.hooks.transform_request(wanted(order, studio)))
-    except (FieldError, RequestError, ImageFileError) as error:
-        complain(error)
-        return 2
-    except StudioError as error:
-        complain(error)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    studio = Studio(settings, hooks)
+    studio.library.scan()
+    request = studio.check(studio.hooks.transform_request(wanted(order, studio)))
     return paint(studio, request, Ticker(quiet=order.quiet))
 
 

@@ -1,6 +1,7 @@
 """`upscale FILE… --scale 4 --upscaler NAME -o OUT`: pictures made larger, one path a line on standard output.
 
 Files and folders (their pictures, not deeper). One that cannot be read is named, the others are made; the exit code is 1.
+What a source's file says of how it was made goes into the result, and what was done to it.
 """
 
 from __future__ import annotations
@@ -10,123 +11,122 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines import metadata
 from pipelines.cli.flags import Order, complain
 from pipelines.cli.generate import Ticker
+from pipelines.cli.outcome import BAD_INPUT, DONE, FAILED, STOPPED, outcome
 from pipelines.images import open_image
+from pipelines.metadata import SUFFIXES
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StorageError, StudioError
-from pipelines.spec.events import Stage
-from pipelines.upscalers import RESAMPLERS, Target, Tiling, Upscaler, Upscalers
+from pipelines.spec.errors import FieldError, StorageError, StudioError
+from pipelines.spec.events import Note, Stage
+from pipelines.spec.geometry import Size
+from pipelines.spec.request import GenerationRequest
+from pipelines.upscalers import Target, Tiling, Upscaler, Upscalers
+from pipelines.upscalers.files import about_depth, bits, pictures
+from pipelines.upscalers.recipe import Recipe
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
+    from pipelines.deep import Picture
     from pipelines.loading.residency import Residency
+    from pipelines.upscalers.making import Bench
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
-DEFAULT = "mini-x4"
+FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
 @dataclass(frozen=True)
-class Upscale:
-    """What was asked for. `visibility` is that of the second upscaler."""
+class Output:
+    """Where results go, and as which files. place: a file, a folder, or "" for beside each source."""
 
-    files: tuple[str, ...] = ()
-    out: str = ""
-    upscaler: str = ""
-    second: str = ""
-    visibility: float = 0.5
-    target: Target = Target()
-    tiling: Tiling = Tiling()
-    quiet: bool = False
-
-
-def asked(given: Mapping[str, Any], quiet: bool) -> Upscale:
-    """What the flags say."""
-    sizes = Target(given["scale"], given["width"], given["height"], given["crop"])
-    tiles = Tiling(given["tile"], given["overlap"])
-    return Upscale(tuple(given["files"]), given["out"], given["upscaler"], given["second"], given["visibility"],
-                   sizes, tiles, quiet)
+    place: str
+    format: str
+    quality: int
 
 
 def upscale(typed: Order, settings: Settings, more: Callable[[], Sequence[Upscaler]] = tuple) -> int:
     """The exit code: 0 made, 1 some failed, 2 bad input, 130 stopped with Ctrl+C. What was made before stays."""
+    return outcome(lambda: _upscale(typed, settings, more))
+
+
+def _upscale(typed: Order, settings: Settings, more: Callable[[], Sequence[Upscaler]]) -> int:
     from pipelines.loading.library import Library
 
-    order = asked(typed.given, typed.quiet)
-    try:
-        listed = Upscalers(Library(settings.model_roots, settings.data_dir), more)
-        first = listed.find(order.upscaler or (DEFAULT if DEFAULT in listed.names() else next(iter(RESAMPLERS))))
-        second = listed.find(order.second) if order.second else None
-        order.tiling.check()
-        files = pictures(order.files)
-        places = destinations(files, order.out)
-    except (FieldError, RequestError, ImageFileError) as error:
-        complain(error)
-        return 2
-    except StudioError as error:
-        complain(error)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return _all(order, (first, second), list(zip(files, places)), holder_of(listed, settings))
+    listed = Upscalers(Library(settings.model_roots, settings.data_dir), more)
+    output = output_of(typed.given, settings)
+    recipe, *_ = recipe_of(typed.given, output.format).named(listed)
+    files = pictures(typed.given["files"])
+    work = list(zip(files, destinations(files, output.place, SUFFIXES[output.format])))
+    ticker = Ticker(quiet=typed.quiet)
+
+    from pipelines.upscalers.making import Bench
+
+    return _all(recipe, output, work, Bench(listed, holder_of(listed, settings)), ticker)
 
 
-def _all(order: Upscale, upscalers: tuple[Upscaler, Upscaler | None], work: list[tuple[Path, Path]],
-         holder: Residency) -> int:
-    ticker, failed, refused = Ticker(quiet=order.quiet), 0, False
+def recipe_of(given: Mapping[str, Any], format: str) -> Recipe:
+    """What the flags say."""
+    target = Target(given["scale"], given["width"], given["height"], given["crop"])
+    return Recipe(given["upscaler"], given["second"], given["visibility"], target, Tiling(given["tile"], given["overlap"]),
+                  format == "png16")
+
+
+def output_of(given: Mapping[str, Any], settings: Settings) -> Output:
+    """The format is that of `--format`, else of the output's name, else of the settings. Raises FieldError."""
+    of_name = FORMATS.get(Path(given["out"]).suffix.lower(), "")
+    format = given["format"] or of_name or settings.output_format
+    if format not in SUFFIXES:
+        raise FieldError("--format", format, "not a format pictures are saved in", ", ".join(SUFFIXES))
+    if of_name and SUFFIXES[format] != SUFFIXES[of_name]:
+        raise FieldError("--format", format, f"does not go with {Path(given['out']).name}", of_name)
+    quality = given["quality"] or settings.output_quality
+    if not 1 <= quality <= 100:
+        raise FieldError("--quality", quality, "outside the range", "1-100")
+    return Output(given["out"], format, quality)
+
+
+def _all(recipe: Recipe, output: Output, work: list[tuple[Path, Path]], bench: Bench, ticker: Ticker) -> int:
+    codes = {DONE}
     for number, (file, place) in enumerate(work, 1):
         try:
             ticker(Stage(f"{number}/{len(work)} {file.name}"))
-            larger = _one(order, upscalers, file, holder, ticker)
-            save(larger, place)
+            _one(recipe, output, (file, place), bench, ticker)
             ticker.clear()
             print(place, flush=True)
         except StudioError as error:
             ticker.clear()
             complain(f"{file.name}: {error}")
-            failed, refused = failed + 1, refused or isinstance(error, FieldError)
+            codes.add(BAD_INPUT if isinstance(error, FieldError) else FAILED)
         except KeyboardInterrupt:
             ticker.clear()
             complain("Stopped. Finished pictures are kept.")
-            return 130
-    return (2 if refused else 1) if failed else 0
+            return STOPPED
+    return max(codes)
 
 
-def _one(order: Upscale, upscalers: tuple[Upscaler, Upscaler | None], file: Path, holder: Residency,
-         ticker: Ticker) -> Image:
-    from pipelines.upscalers import upscaling
+def _one(recipe: Recipe, output: Output, files: tuple[Path, Path], bench: Bench, ticker: Ticker) -> None:
+    from pipelines.studio import VERSION
+    from pipelines.upscalers.making import made
 
-    first, second = upscalers
-    request = upscaling.Request(open_image(file), first, order.target, order.tiling)
-    if second is None:
-        return upscaling.upscale(request, holder, ticker)
-    return upscaling.blend(request, second, order.visibility, holder, ticker)
-
-
-def pictures(names: Sequence[str]) -> list[Path]:
-    """The files, folders replaced by the pictures in them. Raises ImageFileError for a name that is neither."""
-    found: list[Path] = []
-    for name in names:
-        path = Path(name).expanduser()
-        if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES and p.is_file())
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise ImageFileError(name, "no such file")
-    if not found:
-        raise ImageFileError(", ".join(names), "no pictures in it")
-    return found
+    source, place = files
+    picture, said = open_image(source), metadata.read(source)
+    _, size = recipe.target.sizes(Size(*picture.size))
+    metadata.check_size(size, output.format)
+    if recipe.deep:
+        ticker(Note(about_depth(bits(source))))
+    done = made(picture, recipe, bench, ticker)
+    extra = {key: value for key, value in said.made.items() if key not in ("job", "index", "seconds")}
+    extra |= done.recipe.done() | {"Version": f"Atelier {VERSION}"}
+    for note in save(done.picture, place, said.full or said.infotext, extra, output):
+        ticker(Note(note))
 
 
-def destinations(files: Sequence[Path], out: str) -> list[Path]:
+def destinations(files: Sequence[Path], out: str, suffix: str) -> list[Path]:
     """Where each result goes; never onto its own source, never two onto one. Raises FieldError."""
     target = Path(out).expanduser() if out else None
     if target is not None and target.suffix and not target.is_dir():
         if len(files) > 1:
             raise FieldError("--output", out, f"one file for {len(files)} pictures", "a folder")
-        if target.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        if target.suffix.lower() not in FORMATS:
             raise FieldError("--output", out, "no format for pictures", ".png, .jpg, .webp")
         places = [target]
     else:
@@ -134,9 +134,9 @@ def destinations(files: Sequence[Path], out: str) -> list[Path]:
         places = []
         for file in files:
             folder, stem = (target, file.stem) if target is not None else (file.parent, f"{file.stem}-upscaled")
-            place = folder / f"{stem}.png"
+            place = folder / f"{stem}{suffix}"
             if place in taken:      # a.jpg and a.png of one folder
-                place = folder / f"{stem}-{file.suffix[1:].lower()}.png"
+                place = folder / f"{stem}-{file.suffix[1:].lower()}{suffix}"
             taken.add(place)
             places.append(place)
     own = next((p for f, p in zip(files, places) if p.resolve() == f.resolve()), None)
@@ -145,17 +145,18 @@ def destinations(files: Sequence[Path], out: str) -> list[Path]:
     return places
 
 
-def save(picture: Image, place: Path) -> None:
-    """Whole or not at all. Raises StorageError."""
+def save(picture: Picture, place: Path, request: GenerationRequest | str, extra: Mapping[str, Any],
+         output: Output) -> tuple[str, ...]:
+    """Whole or not at all. Returns what did not fit into the file. Raises StorageError, FieldError."""
     temporary = place.with_name(f".{place.name}.part")
-    kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(place.suffix.lower(), "PNG")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        (picture.convert("RGB") if kind == "JPEG" else picture).save(temporary, kind, quality=95)
+        notes = metadata.write(picture, temporary, request, extra, output.format, output.quality)
         temporary.replace(place)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise StorageError(f"{place.name}: cannot be written ({getattr(error, 'strerror', None) or error}).") from None
+        raise StorageError(f"{place.name}: cannot be written ({error.strerror or error}).") from None
+    return notes
 
 
 def holder_of(listed: Upscalers, settings: Settings) -> Residency:

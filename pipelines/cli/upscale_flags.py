@@ -13,7 +13,10 @@ def upscale_flags(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("given.files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
     flag("-o", "--output", to="out", default="", metavar="OUT",
-         help="a file for one picture, else a folder; default: beside each picture, NAME-upscaled.png")
+         help="a file for one picture, else a folder; default: beside each picture, NAME-upscaled")
+    flag("--format", to="format", default="", metavar="FORMAT",
+         help="png, png16 (16 bits a channel), jpeg or webp; default: as OUT is named, else the setting output-format")
+    flag("--quality", to="quality", type=int, default=0, metavar="1-100", help="of jpeg and webp")
     flag("--upscaler", to="upscaler", default="", metavar="NAME", help="as the studio lists it; default: mini's, or Lanczos")
     flag("--second-upscaler", to="second", default="", metavar="NAME", help="laid over the first")
     flag("--second-visibility", to="visibility", type=float, default=0.5, metavar="0-1", help="how much of it shows")

@@ -52,6 +52,7 @@ def write(image: Picture, path: str | Path | BinaryIO, request: GenerationReques
     """
     if format not in SUFFIXES:
         raise FieldError("Format", format, "not a format pictures are saved in", ", ".join(SUFFIXES))
+    check_size(image.size, format)
     theirs = isinstance(request, str)
     ours = envelope(None if isinstance(request, str) else request, extra)
     text = _storable(continued(request, extra) if isinstance(request, str) else infotext(request, extra))
@@ -69,6 +70,12 @@ def write(image: Picture, path: str | Path | BinaryIO, request: GenerationReques
     return ()
 
 
+def check_size(size: tuple[int, int], format: str) -> None:
+    """Raises FieldError for a picture that the format cannot hold."""
+    if format == "webp" and max(size) > WEBP_SIDE:
+        raise FieldError("Format", "webp", f"a side of {max(size)} pixels is more than WebP can hold", "png, png16, jpeg")
+
+
 def _write_deep(image: Deep, path: str | Path | BinaryIO, chunks: PngImagePlugin.PngInfo) -> None:
     if isinstance(path, str | Path):
         with Path(path).open("wb") as file:
@@ -80,8 +87,6 @@ def _write_deep(image: Deep, path: str | Path | BinaryIO, chunks: PngImagePlugin
 def _write_exif(image: Image.Image, path: str | Path | BinaryIO, texts: tuple[str, str], format: str,
                 quality: int) -> tuple[str, ...]:
     """`texts`: ours, and everybody else's."""
-    if format == "webp" and max(image.size) > WEBP_SIDE:
-        raise FieldError("Format", "webp", f"a side of {max(image.size)} pixels is more than WebP can hold", "png, png16, jpeg")
     ours, text = texts
     limit = JPEG_SEGMENT if format == "jpeg" else 1 << 30
     escaped = ours.replace("&", "&amp;").replace("<", "&lt;").encode()

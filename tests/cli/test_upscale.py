@@ -1,10 +1,15 @@
 """`upscale` makes files and folders larger, writes none halfway and none over its source, and says in one line what is wrong."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import app
+from pipelines.metadata import read, write
+from pipelines.spec.request import GenerationRequest
+from pipelines.upscalers.files import bits
 
 WIDE = ["--device", "cpu", "--quiet"]
 
@@ -41,9 +46,39 @@ def test_minis_own_is_the_default_and_lies_beside_the_source(folder, capsys):
     (["a.png", "--upscaler", "lanczo"], 2, "Upscaler: lanczo - not found. Allowed: Lanczos"),
     (["a.png", "--upscaler", "Nearest", "--scale", "9"], 2, "Upscale by: 9"), (["gone.png"], 2, "no such file"),
     (["a.png", "--tile", "32", "--tile-overlap", "32"], 2, "Tile overlap: 32"),
+    (["a.png", "--format", "tiff"], 2, "--format: tiff"), (["a.png", "--quality", "101"], 2, "--quality: 101"),
+    (["a.png", "--format", "webp", "-o", "large.jpg"], 2, "--format: webp - does not go with large.jpg"),
+    (["a.png", "--upscaler", "Nearest", "--format", "webp", "--width", "16384", "--height", "8", "--no-crop"], 2,
+     "more than WebP can hold"),
     (["a.png", "b.jpg", "-o", "one.png"], 2, "one file for 2 pictures"), (["a.png", "-o", "a.png"], 2, "the source itself"),
     (["notes.txt", "a.png", "--upscaler", "Nearest"], 1, "not an image"), (["a.png", "--sale", "2"], 2, "Did you mean --scale?")])
 def test_what_is_wrong_is_one_line(folder, capsys, monkeypatch, words, code, line):
     monkeypatch.chdir(folder / "in")
     got, _, err = said(capsys, folder, *words)
     assert got == code and line in err and "Traceback" not in err
+
+
+THEIRS = "a fox\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 3, Size: 30x20, Model: other"
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("png", ".png"), ("png16", ".png"), ("jpeg", ".jpg"), ("webp", ".webp")])
+def test_every_format_keeps_what_made_the_source_and_says_what_was_done(folder, capsys, format, suffix):
+    ours = GenerationRequest(prompt="a cat", seed=9, width=64, height=64)
+    write(Image.new("RGB", (30, 20), "teal"), folder / "ours.png", ours)
+    write(Image.new("RGB", (30, 20), "teal"), folder / "theirs.png", THEIRS)
+    code, made, _ = said(capsys, folder, str(folder / "ours.png"), str(folder / "theirs.png"), "--upscaler", "Lanczos",
+                         "--format", format, "-o", str(folder / "out"))
+    first, second = map(read, made)
+    assert code == 0 and [m.rpartition("/")[2] for m in made] == [f"ours{suffix}", f"theirs{suffix}"]
+    assert first.full == ours and ", Postprocess upscale by: 2, Postprocess upscaler: Lanczos, Version" in first.infotext
+    assert second.infotext == THEIRS + ", Postprocess upscale by: 2, Postprocess upscaler: Lanczos"
+
+
+def test_sixteen_bits_say_what_the_source_had(folder, capsys):
+    code, [made], err = said(capsys, folder, str(folder / "in" / "b.jpg"), "--upscaler", "mini-x2", "--format", "png16")
+    assert code == 0 and bits(Path(made)) == 16 and "the source had 8 bits a channel" in err
+
+
+def test_a_resampler_without_new_values_writes_eight_bits_and_says_so(folder, capsys):
+    _, [made], err = said(capsys, folder, str(folder / "in" / "a.png"), "--upscaler", "Nearest", "--format", "png16")
+    assert bits(Path(made)) == 8 and "Nearest makes 8 bits a channel" in err

@@ -1,0 +1,26 @@
+"""How a command ends: what went wrong is one line on standard error and an exit code. The only place that maps the two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipelines.cli.flags import complain
+from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StudioError
+
+DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
+
+
+def outcome(command: Callable[[], int]) -> int:
+    """The exit code of `command()`: its own, or 1 failed, 2 bad input, 130 stopped with Ctrl+C."""
+    try:
+        return command()
+    except StudioError as error:
+        complain(error)
+        return code_of(error)
+    except KeyboardInterrupt:
+        return STOPPED
+
+
+def code_of(error: StudioError) -> int:
+    """Whether what was typed is at fault, or what is there."""
+    return BAD_INPUT if isinstance(error, FieldError | RequestError | ImageFileError) else FAILED

@@ -1,0 +1,189 @@
+"""Plain upscales in the studio: which pictures, checked; a durable job; its results kept with what made their sources.
+
+The job's request is that of its first source, where there is one (the queue shows it); its payload says what is to be done.
+A picture's index in the job is the place of its source in the list. Pictures given by a browser are kept by their hash;
+files of a folder are read when their turn comes.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.images import open_image
+from pipelines.metadata import check_size, read, read_texts
+from pipelines.spec.errors import Cancelled, FieldError, RequestError, Skipped, StorageError, StudioError
+from pipelines.spec.events import Emit, Event, Note, Saved, Stage, Step
+from pipelines.spec.geometry import Size
+from pipelines.spec.param import SHA256
+from pipelines.spec.request import GenerationRequest
+from pipelines.upscalers.files import about_depth, bits, pictures
+from pipelines.upscalers.recipe import Recipe
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from pipelines.queue import Job
+    from pipelines.studio import Studio
+
+KIND = "upscale"
+MOST = 10_000           # pictures of one job
+NOT_OF_THE_RESULT = ("job", "index", "seconds", "source", "upscaled")     # what a source's file says of itself alone
+
+
+@dataclass(frozen=True)
+class Source:
+    """name: as the user knows it.   picture: 64 hex digits of a kept picture, or the path of a file on this machine.
+
+    request: ours, where the source had one; text: another program's.   made: what its file says besides.   bits: a channel.
+    """
+
+    name: str
+    picture: str
+    request: dict[str, Any] | None = None
+    text: str = ""
+    made: dict[str, Any] | None = None
+    bits: int = 8
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job's payload holds."""
+
+    recipe: Recipe
+    sources: tuple[Source, ...]
+    format: str = "png"
+    quality: int = 95
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"), default=str)
+
+    @classmethod
+    def of_json(cls, text: str) -> Work:
+        """Raises RequestError for what no version of this wrote."""
+        try:
+            data = json.loads(text)
+            return cls(Recipe.of(data["recipe"]), tuple(Source(**s) for s in data["sources"]), data["format"], data["quality"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RequestError([FieldError("Upscale", "", f"this job cannot be read any more ({type(error).__name__})")]) from None
+
+
+def given(studio: Studio, path: str | Path, name: str = "") -> Source:
+    """A picture that a browser sent: kept, with what its file says. Raises ImageFileError, StorageError."""
+    file = Path(path)
+    said = read(file)
+    if file.parent.resolve() == studio.inputs.folder.resolve() and SHA256.fullmatch(file.stem):
+        kept = file.stem
+    else:
+        try:
+            kept = studio.inputs.keep_file(file)
+        except OSError as error:
+            raise StorageError(f"Picture: it could not be kept ({error.strerror}).") from error
+    request = said.full.model_dump(mode="json", exclude_none=True) if said.full else None
+    return Source(name or file.name, kept, request, "" if said.full else said.infotext, said.made, bits(file))
+
+
+def folder(studio: Studio, path: str) -> list[Source]:
+    """The pictures of a folder of this machine. Refused while others may reach the studio. Raises FieldError, ImageFileError."""
+    if studio.settings.exposed:
+        raise FieldError("Folder", path, "this machine's folders are closed while others may reach the studio",
+                         fix="Drop the pictures into the field instead")
+    place = Path(path.strip()).expanduser()
+    if not place.is_absolute() or not place.is_dir():
+        raise FieldError("Folder", path, "no such folder", "the whole path of a folder on this machine")
+    return [Source(file.name, str(file)) for file in pictures([str(place)])]
+
+
+def work_of(studio: Studio, recipe: Recipe, sources: Sequence[Source]) -> Work:
+    """Checked: names known, sizes that can be made, as far as the pictures are kept. Raises FieldError, ModelFileError."""
+    if not sources:
+        raise FieldError(studio.words("picture"), "", studio.words("picture_needed"), fix=studio.words("upscale_how_to"))
+    if len(sources) > MOST:
+        raise FieldError(studio.words("picture"), len(sources), "too many at once", f"1-{MOST}")
+    recipe, *_ = recipe.named(studio.upscalers)
+    format = studio.settings.output_format
+    for source in sources:
+        if SHA256.fullmatch(source.picture):
+            _fits(recipe, studio.inputs.path(source.picture), format)
+    return Work(replace(recipe, deep=format == "png16"), tuple(sources), format, studio.settings.output_quality)
+
+
+def _fits(recipe: Recipe, picture: Path, format: str) -> None:
+    """Raises FieldError for a result that cannot be made or kept."""
+    _, size = recipe.target.sizes(Size(*read_texts(picture).size))
+    check_size(size, format)
+
+
+def submit(studio: Studio, work: Work, owner: str = "", key: str | None = None) -> str:
+    """Queue all of it as one job. Raises QueueFull, StorageError."""
+    first = work.sources[0].request
+    request = GenerationRequest.parse(first) if first else GenerationRequest()
+    return studio.queue.submit(request, KIND, key, owner, (work.to_json(), len(work.sources)))
+
+
+def described(job: Job) -> tuple[str, str]:
+    """(which pictures, what is done to them) for a list of jobs."""
+    try:
+        work = Work.of_json(job.payload)
+    except RequestError:
+        return "", ""
+    more = f" +{len(work.sources) - 1}" if len(work.sources) > 1 else ""
+    target = work.recipe.target
+    size = f"{target.width or '…'}×{target.height or '…'}" if target.width or target.height else f"×{target.scale:g}"
+    return work.sources[0].name + more, f"{work.recipe.upscaler} {size}"
+
+
+def run(studio: Studio, job: Job, emit: Emit) -> None:
+    """Make and save the missing pictures. One that cannot be made is named and the next follows.
+
+    Raises the last error when none could be made.
+    """
+    work, missing = Work.of_json(job.payload), job.missing
+    errors: list[StudioError] = []
+    for number, index in enumerate(missing):
+        def part(event: Event, number: int = number) -> None:
+            emit(Step(number + 1, len(missing), event.step, event.steps) if isinstance(event, Step) else event)
+
+        source = work.sources[index]
+        try:
+            part(Stage(source.name))
+            emit(Saved(index, one(studio, work, source, part, {"job": job.id, "index": index})))
+        except Skipped:
+            emit(Note(f"{source.name}: skipped."))
+        except (Cancelled, StorageError):
+            raise
+        except StudioError as error:
+            errors.append(error)
+            emit(Note(f"{source.name}: {error}"))
+    if errors and len(errors) == len(missing):
+        raise errors[-1]
+
+
+def one(studio: Studio, work: Work, source: Source, emit: Emit, of_job: dict[str, Any]) -> str:
+    """Make one picture and save it; its file, relative to the outputs folder."""
+    from pipelines.studio import VERSION
+    from pipelines.upscalers.making import Bench, made
+
+    begun = time.monotonic()
+    picture, source = opened(studio, source)
+    _fits(work.recipe, studio.inputs.path(source.picture), work.format)
+    if work.recipe.deep:
+        emit(Note(about_depth(source.bits)))
+    done = made(picture, work.recipe, Bench(studio.upscalers, studio.engine.residency), emit)
+    extra = {key: value for key, value in (source.made or {}).items() if key not in NOT_OF_THE_RESULT}
+    extra |= done.recipe.done() | {"Version": f"Atelier {VERSION}", "seconds": round(time.monotonic() - begun, 2),
+                                   "source": source.picture, "upscaled": asdict(done.recipe)} | of_job
+    request = GenerationRequest.parse(source.request) if source.request else source.text
+    return studio.archive.save(done.picture, request, extra, work.format, quality=work.quality).file
+
+
+def opened(studio: Studio, source: Source) -> tuple[Image, Source]:
+    """The picture, and its source with what is known now: a file of a folder is kept and read only here."""
+    if not SHA256.fullmatch(source.picture):
+        open_image(source.picture)      # says what is wrong with it before it is looked into
+        source = given(studio, source.picture, source.name)
+    return studio.inputs.open(source.picture), source

@@ -1,0 +1,44 @@
+"""One picture by a recipe: upscaled, blended, with the depth that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from PIL import Image
+
+from pipelines.deep import Deep, Picture
+from pipelines.loading.residency import Residency
+from pipelines.spec.events import Emit, Note
+from pipelines.upscalers.listing import Upscalers
+from pipelines.upscalers.recipe import Recipe
+from pipelines.upscalers.upscaling import Request, blend, enlarged
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What there is to work with."""
+
+    upscalers: Upscalers
+    holder: Residency
+
+
+class Made(NamedTuple):
+    """recipe: with the names of what was used."""
+
+    picture: Picture
+    recipe: Recipe
+
+
+def made(image: Image.Image, recipe: Recipe, bench: Bench, emit: Emit) -> Made:
+    """Raises FieldError, ModelFileError, OutOfMemory, and whatever `emit` raises inward."""
+    recipe, first, second = recipe.named(bench.upscalers)
+    request = Request(image, first, recipe.target, recipe.tiling, recipe.deep)
+    if second is None:
+        picture = enlarged(request, bench.holder, emit)
+    else:
+        picture = blend(request, second, recipe.visibility, bench.holder, emit)
+    if isinstance(picture, Deep) and picture.levels == 8:
+        emit(Note(f"{first.name} makes 8 bits a channel; the file is written with 8."))
+        picture = picture.shallow()
+    return Made(picture, recipe)

@@ -1,0 +1,62 @@
+"""What is done to each picture of an upscale: names, sizes, shares. A job keeps it, and the picture's file. No torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from pipelines.spec.errors import FieldError
+from pipelines.upscalers.listing import RESAMPLERS, Upscaler, Upscalers
+from pipelines.upscalers.target import Target, Tiling
+
+DEFAULT = "mini-x4"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """upscaler: "" takes mini's own, or Lanczos.   second: laid over the first with `visibility` 0-1, "" for none.
+
+    deep: 16 bits a channel are wanted.
+    """
+
+    upscaler: str = ""
+    second: str = ""
+    visibility: float = 0.5
+    target: Target = Target()
+    tiling: Tiling = Tiling()
+    deep: bool = False
+
+    def named(self, listed: Upscalers) -> tuple[Recipe, Upscaler, Upscaler | None]:
+        """(this with names as they are listed, the upscaler, the second). Raises FieldError, ModelFileError."""
+        first = listed.find(self.upscaler or (DEFAULT if DEFAULT in listed.names() else next(iter(RESAMPLERS))))
+        second = listed.find(self.second) if self.second else None
+        self.tiling.check()
+        if not 0 <= self.visibility <= 1:
+            raise FieldError("Second upscaler visibility", self.visibility, "outside the range", "0-1")
+        changes = {"upscaler": first.name, "second": second.name if second else ""}
+        return Recipe(**(self.__dict__ | changes)), first, second
+
+    def done(self) -> dict[str, Any]:
+        """AUTOMATIC1111's entries for what was done, in its order."""
+        target = self.target
+        pairs: dict[str, Any] = {}
+        if target.width or target.height:
+            pairs["Postprocess upscale to"] = f"{target.width}x{target.height}"
+        else:
+            pairs["Postprocess upscale by"] = target.scale
+        if target.width and target.height and target.crop:
+            pairs["Postprocess crop to"] = f"{target.width}x{target.height}"
+        pairs["Postprocess upscaler"] = self.upscaler
+        if self.second and self.visibility:
+            pairs["Postprocess upscaler 2"] = self.second
+            pairs["Postprocess upscaler 2 visibility"] = self.visibility
+        return pairs
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Self:
+        """From what `asdict` gave. Raises TypeError, KeyError for anything else."""
+        return cls(**(data | {"target": Target(**data["target"]), "tiling": Tiling(**data["tiling"])}))
