@@ -131,18 +131,17 @@ def kept(studio: Studio, picture: str) -> str:
 def in_folder(folder: str | Path, masks: str | Path = "", beside: Path | None = None) -> tuple[Entry, ...]:
     """The pictures in `folder` and below, by name. Hidden ones and those in the folder `beside` are left out.
 
-    masks: a folder with masks of the same relative names (suffixes may differ), or one mask for all.
+    masks: a folder with masks of the same relative names (suffixes may differ); a single one, or a file, counts for all.
     Raises FieldError: no such folder, no picture in it, too many.
     """
     root = Path(folder).expanduser()
-    found = pictures_in(root, "Folder", beside)
+    found = [(name, str(root / name)) for name in pictures_in(root, "Folder", beside)]
     if not masks:
-        return tuple(Entry(name, str(root / name)) for name in found)
+        return given(found)
     where = Path(masks).expanduser()
     if where.is_file():
-        return tuple(Entry(name, str(root / name), str(where)) for name in found)
-    by_stem = {_stem(name): str(where / name) for name in pictures_in(where, "Mask folder", None)}
-    return tuple(Entry(name, str(root / name), by_stem.get(_stem(name), "")) for name in found)
+        return given(found, [(where.name, str(where))])
+    return given(found, [(name, str(where / name)) for name in pictures_in(where, "Mask folder", None)])
 
 
 def pictures_in(root: Path, label: str, beside: Path | None) -> list[str]:
