@@ -18,12 +18,19 @@ class Window:
     box: tuple[int, int, int, int] | None = None        # left, top, right, bottom
 
 
+Change = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]
+"""diffusers' `callback_on_step_end`: (pipeline, step from 0, timestep, tensors) -> the tensors with other `latents`."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of `tasks/text.paint`, as its features see it.
 
     calls: how often the pipeline asks the model, one for each step callback (second-order samplers: about two a step).
     width, height: pixels that are painted.   batch: pictures.   guided: the UNet sees negative and positive stacked.
+    noise: first noise of every picture (batch, channels, height, width), before any scheduler scaled it.
+    changes, call_args: a feature that is entered may add to them: what changes the latents after a step, and further
+    arguments of the pipeline's call.
     """
 
     pipe: Any
@@ -33,6 +40,9 @@ class Run:
     batch: int
     guided: bool
     window: Window = field(default_factory=Window)
+    noise: Any = None
+    changes: list[Change] = field(default_factory=list)
+    call_args: dict[str, Any] = field(default_factory=dict)
 
 
 Turn = Callable[[int], None]

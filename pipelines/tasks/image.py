@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from PIL import Image
 
 from pipelines.loading.encode import encode
 from pipelines.patches.inpainting import inpainting_channels
+from pipelines.spec.events import Emit
+from pipelines.spec.geometry import Size
 from pipelines.spec.parts import LAST_SEED, Init
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.begin import Begin
 from pipelines.tasks.canvas import Canvas, canvas_of, colours_like, plain
 from pipelines.tasks.noise import generator
-from pipelines.tasks.text import Means, OnStep, paint
+from pipelines.tasks.text import Means, OnStep, paint, pictures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,6 +55,10 @@ class ImageTask:
         first = self.requests[0]
         return bool(first.outpaint and first.outpaint.any or first.inpaint and first.inpaint.soft)
 
+    @property
+    def shown(self) -> Size:
+        return self.requests[0].size
+
     def unchanged(self) -> bool:
         """Whether the denoising strength lets nothing happen."""
         return self._init.denoising_strength == 0
@@ -71,13 +77,14 @@ class ImageTask:
             patches = (*patches, inpainting_channels(pipe.unet, mask, self._seen(pipe, mask)))
         begin = Begin(self._content(first, kept, mask), init.denoising_strength, init.exact_steps,
                       kept if mask is not None else None, mask, self._soft)
-        return paint(pipe, self.requests, on_step, Means(means.family, means.cache, patches), begin)
+        return paint(pipe, self.requests, on_step, replace(means, patches=patches), begin)
 
-    def finished(self, pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    def developed(self, pipe: Any, painted: Tensor, emit: Emit) -> list[Image.Image]:
         """The painted pictures with the colours asked for, laid back on what they were cut from."""
+        made = pictures(pipe, painted, self.requests[0].tiling, emit)
         if self._init.color_correction:
-            pictures = [colours_like(p, self.canvas.picture) for p in pictures]
-        return [self.canvas.put_back(p) for p in pictures]
+            made = [colours_like(p, self.canvas.picture) for p in made]
+        return [self.canvas.put_back(p) for p in made]
 
     def _latents(self, pipe: Any) -> Tensor:
         """Of the canvas; with latent upscale those of the picture at its own size, stretched."""

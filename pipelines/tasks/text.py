@@ -11,7 +11,7 @@ from pipelines import samplers
 from pipelines.patches.composition import Composition
 from pipelines.patches.glimpse import Glimpse
 from pipelines.patches.tiling import seamless
-from pipelines.prompt.embed import EmbeddingCache, Wanted, encode
+from pipelines.prompt.embed import EmbeddingCache, Segment, Wanted, encode
 from pipelines.prompt.inversion import NO_INVERSIONS, Inversions
 from pipelines.spec.events import Emit
 from pipelines.spec.request import GenerationRequest
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 OnStep = Callable[[int, int, Glimpse], None]
 """Called after every step with (step, steps, glimpse); steps counts from 1. May raise to end the run."""
 
+Wording = Callable[[Any, Wanted, "EmbeddingCache | None", Inversions], AbstractContextManager[Sequence[Segment]]]
+"""Stands in for `prompt.embed.encode` while a run lasts: (pipeline, what is wanted, cache, embeddings) -> its segments."""
+
 
 @dataclass(frozen=True)
 class Means:
@@ -34,6 +37,7 @@ class Means:
     family: name, for schedules tuned for one.   cache: keeps encoded prompts from one call to the next.
     patches: reversible changes of the UNet (each a context manager), entered for this run.
     inversions: embeddings the prompts may name.   features: what must know the run it is laid over (`tasks/feature.py`).
+    wording: makes embeddings of the prompts that words alone do not give (a likeness); None: `prompt.embed.encode`.
     """
 
     family: str = ""
@@ -41,6 +45,7 @@ class Means:
     patches: tuple[AbstractContextManager[Any], ...] = ()
     inversions: Inversions = NO_INVERSIONS
     features: tuple[Feature, ...] = ()
+    wording: Wording | None = None
 
 
 def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, means: Means = Means(),
@@ -61,9 +66,9 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
     if beginning:
         beginning.lay_over(pipe)
     wanted = Wanted(first.prompt, first.negative_prompt, first.clip_skip, steps, first.emphasis)
-    segments = encode(pipe, wanted, means.cache, means.inversions)
     with ExitStack() as stack:
-        glimpse = stack.enter_context(Glimpse(pipe.unet, scheduler, first.cfg_scale))
+        segments = (stack.enter_context(means.wording(pipe, wanted, means.cache, means.inversions)) if means.wording
+                    else encode(pipe, wanted, means.cache, means.inversions, begin.earlier if begin else 0))
         for patch in (*means.patches, *([seamless([pipe.unet])] if first.tiling else [])):
             stack.enter_context(patch)
         composition = stack.enter_context(Composition(pipe.unet, first.cfg_scale > 1, segments[0]))
@@ -72,11 +77,15 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
         prompts = _Prompts({start: s.call_kwargs for start, s in at_call.items()}, len(requests), first.cfg_scale > 1)
         total = samplers.callback_count(first.sampler, steps)
         height, width = (side * pipe.vae_scale_factor for side in noise.shape[-2:])
-        run = Run(pipe, total, width, height, len(requests), first.cfg_scale > 1)
+        run = Run(pipe, total, width, height, len(requests), first.cfg_scale > 1, noise=noise)
         turns = [stack.enter_context(feature(run)) for feature in means.features]
+        # Last: a feature may stand in for the UNet (tiles), and a preview shows the whole picture.
+        glimpse = stack.enter_context(Glimpse(pipe.unet, scheduler, first.cfg_scale))
 
         def after_step(_pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             on_step(min(index + 1, total), total, glimpse)
+            for change in run.changes:
+                tensors = change(_pipe, index, _timestep, tensors)
             for turn in turns:
                 turn(index + 1)
             if beginning:
@@ -86,7 +95,7 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
             return prompts.switched(index + 1, tensors)
 
         return pipe(
-            **prompts.first(), **timing, latents=noise, generator=sources,
+            **prompts.first(), **timing, **run.call_args, latents=noise, generator=sources,
             width=width, height=height, guidance_scale=first.cfg_scale, guidance_rescale=first.cfg_rescale,
             output_type="latent", callback_on_step_end=after_step, callback_on_step_end_tensor_inputs=prompts.watched,
         ).images
@@ -96,6 +105,8 @@ def _noise(pipe: Any, requests: Sequence[GenerationRequest], sources: Sequence[A
     """First noise of every picture on the UNet's device, of the shape that is painted."""
     import torch
 
+    if begin and begin.noise is not None:
+        return begin.noise.to(pipe.unet.device, pipe.unet.dtype)
     first = requests[0]
     shape = (pipe.vae.config.latent_channels, first.height // pipe.vae_scale_factor, first.width // pipe.vae_scale_factor)
     if begin:
