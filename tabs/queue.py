@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from pipelines import upscale_job
 from pipelines.queue import Job
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
@@ -127,7 +128,11 @@ def _row(studio: Studio, job: Job) -> str:
     buttons = "".join(f'<button type="button" data-act="{a}" data-job="{job.id}">{html.escape(words(a))}</button>'
                       for a in ACTIONS.get(job.status, ()))
     why = f'<br><small class="error">{html.escape(job.error)}</small>' if job.error else ""
-    cells = ((html.escape(status) + why, ""), (html.escape(request.prompt[:200]), "prompt-cell"),
-             (f"{len(job.finished)}/{job.count}", ""), (html.escape(request.model), "wide"),
-             (html.escape(f"{request.sampler} · {request.steps}"), "wide"), (buttons, ""))
+    what = (request.prompt[:200], request.model, f"{request.sampler} · {request.steps}")
+    if job.kind == upscale_job.KIND:
+        name, how = upscale_job.described(job)
+        what = (f"{words('upscale')}: {name}", how, "")
+    cells = ((html.escape(status) + why, ""), (html.escape(what[0]), "prompt-cell"),
+             (f"{len(job.finished)}/{job.count}", ""), (html.escape(what[1]), "wide"),
+             (html.escape(what[2]), "wide"), (buttons, ""))
     return "<tr>" + "".join(f'<td class="{c}">{text}</td>' for text, c in cells) + "</tr>"

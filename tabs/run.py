@@ -16,10 +16,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from pipelines.experiments import KIND
+from pipelines import experiments, upscale_job
 from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from pipelines.words import Words
 from tabs.form import Form, refused
 from tabs.listeners import QUIET
 from tabs.page import tab_of
@@ -27,6 +28,7 @@ from tabs.queue import troubles
 
 BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
 OPEN = ("queued", "running")
+OTHERS = (experiments.KIND, upscale_job.KIND)       # jobs that tabs of their own show
 SHOWN = 60                  # newest results on the easel; all of them are in the gallery
 
 
@@ -101,7 +103,7 @@ class Runner:
 
     def _job(self, owner: str) -> Any:
         """The job this tab shows, or None."""
-        mine = [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind != KIND
+        mine = [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind not in OTHERS
                 and tab_of(j.request) == self._form.prefix]
         for status in ("running", "queued"):
             waiting = [j for j in mine if j.status == status]
@@ -117,7 +119,7 @@ class Runner:
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
         now = f"{job.id} {job.status} {len(progress.files)}"
-        stage = troubles(self._studio) + (self._progress(progress) if busy else self._ended(progress))
+        stage = troubles(self._studio) + (working if busy else ended)(self._studio.words, progress)
         if now == seen:
             return [stage if busy else gr.skip(), *[gr.skip()] * 3, *self._buttons(busy), gr.Timer(BUSY if busy else IDLE),
                     seen]
@@ -134,33 +136,35 @@ class Runner:
     def _empty(self) -> str:
         return f'<div class="stage empty"><p>{html.escape(self._studio.words("nothing_yet"))}</p></div>'
 
-    def _progress(self, progress: Any) -> str:
-        words = self._studio.words
-        eta = f" · {words('eta')} {clock(progress.eta_s)}" if progress.eta_s is not None else ""
-        what = html.escape(progress.stage or words("status_" + progress.status))
-        if progress.status == "running" and progress.steps:
-            what = (f"{words('picture')} {progress.image}/{progress.images} · {words('step')} "
-                    f"{progress.step}/{progress.steps}{eta}")
-        picture = ""
-        if progress.preview:
-            data = base64.b64encode(progress.preview).decode()
-            picture = f'<img alt="{html.escape(words("preview"))}" src="data:image/jpeg;base64,{data}">'
-        return (f'<div class="stage busy"><div class="progress" role="progressbar" aria-valuenow="{progress.fraction:.2f}">'
-                f'<span style="width:{progress.fraction * 100:.1f}%"></span></div>'
-                f'<p>{what}</p>{picture}</div>')
-
-    def _ended(self, progress: Any) -> str:
-        words = self._studio.words
-        lines = [f"<p>{html.escape(note)}</p>" for note in progress.notes]
-        if progress.error:
-            lines.insert(0, f'<p class="error">{html.escape(progress.error)}</p>')
-        elif progress.status != "done":
-            lines.insert(0, f"<p>{html.escape(words('status_' + progress.status))}</p>")
-        return f'<div class="stage ended">{"".join(lines)}</div>' if lines else ""
-
     def _explained(self, job: Any) -> str:
         """The verdicts on what was made: the answer to "why does it look like this?"."""
         return explained(self._studio, job.request)
+
+
+def working(words: Words, progress: Any) -> str:
+    """A bar, what is being done, how long it will take, and the newest preview."""
+    eta = f" · {words('eta')} {clock(progress.eta_s)}" if progress.eta_s is not None else ""
+    what = html.escape(progress.stage or words("status_" + progress.status))
+    if progress.status == "running" and progress.steps:
+        what = (f"{words('picture')} {progress.image}/{progress.images} · {words('step')} "
+                f"{progress.step}/{progress.steps}{eta}")
+    picture = ""
+    if progress.preview:
+        data = base64.b64encode(progress.preview).decode()
+        picture = f'<img alt="{html.escape(words("preview"))}" src="data:image/jpeg;base64,{data}">'
+    return (f'<div class="stage busy"><div class="progress" role="progressbar" aria-valuenow="{progress.fraction:.2f}">'
+            f'<span style="width:{progress.fraction * 100:.1f}%"></span></div>'
+            f'<p>{what}</p>{picture}</div>')
+
+
+def ended(words: Words, progress: Any) -> str:
+    """What the user should know of a job that is over; "" when all went well."""
+    lines = [f"<p>{html.escape(note)}</p>" for note in progress.notes]
+    if progress.error:
+        lines.insert(0, f'<p class="error">{html.escape(progress.error)}</p>')
+    elif progress.status != "done":
+        lines.insert(0, f"<p>{html.escape(words('status_' + progress.status))}</p>")
+    return f'<div class="stage ended">{"".join(lines)}</div>' if lines else ""
 
 
 def explained(studio: Studio, request: GenerationRequest) -> str:
