@@ -66,12 +66,13 @@ class LowPass:
     def on_step(self, pipe: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """`tensors["latents"]` with the reference's low pass, in the first four fifths of the run; `step` from 0."""
         times = pipe.scheduler.timesteps
-        if self._cells is None or step >= (1 - FREE_END) * len(times) or step + 1 >= len(times):
+        at = len(times) - pipe.num_timesteps + step     # a run that begins on a picture leaves the first ones out
+        if self._cells is None or step >= (1 - FREE_END) * pipe.num_timesteps or at + 1 >= len(times):
             return tensors
         if getattr(pipe.scheduler, "order", 1) != 1:
             raise FieldError("Sampler", type(pipe.scheduler).__name__, "asks the model twice a step, realism needs once",
                              "Euler, DPM++ 2M, DDIM, …")
         x = tensors["latents"]
-        noised = pipe.scheduler.add_noise(self._reference.to(x), self._noise.to(x), times[step + 1].reshape(1))
+        noised = pipe.scheduler.add_noise(self._reference.to(x), self._noise.to(x), times[at + 1].reshape(1))
         tensors["latents"] = x - low_pass(x, self._cells) + low_pass(noised, self._cells)
         return tensors
