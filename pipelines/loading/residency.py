@@ -8,7 +8,7 @@ longest ago.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -64,12 +64,14 @@ class Residency:
             modules = self._modules(model, vae, emit)
             return self._assemble(family.pipelines["txt2img"], family, model, modules)
 
-    def module(self, path: Path, component: str, load: Callable[[], torch.nn.Module], size: int) -> torch.nn.Module:
+    def module(self, path: Path, component: str, load: Callable[[], torch.nn.Module], size: int,
+               beside: Iterable[Any] = ()) -> torch.nn.Module:
         """One module that is no part of a checkpoint (an upscaler, a ControlNet), under the same budgets as all weights.
 
         `load()` reads it into main memory in `device.dtype`; it is called only when this version of the file, as this
-        `component`, is not held. `size` is what it will take there, in bytes, and makes room before it is read. Under the
-        policies that keep nothing on the device it stays in main memory: moving it is its user's part.
+        `component`, is not held. `size` is what it will take there, in bytes, and makes room before it is read; what is
+        `beside` it in use (the components of a pipeline) does not give way. Under the policies that keep nothing on the
+        device it stays in main memory: moving it is its user's part.
         Raises ModelFileError when the file is gone, and whatever `load` raises.
         """
         with self._lock:
@@ -78,15 +80,23 @@ class Residency:
             except OSError:
                 raise ModelFileError(path.stem, "it is no longer there", "Refresh the list of models.") from None
             key = Key(str(path), f"{state.st_size}:{state.st_mtime_ns}", component, self.device.dtype)
+            used = {id(one) for one in beside}
+            needed = [key, *(other for other, held in self._store.held() if id(held.module) in used and other != key)]
             if self._store.get(key) is None:
                 self._forget_old_versions({key})
-                self._store.make_room([key], size)
+                self._store.make_room(needed, size)
                 self._store.put(key, load(), path.stem)
-            self._store.make_room([key], 0)
+            self._store.make_room(needed, 0)
             self._store.bring([key])
             module = self._store.get(key)
             assert module is not None
             return module
+
+    def forget(self, component: str, but: Collection[Path] = ()) -> None:
+        """Drop what `module` holds as `component`, the files `but` apart: nobody asks for it any more."""
+        with self._lock:
+            kept = {str(path) for path in but}
+            self._store.drop(lambda key: key.component == component and key.path not in kept)
 
     def family(self, model_name: str) -> Family:
         return self.library.find(model_name).family
