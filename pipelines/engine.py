@@ -12,18 +12,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL.Image import Image
+
 from pipelines import samplers
 from pipelines.archive.inputs import Inputs
 from pipelines.previews import Previews
-from pipelines.spec.errors import Cancelled, Skipped, StorageError, StudioError
-from pipelines.spec.events import Emit, Note, Stage, Step
+from pipelines.spec.errors import Cancelled, OutOfMemory, Skipped, StorageError, StudioError
+from pipelines.spec.events import Emit, Note, Stage
+from pipelines.spec.geometry import Size
+from pipelines.spec.larger import larger
+from pipelines.spec.parts import Hires
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.course import Course, Tick, passes
+from pipelines.tasks.enlarge import Enlarger, resolved
+from pipelines.tasks.repeated import second
+from pipelines.upscalers import Upscalers
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from pipelines.loading.residency import Residency
     from pipelines.prompt.embed import EmbeddingCache
+    from pipelines.tasks.task import Task
 
 Prepare = Callable[[GenerationRequest], tuple[GenerationRequest, dict[str, str]]]
 """Resolves styles, wildcards … of the request of one picture; also what its file should say of them."""
@@ -41,6 +49,15 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Painted:
+    """Pictures of one group after a pass. latents: theirs, where the picture is nothing but those."""
+
+    pictures: list[Image]
+    latents: Any = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Planned:
     """One picture to paint."""
 
@@ -52,9 +69,14 @@ class Planned:
 class Engine:
     """`run` is not re-entrant: one worker a device."""
 
-    def __init__(self, residency: Residency, prepare: Prepare | None = None, inputs: Inputs | None = None) -> None:
-        """inputs: where the pictures lie that requests start from; without it only text requests run."""
+    def __init__(self, residency: Residency, prepare: Prepare | None = None, inputs: Inputs | None = None,
+                 upscalers: Upscalers | None = None) -> None:
+        """inputs: where the pictures lie that requests start from; without it only text requests run.
+
+        upscalers: what a second pass may use; without it those of the models folders.
+        """
         self.residency = residency
+        self.upscalers = upscalers or Upscalers(residency.library)
         self._inputs = inputs or Inputs(Path())
         self._prepare = prepare or (lambda request: (request, {}))
 
@@ -102,7 +124,11 @@ class Engine:
     def _planned(self, index: int, request: GenerationRequest) -> list[Planned]:
         single, extra = self._prepare(request)
         sampler, schedule = samplers.canonical(single.sampler, single.schedule)
-        return [Planned(index, single.merged({"sampler": sampler, "schedule": schedule}), extra)]
+        changes: dict[str, Any] = {"sampler": sampler, "schedule": schedule}
+        if single.hires:
+            family = self.residency.family(single.model).name
+            changes["hires"] = {"upscaler": resolved("Hires upscaler", single.hires.upscaler, self.upscalers, family)}
+        return [Planned(index, single.merged(changes), extra)]
 
     def _groups(self, plan: Sequence[Planned], batch_size: int) -> Iterator[list[Planned]]:
         """Neighbours that differ only in their seeds, at most `batch_size` of them.
@@ -120,49 +146,93 @@ class Engine:
             yield group
 
     def _paint(self, group: Sequence[Planned], begun: int, images: int, emit: Emit) -> Iterator[Finished]:
-        """Load, sample, decode one group; every stage can be cancelled by `emit`."""
+        """All passes of one group; every stage can be cancelled by `emit`."""
+        started = time.monotonic()
+        requests = [p.request for p in group]
+        course = Course(begun + len(group), images, passes(requests), emit)
+        first = self._first(requests, course, emit)
+        if requests[0].hires is None:
+            yield from self._finished(group, first, started)
+            return
+        try:
+            enlarged = self._second(requests, first, course, emit)
+        except OutOfMemory:
+            emit(Note("The second pass did not fit into memory; the picture of the first pass is kept."))
+            kept = [replace(item, request=item.request.merged({"hires": None})) for item in group]
+            yield from self._finished(kept, first, started)
+            raise
+        yield from self._finished(group, enlarged, started)
+
+    def _first(self, requests: Sequence[GenerationRequest], course: Course, emit: Emit) -> Painted:
+        """The only pass, or the first of two."""
+        from pipelines.tasks.image import ImageTask
+        from pipelines.tasks.task import TextTask
+
+        first = requests[0]
+        if first.init is None:
+            return self._sampled(requests, TextTask(requests), course.tick(0), emit)
+        task = ImageTask.of(requests, self._inputs.open)
+        if not task.unchanged():
+            return replace(self._sampled(requests, task, course.tick(0), emit), latents=None)
+        if first.hires is None:
+            emit(Note("Denoising strength: 0 - nothing would change; the picture is kept as it is."))
+        return Painted([task.untouched()] * len(requests))
+
+    def _second(self, requests: Sequence[GenerationRequest], first: Painted, course: Course, emit: Emit) -> Painted:
+        """One picture after another: the second pass is where memory is short."""
+        from pipelines.tasks.hires import SecondPass
+
+        enlarge = Enlarger(self.upscalers, self.residency, emit)
+        pictures, extra = [], first.extra
+        for number, (request, picture) in enumerate(zip(requests, first.pictures, strict=True)):
+            wanted = second(request)
+            sizes = larger(Size(*picture.size), request.hires or Hires(), self.residency.family(wanted.model).size_step)
+            latents = None if first.latents is None else first.latents[number:number + 1]
+            task = SecondPass.of(request, picture, latents, sizes, enlarge)
+            if isinstance(task.start, Image) and task.unchanged:
+                pictures.append(task.start)
+                continue
+            painted = self._sampled([wanted], task, course.tick(number + 1), emit)
+            pictures += painted.pictures
+            extra = extra | painted.extra
+        return Painted(pictures, None, extra)
+
+    def _sampled(self, requests: Sequence[GenerationRequest], task: Task, tick: Tick, emit: Emit) -> Painted:
+        """Load, sample, decode: one pass of requests that differ in their seeds only."""
         from pipelines.loading.memory import foreseen, with_memory_ladder
         from pipelines.loading.networks import Networks
         from pipelines.tasks import text
-        from pipelines.tasks.image import ImageTask
 
-        started = time.monotonic()
-        requests = [p.request for p in group]
         first = requests[0]
-        task = ImageTask.of(requests, self._inputs.open) if first.init else None
-        if task and task.unchanged():
-            emit(Note("Denoising strength: 0 - nothing would change; the picture is kept as it is."))
-            yield from self._finished(group, [task.untouched()] * len(group), started)
-            return
         pipe = self.residency.pipeline(_task_name(first), first.model, first.vae, emit)
         previews = Previews(self.residency.latent_rgb(pipe), emit)
         networks = Networks.of(first, self.residency.library)
         means = text.Means(self.residency.family(first.model).name, None if networks.change_encoders else self._encoded,
                            inversions=networks.inversions())
 
-        def on_step(step: int, steps: int, glimpse: Any) -> None:
-            emit(Step(begun + len(group), images, step, steps))
-            previews.offer(glimpse)
+        def on_step(step: int, _steps: int, glimpse: Any) -> None:
+            tick(step)
+            if glimpse is not None:
+                previews.offer(glimpse)
 
         def sample() -> Any:
             with networks.laid_over(pipe, emit):
-                return task.paint(pipe, on_step, means) if task else text.paint(pipe, requests, on_step, means)
+                return task.paint(pipe, on_step, means)
 
         def decoded() -> list[Image]:
-            return text.pictures(pipe, latents, first.tiling, emit)
+            return task.developed(pipe, painted, emit)
 
-        with foreseen(pipe, first.size, len(group), self.residency.device, emit):
-            latents = with_memory_ladder(sample, pipe, self.residency.device, emit, "sampling")
+        with foreseen(pipe, task.shown, len(requests), self.residency.device, emit):
+            painted = with_memory_ladder(sample, pipe, self.residency.device, emit, "sampling")
             emit(Stage("decoding"))
             pictures = with_memory_ladder(decoded, pipe, self.residency.device, emit, "decoding")
-        for finished in self._finished(group, task.finished(pictures) if task else pictures, started):
-            yield replace(finished, extra=finished.extra | networks.hashes())
+        return Painted(pictures, painted, networks.hashes())
 
-    def _finished(self, group: Sequence[Planned], pictures: Sequence[Image], started: float) -> Iterator[Finished]:
+    def _finished(self, group: Sequence[Planned], painted: Painted, started: float) -> Iterator[Finished]:
         seconds = (time.monotonic() - started) / len(group)
         hashes = self._hashes(group[0].request)
-        for item, picture in zip(group, pictures, strict=True):
-            yield Finished(item.index, item.request.merged(hashes), picture, seconds, item.extra)
+        for item, picture in zip(group, painted.pictures, strict=True):
+            yield Finished(item.index, item.request.merged(hashes), picture, seconds, item.extra | painted.extra)
 
     def _hashes(self, request: GenerationRequest) -> dict[str, str]:
         """What names the weights exactly; they are read once a file and kept by the library."""

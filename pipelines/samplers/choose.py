@@ -13,6 +13,7 @@ from pipelines.spec.errors import FieldError, unknown
 OF_THE_MODEL = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "prediction_type")
 SPACINGS = MappingProxyType({"DDIM": {}, "Simple": {"timestep_spacing": "trailing", "steps_offset": 0}})
 AUTOMATIC = "Automatic"
+MOST_ASKED = 150        # steps a request may ask for; a run over the last part of the levels lays more of them
 
 
 def split(label: str) -> tuple[str, str | None]:
@@ -96,7 +97,7 @@ def build(sampler: str, schedule: str, base_config: Mapping[str, Any], steps: in
     """
     from pipelines.samplers.placed import placed
 
-    row, place = check(sampler, schedule, steps)
+    row, place = check(sampler, schedule, min(steps, MOST_ASKED))
     settings = {**row.settings, **{key: base_config[key] for key in OF_THE_MODEL if base_config.get(key) is not None},
                 **_zero_snr(row, base_config)}
     call = {"num_inference_steps": steps, **row.call}

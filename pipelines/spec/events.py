@@ -15,17 +15,22 @@ class Stage:
 
 @dataclass(frozen=True)
 class Step:
-    """One sampling step is done. `image` of `images` counts pictures begun (1-based), `step` of `steps` this one's."""
+    """One sampling step is done. `image` of `images` counts pictures begun (1-based), `step` of `steps` this one's.
+
+    part: how much of this picture is done, where its steps are not equally long (a second pass over a larger picture).
+    """
 
     image: int
     images: int
     step: int
     steps: int
+    part: float | None = None
 
     @property
     def fraction(self) -> float:
         """Part of the whole job that is done, 0 to 1."""
-        return (self.image - 1 + self.step / max(1, self.steps)) / max(1, self.images)
+        part = self.step / max(1, self.steps) if self.part is None else self.part
+        return (self.image - 1 + part) / max(1, self.images)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ class Begin:
 
     kept: latents that must come out outside `mask`, or None.   mask: (1, 1, height, width), 1 is painted anew.
     soft: a grey mask frees a pixel late (differential diffusion, arXiv 2306.00950); else every pixel above 0 is free.
+    earlier: steps of the pass before, which a prompt's own timing counts on from.
+    noise: of the shape of the latents, instead of what the request's seed draws (a tile's part of the whole picture's noise).
     """
 
     latents: Tensor
@@ -30,6 +32,8 @@ class Begin:
     kept: Tensor | None = None
     mask: Tensor | None = None
     soft: bool = False
+    earlier: int = 0
+    noise: Tensor | None = None
 
     def laid(self, steps: int) -> int:
         return steps_laid(steps, self.strength, self.exact)

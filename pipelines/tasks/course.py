@@ -1,0 +1,57 @@
+"""The steps of all passes of one picture as one count, so that its progress runs once from 0 to 1. Arithmetic only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipelines import samplers
+from pipelines.spec.events import Emit, Step
+from pipelines.spec.larger import larger
+from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.repeated import calls
+from pipelines.tasks.steps import steps_run
+
+Tick = Callable[[int], None]
+"""Tells that this many steps of one pass are done. Raises what `emit` raises inward."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """calls: how often the model is asked.   cost: of one call beside those of the other passes (pixels will do)."""
+
+    calls: int
+    cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class Course:
+    """Picture `image` (1-based) of `images`, made in these passes one after another."""
+
+    image: int
+    images: int
+    passes: tuple[Pass, ...]
+    emit: Emit
+
+    def tick(self, number: int) -> Tick:
+        """For pass `number` (0-based)."""
+        before, mine = self.passes[:number], self.passes[number]
+        steps, calls = sum(p.calls for p in self.passes), sum(p.calls for p in before)
+        work = sum(p.calls * p.cost for p in self.passes) or 1.0
+        spent = sum(p.calls * p.cost for p in before)
+
+        def tell(done: int) -> None:
+            part = (spent + done * mine.cost) / work
+            self.emit(Step(self.image, self.images, calls + done, steps, part))
+
+        return tell
+
+
+def passes(requests: Sequence[GenerationRequest]) -> tuple[Pass, ...]:
+    """What the progress of a group counts: the first pass of all its pictures at once, then a second one of each."""
+    first = requests[0]
+    steps = first.steps if first.init is None else steps_run(first.steps, first.init.denoising_strength, first.init.exact_steps)
+    found = [Pass(samplers.callback_count(first.sampler, steps) if steps else 0, first.size.pixels * len(requests))]
+    if first.hires:
+        found += [Pass(calls(first), larger(first.size, first.hires).final.pixels)] * len(requests)
+    return tuple(found)
