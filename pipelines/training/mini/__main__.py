@@ -12,6 +12,7 @@ from types import MappingProxyType
 import torch
 
 from pipelines.training.mini import (
+    aesthetic,
     base,
     card,
     clip,
@@ -23,6 +24,7 @@ from pipelines.training.mini import (
     probe,
     score,
     sheet,
+    sketch,
     text,
     upscaler,
     vae,
@@ -108,9 +110,11 @@ def write_all(given: argparse.Namespace) -> None:
     for kind in CONDITIONS:
         if (given.work / f"controlnet-{kind}.pt").exists():
             controlnet.write(todo, kind, folder / "controlnet")
-    for name, part, place in (("estimators", estimators, "estimators"), ("clip", clip, "clip")):
+    for name, part in (("estimators", estimators), ("clip", clip), ("sketch", sketch)):
         if (given.work / f"{name}.pt").exists():
-            part.write(todo, folder / place)
+            part.write(todo, folder / name)
+    if (given.work / "clip.pt").exists():
+        aesthetic.write(todo, folder / "aesthetic")
 
 
 def measure(given: argparse.Namespace) -> None:
@@ -135,6 +139,7 @@ STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
         "controlnet": train_controlnet,
         "estimators": lambda given: estimators.train(plan(given, 8, given.peak or 2e-3)),
         "clip": lambda given: clip.train(plan(given, 64, given.peak or 1e-3)),
+        "sketch": lambda given: sketch.train(plan(given, 8, given.peak or 2e-3), world_of(given)),
         "probe": lambda given: probe.train(plan(given, 24, given.peak or 2e-3)),
         "export": write_all,
         "sheet": show_sheet,
@@ -153,7 +158,8 @@ WHOLE: tuple[tuple[str, float], ...] = (
     ("decoder", 0.06),
     *((f"controlnet --kind {kind}", 0.03) for kind in CONDITIONS),
     ("estimators", 0.03),
-    ("clip", 0.04),
+    ("sketch", 0.01),
+    ("clip", 0.03),
     ("probe", 0.02),
     ("upscaler2", 0.03),
     ("upscaler4", 0.03),

@@ -1,0 +1,95 @@
+"""Teaches the latent guidance predictor (arXiv 2211.13752): from the UNet's activations to the latent of the picture's outline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+from pipelines.patches.sketch_guidance import HOOKS, EdgePredictor, watching
+from pipelines.training.mini import base, latents, text, vae
+from pipelines.training.mini.conditions import condition
+from pipelines.training.mini.latents import Cache
+from pipelines.training.mini.loop import Habit, Training, ripe
+from pipelines.training.mini.run import Plan, keep, recall
+from pipelines.training.mini.vae import CHANNELS
+from pipelines.training.mini.world.captions import caption
+from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
+
+COUNT = 1200  # outlines that are encoded once and learned from again and again
+FILE = "mini-edges.safetensors"
+WHERE = HOOKS["mini"]
+
+
+def build(activations: int) -> EdgePredictor:
+    """A random predictor."""
+    return EdgePredictor(activations, CHANNELS)
+
+
+def width() -> int:
+    """Channels of all watched activations of mini's UNet together."""
+    with torch.device("meta"):
+        unet = base.build()
+        with watching(unet, WHERE) as activations:
+            unet(torch.zeros(1, CHANNELS, 16, 16), torch.zeros(1), torch.zeros(1, 77, 192))
+            return sum(part.shape[1] for part in activations())
+
+
+@torch.no_grad()
+def outlines(plan: Plan, seeds: list[int], mix: Curriculum) -> torch.Tensor:
+    """(n, channels, 16, 16) latents of the scenes' white outlines on black, as the exported autoencoder encodes them."""
+    known = recall(plan.work / "outlines.pt")
+    if known and known["seeds"] == seeds:
+        return known["latents"]
+    coder: AutoencoderKL = vae.finished(plan)
+    norm = recall(plan.work / "statistics.pt")
+    if norm:
+        coder = latents.fold(coder, norm)
+    found = []
+    for start in range(0, len(seeds), 20):
+        drawn = [torch.from_numpy(condition("scribble", sample(s, mix)).copy()) for s in seeds[start : start + 20]]
+        pixels = torch.stack(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
+        found.append(coder.encode(pixels).latent_dist.mean)
+    keep(plan.work / "outlines.pt", {"seeds": seeds, "latents": torch.cat(found)})
+    return torch.cat(found)
+
+
+def train(plan: Plan, mix: Curriculum = FIRST) -> None:
+    """Train (or resume) for the plan's minutes on square pictures of the latent cache; writes `sketch.pt`."""
+    torch.manual_seed(plan.seed)
+    words, reader, unet = text.tokenizer(plan), text.finished(plan), base.finished(plan)
+    cache = Cache(plan.work / "latents")
+    if not cache.refresh():
+        raise FileNotFoundError(plan.work / "latents")
+    seeds, clean = next((s[:COUNT], found[:COUNT]) for shape, (s, found) in cache.groups.items() if shape[1] == shape[2])
+    goal = outlines(plan, seeds.tolist(), mix)
+    run = Training(plan, "sketch", build(width()), None, Habit(0.99, 0.0))
+    alphas, _ = base.levels(plan.device)
+    while run.goes_on():
+        rows = torch.tensor([run.rng.randrange(len(seeds)) for _ in range(plan.batch)])
+        said = ["" if run.rng.random() < 0.1 else caption(sample(int(seeds[k]), mix), run.rng).text for k in rows]
+        at = (torch.rand(plan.batch) * len(alphas)).long()
+        signal, dust = alphas[at].sqrt()[:, None, None, None], torch.randn(plan.batch, *clean.shape[1:])
+        noise = (1 - alphas[at]).sqrt()[:, None, None, None] * dust
+        with torch.no_grad(), watching(unet, WHERE) as activations:
+            noisy = (signal * clean[rows].float() + noise).contiguous(memory_format=torch.channels_last)
+            unet(noisy, at, encoder_hidden_states=base.context(reader, words, said, plan))
+            seen = activations()
+        run.learn(F.mse_loss(run.model(seen, noise), goal[rows]))
+
+
+def finished(plan: Plan) -> EdgePredictor:
+    """The averaged predictor. Raises FileNotFoundError where it has not been trained."""
+    return ripe(build(width()), plan.work / "sketch.pt")
+
+
+def write(plan: Plan, folder: Path) -> Path:
+    """`mini-edges.safetensors` in the published key layout; its metadata names the activations it reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {k: v.contiguous() for k, v in finished(plan).state_dict().items()}
+    save_file(weights, folder / FILE, metadata={"format": "pt", "hooks": "mini"})
+    (folder / FILE).chmod(0o644)
+    return folder / FILE
