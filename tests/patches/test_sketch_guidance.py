@@ -77,7 +77,7 @@ def test_the_mini_model_has_its_layers(mini_dir: Any) -> None:
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(mini_dir / "unet"))
         with watching(unet, HOOKS["mini"]) as activations:
-            unet(torch.zeros(1, 8, 16, 16), torch.zeros(1), torch.zeros(1, 77, 192))
+            unet(torch.zeros(1, unet.config.in_channels, 16, 16), torch.zeros(1), torch.zeros(1, 77, 192))
             assert len(activations()) == len(HOOKS["mini"].modules)
 
 
