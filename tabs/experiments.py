@@ -26,6 +26,7 @@ from tabs import experiment_table
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
+from tabs.reproduce import Reproduce
 
 BUSY, MANY, IDLE = 0.7, 3.0, 5.0        # seconds between two looks; MANY for a large grid
 OPEN = ("queued", "running")
@@ -57,9 +58,10 @@ def build(studio: Studio, page: Page) -> None:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=4, min_width=340, elem_classes="controls"):
             tab.controls()
+            again = Reproduce(studio, page)
         with gr.Column(scale=7, min_width=340, elem_classes="easel"):
             tab.results()
-    page.later.append(tab.wire)
+    page.later += [tab.wire, again.wire]
 
 
 class Experiments:
