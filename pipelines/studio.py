@@ -126,9 +126,9 @@ class Studio:
         """The checkpoint of that name or hash. Raises FieldError naming the nearest."""
         return self.library.find(name)
 
-    def submit(self, request: GenerationRequest, owner: str = "", key: str | None = None) -> str:
+    def submit(self, request: GenerationRequest, owner: str = "", key: str | None = None, kind: str = "txt2img") -> str:
         """Queue one request and return its job id; the same `key` again returns the same job. Raises StudioError."""
-        return self.queue.submit(self.check(self.hooks.transform_request(request)), owner=owner, key=key)
+        return self.queue.submit(self.check(self.hooks.transform_request(request)), kind, key, owner)
 
     def count_tokens(self, prompt: str, model: str) -> TokenCount:
         """Tokens of a prompt in the chosen model's own vocabulary."""
