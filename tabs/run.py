@@ -28,6 +28,7 @@ from tabs.queue import troubles
 
 BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
 OPEN = ("queued", "running")
+OWN_KIND = "control"        # its requests are txt2img's too, so its jobs say which tab they belong to
 OTHERS = (experiments.KIND, upscale_job.KIND)       # jobs that tabs of their own show
 SHOWN = 60                  # newest results on the easel; all of them are in the gallery
 
@@ -71,7 +72,8 @@ class Runner:
     def submit_on(self, event: Callable[..., Any], request_of: Callable[[Mapping[Component, Any]], GenerationRequest],
                   inputs: set[Component]) -> None:
         """Queue `request_of(inputs)` whenever `event` happens, then look at once."""
-        self.queue_on(event, lambda data, owner: self._studio.submit(request_of(data), owner=owner), inputs)
+        kind = {"kind": OWN_KIND} if self._form.prefix == OWN_KIND else {}
+        self.queue_on(event, lambda data, owner: self._studio.submit(request_of(data), owner=owner, **kind), inputs)
 
     def queue_on(self, event: Callable[..., Any], put: Callable[[Mapping[Component, Any], str], object],
                  inputs: set[Component]) -> None:
@@ -104,7 +106,7 @@ class Runner:
     def _job(self, owner: str) -> Any:
         """The job this tab shows, or None."""
         mine = [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind not in OTHERS
-                and tab_of(j.request) == self._form.prefix]
+                and shown_in(j) == self._form.prefix]
         for status in ("running", "queued"):
             waiting = [j for j in mine if j.status == status]
             if waiting:
@@ -185,3 +187,8 @@ def clock(seconds: float) -> str:
     """75 → "1:15", 9.4 → "9 s"."""
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02d}" if whole >= 60 else f"{whole} s"
+
+
+def shown_in(job: Any) -> str:
+    """The tab that shows a job."""
+    return OWN_KIND if job.kind == OWN_KIND else tab_of(job.request)
