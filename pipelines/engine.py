@@ -23,8 +23,10 @@ from pipelines.spec.geometry import Size
 from pipelines.spec.larger import larger
 from pipelines.spec.parts import Hires
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.control import Conditions, Controls, pinned
 from pipelines.tasks.course import Course, Tick, passes
 from pipelines.tasks.enlarge import Enlarger, resolved
+from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.repeated import second
 from pipelines.upscalers import Upscalers
 
@@ -70,15 +72,17 @@ class Engine:
     """`run` is not re-entrant: one worker a device."""
 
     def __init__(self, residency: Residency, prepare: Prepare | None = None, inputs: Inputs | None = None,
-                 upscalers: Upscalers | None = None) -> None:
+                 upscalers: Upscalers | None = None, conditions: Conditions | None = None) -> None:
         """inputs: where the pictures lie that requests start from; without it only text requests run.
 
-        upscalers: what a second pass may use; without it those of the models folders.
+        upscalers: what a second pass may use; without it those of the models folders.   conditions: of ControlNet units.
         """
         self.residency = residency
         self.upscalers = upscalers or Upscalers(residency.library)
         self._inputs = inputs or Inputs(Path())
         self._prepare = prepare or (lambda request: (request, {}))
+        conditions = conditions or Conditions(Preprocessors(residency.library.roots), self._inputs.open)
+        self._controls = Controls(residency, conditions)
 
     @cached_property
     def _encoded(self) -> EmbeddingCache:
@@ -208,7 +212,7 @@ class Engine:
         previews = Previews(self.residency.latent_rgb(pipe), emit)
         networks = Networks.of(first, self.residency.library)
         means = text.Means(self.residency.family(first.model).name, None if networks.change_encoders else self._encoded,
-                           inversions=networks.inversions())
+                           inversions=networks.inversions(), features=self._controls.features(first, pipe, emit))
 
         def on_step(step: int, _steps: int, glimpse: Any) -> None:
             tick(step)
@@ -234,11 +238,11 @@ class Engine:
         for item, picture in zip(group, painted.pictures, strict=True):
             yield Finished(item.index, item.request.merged(hashes), picture, seconds, item.extra | painted.extra)
 
-    def _hashes(self, request: GenerationRequest) -> dict[str, str]:
+    def _hashes(self, request: GenerationRequest) -> dict[str, Any]:
         """What names the weights exactly; they are read once a file and kept by the library."""
         library = self.residency.library
         vae = "" if request.vae == "Automatic" else library.find_vae(request.vae).short_hash()
-        return {"model_hash": library.find(request.model).short_hash(), "vae_hash": vae}
+        return {"model_hash": library.find(request.model).short_hash(), "vae_hash": vae} | pinned(request, library)
 
 
 def _task_name(request: GenerationRequest) -> str:
