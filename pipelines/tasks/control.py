@@ -22,6 +22,7 @@ from pipelines.spec.events import Emit, Stage
 from pipelines.spec.geometry import Size
 from pipelines.spec.parts import ControlUnit
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.canvas import Canvas, canvas_of
 from pipelines.tasks.condition import condition
 from pipelines.tasks.feature import Feature, Run, Turn
 from pipelines.tasks.preprocess import Preprocessors
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pipelines.loading.residency import Residency
-    from pipelines.tasks.canvas import Canvas
 
 COMPONENT = "control"       # under which the residency holds the nets
 KEPT = 8                    # conditions
+HASH = 8                    # hex digits, as sd-webui-controlnet writes them
 OpenInput = Callable[[str], "Image"]
 
 
@@ -73,6 +74,13 @@ class Conditions:
             return None
         picture, unit = shown(unit, self.open(unit.mask), canvas)
         return resized(picture, target, unit.resize_mode).convert("L")
+
+    def canvas(self, request: GenerationRequest) -> Canvas | None:
+        """What the request paints on, when it starts from a picture. Raises FieldError as `canvas_of` does."""
+        if request.init is None or not request.init.image:
+            return None
+        mask = request.inpaint.mask if request.inpaint else ""
+        return canvas_of(request, self.open(request.init.image), self.open(mask) if mask else None)
 
     def row(self, unit: ControlUnit) -> Preprocessor:
         """The unit's preprocessor, its weights there. Raises FieldError, and ModelFileError naming a missing file."""
@@ -114,7 +122,7 @@ class Controls:
     def __init__(self, residency: Residency, conditions: Conditions) -> None:
         self._residency, self._conditions = residency, conditions
 
-    def features(self, request: GenerationRequest, pipe: Any, emit: Emit, canvas: Canvas | None = None) -> tuple[Feature, ...]:
+    def features(self, request: GenerationRequest, pipe: Any, emit: Emit) -> tuple[Feature, ...]:
         """One for each unit that does something, their weights loaded; those no unit asks for any more are dropped.
 
         The last is laid on first, so that the first unit's answer is what the others are added to. Raises FieldError and
@@ -129,6 +137,7 @@ class Controls:
             self._conditions.release()
             return ()
         nets = [self._net(control, pipe, emit) for control in found]
+        canvas = self._conditions.canvas(request)
         made = [self._feature(unit, control, net, emit, canvas)
                 for (_, unit), control, net in zip(units, found, nets, strict=True)]
         return tuple(reversed(made))
@@ -170,14 +179,15 @@ def refusals(request: GenerationRequest, library: Library, conditions: Condition
 
     Raises ModelFileError for a control model that is broken and for a preprocessor whose weights are not there.
     """
-    family = library.find(request.model).family
+    models = dict.fromkeys([request.model, (request.hires and request.hires.model) or request.model])
+    families = [library.find(name).family for name in models]
     refused = []
     for number, unit in enumerate(request.control, 1):
         if unit.weight == 0:
             continue
         try:
             _check(number, unit, request)
-            control = fitting(number, unit, family, library)
+            [control, *_] = [fitting(number, unit, family, library) for family in families]
             row = conditions.row(unit)
             control.task(row.control)
             conditions.region(unit, request.size)
@@ -211,6 +221,20 @@ def fitting(number: int, unit: ControlUnit, family: Family, library: Library) ->
                          f"it was made for {control.file.family.label} and the chosen model is {family.label}", allowed,
                          "Choose another one, or switch the unit off")
     return control
+
+
+def pinned(request: GenerationRequest, library: Library) -> dict[str, Any]:
+    """A change of the request that names the weights of its units exactly: "name [hash]"."""
+    if not request.control:
+        return {}
+    return {"control": [unit.model_dump() | {"model": _with_hash(unit, library)} for unit in request.control]}
+
+
+def _with_hash(unit: ControlUnit, library: Library) -> str:
+    if not unit.model or unit.weight == 0:
+        return unit.model       # one that is off may name anything
+    control = find_control(library, unit.model)
+    return f"{control.name} [{control.file.short_hash()[:HASH]}]"
 
 
 def tensor(picture: Image) -> Tensor:
