@@ -31,6 +31,8 @@ from pipelines.spec.events import Emit, Note, Saved
 from pipelines.spec.geometry import snap
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
+from pipelines.tasks.control import Conditions
+from pipelines.tasks.control import refusals as unit_refusals
 from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.start import started
 from pipelines.upscalers import Upscaler, Upscalers
@@ -109,6 +111,8 @@ class Studio:
                 self.library.find_vae(request.vae)
             prompt, _ = self.styles.apply(request.prompt, request.negative_prompt, request.styles)
             refusals += loras.check(prompt, model, self.library)
+            if request.control:
+                refusals += unit_refusals(request, self.library, self.conditions)
         except FieldError as error:
             refusals.append(error)
         if refusals:
@@ -160,12 +164,17 @@ class Studio:
         budget = Budget.of_this_machine(device, str(chosen.vram_budget or ""))
         if chosen.ram_budget:
             budget = replace(budget, ram=int(chosen.ram_budget * 2**30))
-        return Engine(Residency(self.library, device, budget), self.prepare, self.inputs)
+        return Engine(Residency(self.library, device, budget), self.prepare, self.inputs, None, self.conditions)
 
     @cached_property
     def preprocessors(self) -> Preprocessors:
         """What turns pictures into conditions; it looks for weights when it is asked, and holds one network at most."""
         return Preprocessors(self.settings.model_roots, self.settings.device)
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """What the units of requests show their nets; made once, for the page and for the run."""
+        return Conditions(self.preprocessors, self.inputs.open)
 
     def prepare(self, request: GenerationRequest) -> tuple[GenerationRequest, dict[str, str]]:
         """The request of one picture with styles and extensions resolved, and what its file should say of them."""
