@@ -17,7 +17,7 @@ def build(studio: Studio, page: Page) -> None:
     words = studio.words
     with gr.Row(elem_classes="toolbar"):
         refresh = gr.Button(words("refresh"), size="sm", min_width=110, elem_id="models-refresh")
-    table = gr.HTML(shown(studio), elem_id="models-table")
+    table = gr.HTML("", elem_id="models-table")
     form = page.forms["txt2img"]
     lists = [form.fields["model"], form.fields["vae"]]
 
@@ -25,6 +25,11 @@ def build(studio: Studio, page: Page) -> None:
         studio.library.scan()
         return [shown(studio), *(gr.Dropdown(choices(studio, source)) for source in ("models", "vaes"))]
 
+    def arrive(event: gr.SelectData) -> Any:
+        """Look only when this tab comes on screen: reading every preset takes as long as building the page."""
+        return shown(studio) if event.value == words("models") else gr.skip()
+
+    page.tabs.select(arrive, None, table, **SPOKEN)
     refresh.click(rescan, None, [table, *lists], **SPOKEN)
 
 

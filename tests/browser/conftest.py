@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,24 +19,29 @@ ROOT = Path(__file__).parent.parent.parent
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
 
 
-@pytest.fixture(scope="session")
-def studio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`python app.py` on a free port with empty folders of its own; killed at the end."""
+@contextmanager
+def serving(home: Path, *flags: str, scheme: str = "http") -> Iterator[str]:
+    """`python app.py FLAGS` on a free port with empty folders of its own; killed at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    home = tmp_path_factory.mktemp("home")
     log = (home / "log.txt").open("wb")
-    server = subprocess.Popen([sys.executable, "app.py", "--port", str(port), "--data-dir", str(home)], cwd=ROOT,
+    server = subprocess.Popen([sys.executable, "app.py", "--port", str(port), "--data-dir", str(home), *flags], cwd=ROOT,
                               stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ))
-    url = f"http://127.0.0.1:{port}"
+    url = f"{scheme}://127.0.0.1:{port}"
     try:
         _wait_for(url, server, home / "log.txt")
         yield url
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
         log.close()
+
+
+@pytest.fixture(scope="session")
+def studio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("home")) as url:
+        yield url
 
 
 def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
@@ -43,7 +49,7 @@ def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
         if server.poll() is not None:
             break
         try:
-            if httpx.get(url, timeout=2).status_code == 200:
+            if httpx.get(url, timeout=2, verify=False).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.25)
@@ -64,21 +70,27 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def page(browser: object, studio_url: str) -> Iterator[object]:
-    """A fresh visitor. Every request that leaves this machine is refused and remembered: the page must make none."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+    """A fresh visitor, who waits for the first tab."""
+    with visitor(browser, studio_url) as page:
+        page.goto(studio_url)
+        page.get_by_role("tab", name="txt2img").wait_for()
+        yield page
+
+
+@contextmanager
+def visitor(browser: object, url: str) -> Iterator[object]:
+    """A fresh browser. Every request that leaves this machine is refused and remembered: the page must make none."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True, ignore_https_errors=True)
     strays: list[str] = []
 
     def only_local(route: object) -> None:
-        if route.request.url.startswith((studio_url, "data:", "blob:")):
+        if route.request.url.startswith((url, "data:", "blob:")):
             route.continue_()
         else:
             strays.append(route.request.url)
             route.abort()
 
     context.route("**/*", only_local)
-    page = context.new_page()
-    page.goto(studio_url)
-    page.get_by_role("tab", name="txt2img").wait_for()
-    yield page
+    yield context.new_page()
     context.close()
     assert not strays, f"the page asked for {strays}"

@@ -89,3 +89,8 @@ def test_cancel_frees_the_studio_at_once(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#txt2img-stage .progress")).to_have_count(0, timeout=15_000)
     expect(page.locator("#txt2img-interrupt")).to_be_disabled()
+
+
+def test_the_models_tab_names_what_paints(page: Page) -> None:
+    page.get_by_role("tab", name="Models").click()
+    expect(page.locator("#models-table")).to_contain_text("mini", timeout=PATIENCE)

@@ -176,6 +176,11 @@ def test_the_whole_page_is_built_with_every_tab(studio: Studio) -> None:
             "tab-gallery", "tab-queue", "tab-models", "tab-settings", "txt2img-steps"} <= ids
 
 
+def test_building_the_page_reads_no_preset(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(studio.presets), "problems", lambda _: pytest.fail("every preset was read before a tab asked"))
+    shell.build(studio)
+
+
 def test_every_handler_of_the_page_is_kept_out_of_the_public_api(studio: Studio) -> None:
     blocks = shell.build(studio)
     assert not [f.name for f in blocks.fns.values() if f.api_visibility == "public" and f.fn is not None]
