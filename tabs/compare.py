@@ -1,4 +1,4 @@
-"""Two pictures of the gallery side by side: a slider over both, and a table of the settings in which they differ."""
+"""Two pictures of the gallery side by side, or one and its source: a slider over both, a table of what differs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.words import Words
+from tabs.before_after import pair
 from tabs.form import refused
 from tabs.listeners import SPOKEN
 from tabs.picture import said
@@ -43,24 +44,34 @@ class Comparison:
         self._studio, self._fold, self._slider, self._told = studio, fold, slider, told
         self._pair = gr.State(Pair())
 
-    def wire(self, first: gr.Button, second: gr.Button, shelf: gr.State) -> None:
+    def wire(self, first: gr.Button, second: gr.Button, before: gr.Button, shelf: gr.State) -> None:
         outputs = [self._pair, self._fold, self._slider, self._told]
         first.click(lambda pair, shelf: self.shown(replace(pair, first=shelf.chosen)), [self._pair, shelf], outputs, **SPOKEN)
         second.click(lambda pair, shelf: self.shown(replace(pair, second=shelf.chosen)), [self._pair, shelf], outputs,
                      **SPOKEN)
+        before.click(lambda shelf: self.with_source(shelf.chosen), shelf, outputs[1:], **SPOKEN)
 
-    def shown(self, pair: Pair) -> list[Any]:
-        words, archive = self._studio.words, self._studio.archive
-        if not (pair.first and pair.second):
-            named = pair.first or pair.second
-            return [pair, gr.Accordion(open=True), gr.update(visible=False),
-                    _told(words("compare_hint")) + _told(named)]
+    def with_source(self, file: str) -> list[Any]:
+        """The picture and what it was made from."""
         try:
-            paths = tuple(str(archive.open(file)) for file in (pair.first, pair.second))
-            rows = archive.diff(pair.first, pair.second)
+            found = pair(self._studio, [str(self._studio.archive.open(file))])
         except StudioError as error:
             raise refused(error) from None
-        return [pair, gr.Accordion(open=True), gr.update(value=paths, visible=True), table(rows, pair, words)]
+        told = self._studio.words("nothing_to_compare" if found is None else "before_after")
+        return [gr.Accordion(open=True), gr.update(value=found, visible=found is not None), _told(told)]
+
+    def shown(self, chosen: Pair) -> list[Any]:
+        words, archive = self._studio.words, self._studio.archive
+        if not (chosen.first and chosen.second):
+            named = chosen.first or chosen.second
+            return [chosen, gr.Accordion(open=True), gr.update(visible=False),
+                    _told(words("compare_hint")) + _told(named)]
+        try:
+            paths = tuple(str(archive.view(file)) for file in (chosen.first, chosen.second))
+            rows = archive.diff(chosen.first, chosen.second)
+        except StudioError as error:
+            raise refused(error) from None
+        return [chosen, gr.Accordion(open=True), gr.update(value=paths, visible=True), table(rows, chosen, words)]
 
 
 def table(rows: list[tuple[str, Any, Any]], pair: Pair, words: Words) -> str:

@@ -21,7 +21,7 @@ from tabs.form import refused
 from tabs.listeners import SPOKEN
 from tabs.page import Page
 from tabs.picture import Panel
-from tabs.send import settle, start_from
+from tabs.send import settle, start_from, to_upscale
 
 PER_PAGE = 30
 TO_PANEL = """() => { if (innerWidth < 760)       // on a phone the panel lies below the whole grid
@@ -122,7 +122,9 @@ class Gallery:
         for name, button in panel.starts.items():
             settle(page, name, button.click(self._said(lambda shelf, name=name: self._start(shelf, name)), shelf, page.targets,
                                             **SPOKEN))
-        self._comparison.wire(panel.first, panel.second, shelf)
+        self._comparison.wire(panel.first, panel.second, panel.before, shelf)
+        to_upscale(page, panel.upscale.click, self._said(lambda shelf: str(self._studio.archive.open(shelf.chosen, shelf.trash))),
+                   [shelf])
 
     def _said(self, act: Callable[..., Any]) -> Callable[..., Any]:
         """`act` with the studio's refusals as toasts."""

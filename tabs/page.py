@@ -25,6 +25,7 @@ class Page:
     owner: gr.BrowserState
     secret: str
     forms: dict[str, Form] = field(default_factory=dict)
+    doors: dict[str, Component] = field(default_factory=dict)       # fields for pictures of tabs that have no form
     later: list[Callable[[], None]] = field(default_factory=list)   # what needs all forms; the shell calls it at the end
 
     def remember(self, form: Form) -> None:

@@ -15,6 +15,7 @@ from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.words import Words
+from tabs.before_after import source_of
 
 STARTS = ("img2img", "inpaint")             # tabs that start from a picture
 LEADING = ("prompt", "negative_prompt")     # shown above the table, whole
@@ -35,6 +36,7 @@ class Panel:
                                       elem_id="gallery-send")
                 self.starts = {name: gr.Button(words(f"send_to_{name}"), size="sm", min_width=100,
                                                elem_id=f"gallery-to-{name}") for name in STARTS}
+                self.upscale = gr.Button(words("send_to_upscale"), size="sm", min_width=100, elem_id="gallery-to-upscale")
             with gr.Row(elem_classes="chips"):
                 self.favourite = gr.Button("", size="sm", min_width=110, elem_id="gallery-favourite")
                 self.download = gr.DownloadButton(words("download"), size="sm", min_width=100, elem_id="gallery-download")
@@ -43,6 +45,7 @@ class Panel:
             with gr.Row(elem_classes="chips"):
                 self.first = gr.Button(words("put_first"), size="sm", min_width=120, elem_id="gallery-first")
                 self.second = gr.Button(words("put_second"), size="sm", min_width=120, elem_id="gallery-second")
+                self.before = gr.Button(words("before_after"), size="sm", min_width=120, elem_id="gallery-before")
             self.facts = gr.HTML("", elem_id="gallery-facts")
             with gr.Accordion(words("infotext"), open=False):
                 self.infotext = gr.Textbox(show_label=False, container=False, lines=3, max_lines=12, interactive=False,
@@ -51,14 +54,14 @@ class Panel:
     @property
     def outputs(self) -> list[Any]:
         return [self.hint, self.column, self.image, self.favourite, self.download, self.send, self.throw, self.restore,
-                self.first, self.second, self.facts, self.infotext]
+                self.first, self.second, self.before, self.facts, self.infotext]
 
     def unchanged(self) -> list[Any]:
         return [gr.skip()] * len(self.outputs)
 
     def nothing(self) -> list[Any]:
         """No picture is chosen: only the hint."""
-        return [gr.HTML(visible=True), gr.Column(visible=False), None, *[gr.skip()] * 7, "", ""]
+        return [gr.HTML(visible=True), gr.Column(visible=False), None, *[gr.skip()] * 8, "", ""]
 
     def shown(self, file: str, trash: bool) -> list[Any]:
         """The panel of one picture. Raises StudioError when it is gone."""
@@ -66,11 +69,12 @@ class Panel:
             return self.nothing()
         words, archive = self._studio.words, self._studio.archive
         item, read, path = archive.get(file, trash), archive.read(file, trash), str(archive.open(file, trash))
+        source = None if trash else source_of(self._studio, path)
         star = "★ " + words("unfavourite") if item.favourite else "☆ " + words("favourite")
-        return [gr.HTML(visible=False), gr.Column(visible=True), path, gr.Button(star, visible=not trash),
+        return [gr.HTML(visible=False), gr.Column(visible=True), str(archive.view(file, trash)), gr.Button(star, visible=not trash),
                 gr.update(value=path), gr.Button(interactive=read.found), gr.Button(visible=not trash),
                 gr.Button(visible=trash), gr.Button(visible=not trash), gr.Button(visible=not trash),
-                facts(item, read, words), read.infotext]
+                gr.Button(visible=bool(source)), facts(item, read, words), read.infotext]
 
 
 def facts(item: Item, read: Read, words: Words) -> str:

@@ -15,6 +15,7 @@ from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.parts import RANDOM_SEED
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from tabs.before_after import BeforeAfter
 from tabs.form import refused
 from tabs.listeners import SPOKEN
 from tabs.page import Page
@@ -31,21 +32,27 @@ class Results:
         words = studio.words
         self._studio, self.results = studio, results
         self._looked_at = gr.State("")
+        self._compared = BeforeAfter(studio, prefix)
         with gr.Row(elem_classes="chips", visible=False, elem_id=f"{prefix}-after") as self.row:
             self._sends = {name: gr.Button(words(f"send_to_{name}"), size="sm", min_width=90,
                                            elem_id=f"{prefix}-to-{name}") for name in STARTS}
+            self._upscale = gr.Button(words("send_to_upscale"), size="sm", min_width=90, elem_id=f"{prefix}-to-upscale")
             self._settings = gr.Button(words("settings_to_txt2img"), size="sm", min_width=90, visible=prefix != "txt2img",
                                        elem_id=f"{prefix}-to-txt2img")
             self._vary = {amount: gr.Button(words(word), size="sm", min_width=90, elem_id=f"{prefix}-{word.replace('_', '-')}")
                           for word, amount in VARIED}
+            self._compared.place_button()
+        self._compared.place_slider()
 
     def wire(self, page: Page, submit_on: Callable[..., None]) -> None:
         """Call when all tabs are placed. `submit_on(event, request_of, inputs)` queues a request."""
         seen: list[Component] = [self.results, self._looked_at]
         self.results.select(_file_of, None, self._looked_at, **SPOKEN)
+        self._compared.wire(self.results, self._looked_at)
         for name, button in self._sends.items():
             settle(page, name, button.click(self._starting(page, name), seen, page.targets, **SPOKEN))
         self._settings.click(self._settings_of(page), seen, page.targets, **SPOKEN)
+        to_upscale(page, self._upscale.click, self._file, seen)
         for amount, button in self._vary.items():
             submit_on(button.click, self._varying(amount), set(seen))
 
@@ -77,6 +84,12 @@ class Results:
 
         return varied_of
 
+    def _file(self, shown: list[Any] | None, looked_at: str) -> str:
+        try:
+            return self._chosen(shown, looked_at)
+        except StudioError as error:
+            raise refused(error) from None
+
     def _chosen(self, shown: list[Any] | None, looked_at: str) -> str:
         """The file of the picture that is looked at. Raises FieldError while there is none."""
         files = [str(entry[0] if isinstance(entry, (list, tuple)) else entry) for entry in shown or ()]
@@ -105,6 +118,13 @@ def settle(page: Page, name: str, sent: Any) -> None:
     if hasattr(canvas, "again"):
         sent.success(None, None, None, js="() => new Promise((done) => setTimeout(() => done([]), 1500))").then(
             canvas.again, canvas.source.image, canvas.editor, **SPOKEN)
+
+
+def to_upscale(page: Page, event: Callable[..., Any], file_of: Callable[..., str], inputs: list[Any]) -> None:
+    """Open the upscale tab with the file that `file_of(*inputs)` names whenever `event` happens."""
+    if "upscale" in page.doors:
+        event(lambda *values: [gr.Tabs(selected="upscale"), [file_of(*values)]], inputs, [page.tabs, page.doors["upscale"]],
+              **SPOKEN)
 
 
 def varied(studio: Studio, request: GenerationRequest | None, amount: float) -> GenerationRequest:

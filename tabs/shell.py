@@ -8,10 +8,11 @@ import secrets
 import gradio as gr
 
 from pipelines.studio import Studio
-from tabs import experiments, gallery, img2img, inpaint, models, queue, settings, txt2img
+from tabs import control, experiments, gallery, img2img, inpaint, models, queue, settings, txt2img, upscale
 from tabs.page import Page
 
 TABS = (("txt2img", txt2img.build), ("img2img", img2img.build), ("inpaint", inpaint.build),
+        ("control", control.build), ("upscale", upscale.build),
         ("experiments", experiments.build), ("gallery", gallery.build),
         ("queue", queue.build), ("models", models.build), ("settings", settings.build))
 

@@ -1,0 +1,81 @@
+"""Before and after: a result laid over what it was made from, with a slider; without a source, over another result."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from pipelines import metadata
+from pipelines.spec.errors import StudioError
+from pipelines.spec.param import SHA256
+from pipelines.studio import Studio
+from tabs.form import refused
+from tabs.listeners import QUIET, SPOKEN
+
+Pair = tuple[str, str]
+
+
+class BeforeAfter:
+    """`button` goes into the row under the results, `slider` below them; `wire` connects the two."""
+
+    def __init__(self, studio: Studio, prefix: str) -> None:
+        self._studio, self._prefix = studio, prefix
+
+    def place_button(self) -> None:
+        self.button = gr.Button(self._studio.words("before_after"), size="sm", min_width=90, elem_id=f"{self._prefix}-before")
+
+    def place_slider(self, height: int = 640) -> None:
+        self.slider = gr.ImageSlider(type="filepath", interactive=False, show_label=False, max_height=height, visible=False,
+                                     buttons=["fullscreen"], elem_id=f"{self._prefix}-slider")
+
+    def wire(self, results: gr.Gallery, looked_at: gr.State) -> None:
+        """looked_at: the name of the file that was clicked, "" for none. New results put the slider away."""
+        self.button.click(self._shown, [results, looked_at], self.slider, **SPOKEN)
+        results.change(lambda: gr.update(visible=False), None, self.slider, **QUIET)
+
+    def _shown(self, shown: list[Any] | None, looked_at: str) -> Any:
+        files = [str(entry[0] if isinstance(entry, (list, tuple)) else entry) for entry in shown or ()]
+        try:
+            return self.update(files, looked_at)
+        except StudioError as error:
+            raise refused(error) from None
+
+    def update(self, files: Sequence[str], looked_at: str) -> Any:
+        """The update of the slider for the file `looked_at` of `files`, else for the newest."""
+        found = pair(self._studio, files, looked_at)
+        if found is None:
+            gr.Info(html.escape(self._studio.words("nothing_to_compare")))
+            return gr.skip()
+        return gr.update(value=found, visible=True)
+
+
+def pair(studio: Studio, files: Sequence[str], looked_at: str = "") -> Pair | None:
+    """(before, after) as files a browser may show: source and result, else the first other result and this one."""
+    chosen = next((file for file in files if Path(file).name == looked_at), files[-1] if files else None)
+    if chosen is None:
+        return None
+    before = source_of(studio, chosen) or next((viewed(studio, file) for file in files if file != chosen), None)
+    return (before, viewed(studio, chosen)) if before else None
+
+
+def source_of(studio: Studio, file: str | Path) -> str | None:
+    """The kept picture that the result `file` was made from; None when there is none, or it is gone."""
+    said = metadata.read(file)
+    name = said.made.get("source") or (said.full.init.image if said.full and said.full.init else "")
+    if not isinstance(name, str) or not SHA256.fullmatch(name):
+        return None
+    try:
+        return str(studio.inputs.path(name))
+    except StudioError:
+        return None
+
+
+def viewed(studio: Studio, file: str | Path) -> str:
+    """`file` as a page shows it: a smaller copy of one that is too large for a browser."""
+    root = studio.archive.root.resolve()
+    path = Path(file).resolve()
+    return str(studio.archive.view(path.relative_to(root).as_posix())) if path.is_relative_to(root) else str(path)
