@@ -20,6 +20,7 @@ from pipelines.training.mini import (
     controlnet,
     estimators,
     export,
+    identity,
     latents,
     probe,
     score,
@@ -110,7 +111,7 @@ def write_all(given: argparse.Namespace) -> None:
     for kind in CONDITIONS:
         if (given.work / f"controlnet-{kind}.pt").exists():
             controlnet.write(todo, kind, folder / "controlnet")
-    for name, part in (("estimators", estimators), ("clip", clip), ("sketch", sketch)):
+    for name, part in (("estimators", estimators), ("clip", clip), ("sketch", sketch), ("identity", identity)):
         if (given.work / f"{name}.pt").exists():
             part.write(todo, folder / name)
     if (given.work / "clip.pt").exists():
@@ -139,6 +140,7 @@ STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
         "controlnet": train_controlnet,
         "estimators": lambda given: estimators.train(plan(given, 8, given.peak or 2e-3)),
         "clip": lambda given: clip.train(plan(given, 64, given.peak or 1e-3)),
+        "identity": lambda given: identity.train(plan(given, 8, given.peak or 1e-3), world_of(given)),
         "sketch": lambda given: sketch.train(plan(given, 8, given.peak or 2e-3), world_of(given)),
         "probe": lambda given: probe.train(plan(given, 24, given.peak or 2e-3)),
         "export": write_all,
@@ -154,12 +156,13 @@ WHOLE: tuple[tuple[str, float], ...] = (
     ("vae", 0.2),
     ("text", 0.06),
     ("latents", 0.0),
-    ("base", 0.38),
+    ("base", 0.34),
     ("decoder", 0.06),
     *((f"controlnet --kind {kind}", 0.03) for kind in CONDITIONS),
     ("estimators", 0.03),
     ("sketch", 0.01),
     ("clip", 0.03),
+    ("identity", 0.04),
     ("probe", 0.02),
     ("upscaler2", 0.03),
     ("upscaler4", 0.03),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -77,11 +78,19 @@ def fold(model: AutoencoderKL, norm: dict[str, torch.Tensor]) -> AutoencoderKL:
 
 
 class Cache:
-    """Latents and seeds in memory, grouped by size; `refresh` takes up new chunks."""
+    """Latents and seeds in memory, grouped by size; `refresh` takes up new chunks.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.known = folder, set[Path]()
-        self.groups: dict[tuple[int, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+    `kind` divides the groups further by their seeds; `favour` says how much oftener a (shape, kind) comes than its count says.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        kind: Callable[[int], str] = lambda seed: "",
+        favour: Callable[[tuple[int, ...], str], float] = lambda shape, kind: 1.0,
+    ) -> None:
+        self.folder, self.known, self.kind, self.favour = folder, set[Path](), kind, favour
+        self.groups: dict[tuple[tuple[int, ...], str], tuple[torch.Tensor, torch.Tensor]] = {}
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -91,15 +100,18 @@ class Cache:
         """Load chunks that appeared since; returns the number of pictures."""
         fresh = [p for p in sorted(self.folder.glob("*.pt")) if p not in self.known]
         for part in (group for path in fresh for group in torch.load(path, weights_only=True)["groups"]):
-            shape, pair = tuple(part["latents"].shape[1:]), (part["seeds"], part["latents"])
-            before = self.groups.get(shape)
-            self.groups[shape] = pair if before is None else (torch.cat((before[0], pair[0])), torch.cat((before[1], pair[1])))
+            kinds, shape = [self.kind(int(seed)) for seed in part["seeds"]], tuple(part["latents"].shape[1:])
+            for kind in dict.fromkeys(kinds):
+                rows = torch.tensor([k == kind for k in kinds])
+                pair, before = (part["seeds"][rows], part["latents"][rows]), self.groups.get((shape, kind))
+                joined = pair if before is None else (torch.cat((before[0], pair[0])), torch.cat((before[1], pair[1])))
+                self.groups[shape, kind] = joined
         self.known |= set(fresh)
         return len(self)
 
     def batch(self, rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Seeds and latents of `count` pictures of one size; sizes come as often as they have pictures."""
-        groups = list(self.groups.values())
-        seeds, found = rng.choices(groups, [len(seeds) for seeds, _ in groups])[0]
+        """Seeds and latents of `count` pictures of one group; groups come as often as they have pictures and favour."""
+        weights = [len(seeds) * self.favour(*key) for key, (seeds, _) in self.groups.items()]
+        seeds, found = rng.choices(list(self.groups.values()), weights)[0]
         rows = torch.tensor([rng.randrange(len(seeds)) for _ in range(count)])
         return seeds[rows], found[rows]
