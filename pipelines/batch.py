@@ -21,6 +21,7 @@ from pipelines.spec.events import Emit, Note
 from pipelines.spec.geometry import Size
 from pipelines.spec.param import SHA256
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.loops import loops_of
 from pipelines.tasks.start import suited
 
 if TYPE_CHECKING:
@@ -190,6 +191,8 @@ def batch_of(studio: Studio, base: GenerationRequest, entries: Sequence[Entry], 
     """
     if not entries:
         raise FieldError("Pictures", "", "there are none", fix="Choose pictures or a folder")
+    if loops_of(base) > 1:
+        raise FieldError("Loops", loops_of(base), "not together with several pictures", "1")
     base = studio.hooks.transform_request(base).drawn()
     batch = Batch(base, tuple(entries), masked, own_size)
     for at in range(len(entries)):

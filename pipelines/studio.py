@@ -6,12 +6,13 @@ The worker thread loads torch and the models; the page is served long before.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines import batch, experiments, reproduce, samplers, upscale_job
+from pipelines import batch, experiments, loopback, reproduce, samplers, upscale_job
 from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
@@ -33,7 +34,9 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
 from pipelines.tasks.control import Conditions
 from pipelines.tasks.control import refusals as unit_refusals
+from pipelines.tasks import sketch
 from pipelines.tasks.preprocess import Preprocessors
+from pipelines.tasks.repeated import completed
 from pipelines.tasks.start import started
 from pipelines.upscalers import Upscaler, Upscalers
 from pipelines.words import Words
@@ -106,6 +109,8 @@ class Studio:
         try:
             model = self.model(request.model)
             changes |= started(request, self.inputs, model.family.size_step)
+            sketch.check(request, self.library, self.inputs)
+            changes |= completed(request.merged(changes), self.inputs, self.upscalers, self.model)
             refusals += self._fits(request.merged(changes), model)
             if request.vae != "Automatic":
                 self.library.find_vae(request.vae)
@@ -113,6 +118,8 @@ class Studio:
             refusals += loras.check(prompt, model, self.library)
             if request.control:
                 refusals += unit_refusals(request, self.library, self.conditions)
+            if request.hires and request.hires.prompt:
+                refusals += loras.check(request.hires.prompt, self.model(request.hires.model or model.name), self.library)
         except FieldError as error:
             refusals.append(error)
         if refusals:
@@ -132,7 +139,8 @@ class Studio:
 
     def submit(self, request: GenerationRequest, owner: str = "", key: str | None = None, kind: str = "txt2img") -> str:
         """Queue one request and return its job id; the same `key` again returns the same job. Raises StudioError."""
-        return self.queue.submit(self.check(self.hooks.transform_request(request)), kind, key, owner)
+        request = self.check(self.hooks.transform_request(request))
+        return self.queue.submit(request, kind, key, owner, payload=("", loopback.count(request)))
 
     def count_tokens(self, prompt: str, model: str) -> TokenCount:
         """Tokens of a prompt in the chosen model's own vocabulary."""
@@ -164,7 +172,7 @@ class Studio:
         budget = Budget.of_this_machine(device, str(chosen.vram_budget or ""))
         if chosen.ram_budget:
             budget = replace(budget, ram=int(chosen.ram_budget * 2**30))
-        return Engine(Residency(self.library, device, budget), self.prepare, self.inputs, None, self.conditions)
+        return Engine(Residency(self.library, device, budget), self.prepare, self.inputs, self.upscalers, self.conditions)
 
     @cached_property
     def preprocessors(self) -> Preprocessors:
@@ -182,7 +190,10 @@ class Studio:
         if request.styles:
             prompt, negative = self.styles.apply(request.prompt, request.negative_prompt, request.styles)
             extra["Styles"] = ", ".join(request.styles)
-            request = request.merged({"prompt": prompt, "negative_prompt": negative, "styles": ()})
+            changes: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative, "styles": ()}
+            if request.hires and request.hires.prompt:      # its own words get the styles too
+                changes["hires"] = {"prompt": self.styles.apply(request.hires.prompt, "", request.styles)[0]}
+            request = request.merged(changes)
         request, more = self.hooks.image_request(request)
         return request, extra | more
 
@@ -192,6 +203,9 @@ class Studio:
                  upscale_job.KIND: upscale_job.run}
         if job.kind in kinds:
             kinds[job.kind](self, job, emit)
+            return
+        if loopback.wanted(job.request):
+            deque(loopback.paint(self, job.request, emit, job.id, job.files), maxlen=0)
             return
         for finished in self.engine.run(job.request, emit, done=job.finished):
             self.keep(finished, emit, job.id)

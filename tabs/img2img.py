@@ -16,6 +16,7 @@ from tabs.listeners import QUIET
 from tabs.many import Many
 from tabs.page import Page
 from tabs.source import Source, resized
+from tabs.units import Units
 from tabs.workbench import Workbench
 
 DENOISING = ("init.denoising_strength", "init.exact_steps")
@@ -33,10 +34,16 @@ def build(studio: Studio, page: Page) -> Form:
             bench.actions()
             many = Many(bench)
             told = denoising(bench)
+            with gr.Accordion(bench.words("group_loopback"), open=False, elem_id="img2img-loopback"):
+                bench.form.field("loopback.loops")
+                with gr.Row():
+                    bench.form.field("loopback.final_denoising_strength", min_width=200)
+                    bench.form.field("loopback.curve", min_width=160)
             bench.presets()
             bench.sampling()
             take, factor = sizes(bench)
             bench.seed()
+            units = Units(studio, bench.form)
             bench.advanced()
         bench.easel()
     wire_denoising(bench, told)
@@ -45,6 +52,7 @@ def build(studio: Studio, page: Page) -> Form:
     fields = bench.form.fields
     source.image.upload(source.arrived, [source.image, fields["model"]], [source.image, fields["width"], fields["height"]],
                         **QUIET)
+    units.wire(page, source.image)
     return bench.wire()
 
 

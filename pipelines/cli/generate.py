@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pipelines import loopback
 from pipelines.cli.flags import Order, complain
 from pipelines.cli.outcome import outcome
 from pipelines.settings import Settings
@@ -40,8 +41,8 @@ def _generate(order: Order, settings: Settings, hooks: Hooks) -> int:
 
 def paint(studio: Studio, request: GenerationRequest, ticker: Ticker) -> int:
     try:
-        for finished in studio.engine.run(request, ticker):
-            file = studio.keep(finished, ticker)
+        made = (studio.keep(finished, ticker) for finished in studio.engine.run(request, ticker))
+        for file in loopback.paint(studio, request, ticker) if loopback.wanted(request) else made:
             ticker.clear()
             print(studio.settings.outputs_dir / file, flush=True)
     except StudioError as error:

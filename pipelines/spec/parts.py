@@ -21,6 +21,7 @@ MASK_MODES = ("Inpaint masked", "Inpaint not masked")
 MASKED_CONTENTS = ("fill", "original", "latent noise", "latent nothing")
 INPAINT_AREAS = ("Whole picture", "Only masked")
 EMPHASES = ("Original", "No norm", "Ignore", "None")
+LOOP_CURVES = ("Linear", "Aggressive", "Lazy")
 TILINGS = ("Blended", "Feathered", "Separate")
 TILE_ORDERS = ("Linear", "Chess")
 SEAM_FIXES = ("None", "Band", "Half tile", "Half tile + intersections")
@@ -95,6 +96,17 @@ class Outpaint(Part):
     @property
     def any(self) -> bool:
         return any((self.left, self.right, self.top, self.bottom))
+
+
+class Loopback(Part):
+    """Each result is the start of the next. The denoising strength goes from the first loop's to another one along a curve."""
+
+    loops: Annotated[int, Param("Loops", "How many pictures in a row, each made from the one before; 1 is off.", "image", 1, 32, 1)
+                     ] = 1
+    final_denoising_strength: Annotated[float, Param(
+        "Final denoising strength", "That of the last loop; the first has the denoising strength.", "image", 0, 1, 0.01)] = 0.5
+    curve: Annotated[str, Param(
+        "Denoising strength curve", "Aggressive changes early, Lazy late.", "image", choices=LOOP_CURVES)] = "Linear"
 
 
 class Variation(Part):

@@ -28,6 +28,7 @@ from pipelines.spec.parts import (
     Identity,
     Init,
     Inpaint,
+    Loopback,
     Outpaint,
     Part,
     Sketch,
@@ -85,6 +86,7 @@ class GenerationRequest(Part):
     init: Init | None = None
     inpaint: Inpaint | None = None
     outpaint: Outpaint | None = None
+    loopback: Loopback | None = None
     hires: Hires | None = None
     tiled: Tiled | None = None
     control: tuple[ControlUnit, ...] = ()

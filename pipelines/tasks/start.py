@@ -10,6 +10,7 @@ from pipelines.spec.geometry import Size
 from pipelines.spec.param import param_of
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.canvas import frame_of
+from pipelines.tasks.loops import loops_of, strengths
 from pipelines.tasks.steps import steps_run
 
 LARGEST = 4096      # px a side may have
@@ -26,6 +27,8 @@ def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[
     if init is None:
         if request.inpaint or request.outpaint:
             raise FieldError("Picture", "none", "inpainting and outpainting need one", fix="Choose a picture")
+        if loops_of(request) > 1:
+            raise FieldError("Loops", loops_of(request), "they start from a picture", "1 in txt2img", "Choose a picture")
         return {}
     if not init.image:
         raise FieldError("Picture", "none", "there is nothing to start from", fix="Choose a picture, or use txt2img")
@@ -34,7 +37,10 @@ def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[
         raise FieldError("Mask", "none", "nothing would be painted", fix="Paint over the part that shall change")
     for name in (init.image, *((request.inpaint.mask,) if request.inpaint and request.inpaint.mask else ())):
         inputs.path(name)
-    _runs(request)
+    for strength in strengths(request):
+        _runs(request, strength)
+    if by is not None and loops_of(request) > 1:
+        raise FieldError("Loops", loops_of(request), "each would make the frame larger", "1 with outpainting")
     if by is None:
         return {}
     frame = frame_of(Size(*inputs.open(init.image).size), by)
@@ -44,14 +50,14 @@ def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[
     return {"width": size.width, "height": size.height}
 
 
-def _runs(request: GenerationRequest) -> None:
-    init = request.init
-    if init is None or init.denoising_strength == 0:
+def _runs(request: GenerationRequest, strength: float) -> None:
+    if strength == 0:
         if request.inpaint or request.outpaint:
             raise FieldError("Denoising strength", 0, "nothing would change", "0.01-1", "Raise it")
         return
-    if steps_run(request.steps, init.denoising_strength, init.exact_steps) < 1:
-        raise FieldError("Denoising strength", init.denoising_strength, f"of {request.steps} steps none would run",
+    exact = request.init is not None and request.init.exact_steps
+    if steps_run(request.steps, strength, exact) < 1:
+        raise FieldError("Denoising strength", strength, f"of {request.steps} steps none would run",
                          f"{1 / request.steps:.2g}-1", "Raise it, or turn exact steps on")
 
 

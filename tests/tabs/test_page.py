@@ -34,6 +34,7 @@ FULL = GenerationRequest.parse({
     "inpaint": {"mask": "1" * 64, "mask_blur": 9, "mask_grow": -3, "mask_mode": "Inpaint not masked",
                 "masked_content": "latent noise", "area": "Only masked", "padding": 48, "soft": True},
     "outpaint": {"left": 8, "right": 16, "top": 24, "bottom": 32},
+    "loopback": {"loops": 3, "final_denoising_strength": 0.2, "curve": "Lazy"},
     "hires": {"scale": 1.5, "width": 640, "height": 416, "upscaler": "Lanczos", "steps": 9, "denoising_strength": 0.45,
               "sampler": "DDIM", "schedule": "Exponential", "cfg_scale": 5, "prompt": "a car", "negative_prompt": "mud"},
     "tiled": {"scale": 3, "width": 1280, "height": 832, "upscaler": "Lanczos", "method": "Separate", "tile": 128, "padding": 16,

@@ -1,0 +1,72 @@
+"""Loops in a real studio: each result is the start of the next, each can be made again alone, a stopped chain goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from extensions.hooks import Hooks
+from pipelines import batch, loopback, settings
+from pipelines.metadata import read
+from pipelines.spec.errors import FieldError, RequestError
+from pipelines.spec.request import GenerationRequest
+from pipelines.studio import Studio
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    made = Studio(settings.checked({"data_dir": tmp_path_factory.mktemp("home")}), Hooks())
+    made.library.scan()
+    yield made
+    made.archive.close()
+
+
+@pytest.fixture
+def request_(studio: Studio) -> GenerationRequest:
+    name = studio.inputs.keep(Image.effect_noise((64, 64), 60).convert("RGB"))
+    return GenerationRequest.parse({
+        "prompt": "a red car", "seed": 5, "steps": 4, "width": 64, "height": 64, "init": {"image": name},
+        "loopback": {"loops": 3, "final_denoising_strength": 0.5, "curve": "Linear"}})
+
+
+def test_each_picture_is_the_start_of_the_next_and_can_be_made_alone(studio: Studio, request_: GenerationRequest) -> None:
+    files = [studio.archive.open(f) for f in loopback.paint(studio, studio.check(request_), lambda event: None)]
+    made = [read(file) for file in files]
+    assert [r.full.init.denoising_strength for r in made] == [0.75, 0.625, 0.5]
+    assert [r.full.seed for r in made] == [5, 6, 7] and made[1].made["Loop"] == "2 of 3"
+    for file, following in zip(files, made[1:], strict=False):
+        assert np.array_equal(np.asarray(studio.inputs.open(following.full.init.image)), np.asarray(Image.open(file)))
+    again = next(studio.engine.run(made[2].full, lambda event: None)).image
+    assert made[2].full.loopback is None and np.array_equal(np.asarray(again), np.asarray(Image.open(files[2])))
+
+
+def test_a_chain_that_was_stopped_goes_on_where_it_was(studio: Studio, request_: GenerationRequest) -> None:
+    whole = list(loopback.paint(studio, request_, lambda event: None, "whole"))
+    rest = list(loopback.paint(studio, request_, lambda event: None, "rest", {0: whole[0], 1: whole[1]}))
+    last, same = (studio.archive.open(file) for file in (whole[2], *rest))
+    assert read(last).full == read(same).full and np.array_equal(np.asarray(Image.open(last)), np.asarray(Image.open(same)))
+
+
+def test_every_picture_of_a_batch_has_its_own_chain(studio: Studio, request_: GenerationRequest) -> None:
+    two = request_.merged({"batch_count": 2, "loopback": {"loops": 2}})
+    made = [studio.archive.read(f).full for f in loopback.paint(studio, two, lambda event: None)]
+    assert loopback.count(two) == len(made) == 4 and [r.seed for r in made] == [5, 6, 7, 8]
+    assert made[2].init.image == request_.init.image and made[3].init.image != made[1].init.image
+
+
+@pytest.mark.parametrize(("changes", "line"), [
+    ({"loopback": {"final_denoising_strength": 0.01}}, "of 4 steps none would run"),
+    ({"outpaint": {"left": 64}}, "each would make the frame larger"), ({"init": None}, "they start from a picture"),
+], ids=["too weak at the end", "outpainting", "no picture"])
+def test_loops_that_cannot_be_are_refused_before_the_first(studio: Studio, request_: GenerationRequest, changes: dict,
+                                                          line: str) -> None:
+    with pytest.raises(RequestError, match=line):
+        studio.check(request_.merged(changes))
+
+
+def test_loops_and_several_pictures_do_not_go_together(studio: Studio, request_: GenerationRequest) -> None:
+    with pytest.raises(FieldError, match="not together with several pictures"):
+        batch.batch_of(studio, request_, batch.given([("a.png", request_.init.image)]))
