@@ -28,6 +28,7 @@ from pipelines.tasks.course import Course, Tick, passes
 from pipelines.tasks.enlarge import Enlarger, resolved
 from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.repeated import second
+from pipelines.tasks.sketch import SketchPlan
 from pipelines.upscalers import Upscalers
 
 if TYPE_CHECKING:
@@ -106,20 +107,46 @@ class Engine:
             begun += len(group)
 
     def run_cells(self, indices: Sequence[int], request_of: Callable[[int], GenerationRequest], emit: Emit,
-                  failed: Callable[[int, StudioError], None]) -> Iterator[Finished]:
+                  failed: Callable[[int, StudioError], None], exact: bool = True) -> Iterator[Finished]:
         """Paint single pictures in the given order, each by its own request.
 
+        exact: each alone; else neighbours that may (`tasks.together`) are sampled in one batch, equal up to rounding.
         What the user could mend in one of them is handed to `failed`, and the next follows. Raises Cancelled, StorageError.
         """
-        for begun, index in enumerate(indices):
+        begun = 0
+        for group in self._cells(indices, request_of, failed, exact):
             try:
-                yield from self._paint(self._planned(index, request_of(index)), begun, len(indices), emit)
+                yield from self._paint(group, begun, len(indices), emit)
             except Skipped:
-                emit(Note(f"Skipped picture {index + 1}."))
+                emit(Note(f"Skipped picture {group[0].index + 1}."))
             except (Cancelled, StorageError):
                 raise
             except StudioError as error:
+                for item in group:
+                    failed(item.index, error)
+            begun += len(group)
+
+    def _cells(self, indices: Sequence[int], request_of: Callable[[int], GenerationRequest],
+               failed: Callable[[int, StudioError], None], exact: bool) -> Iterator[list[Planned]]:
+        """The cells in their order, those that are sampled together in one list."""
+        from pipelines.tasks import together
+
+        group: list[Planned] = []
+        shared: object | None = None
+        for index in indices:
+            try:
+                [item] = self._planned(index, request_of(index))
+                own = None if exact else together.key(item.request)
+            except StudioError as error:
                 failed(index, error)
+                continue
+            full = group and len(group) >= together.most(group[0].request, self.residency.device.is_main_memory)
+            if group and (own is None or own != shared or full):
+                yield group
+                group = []
+            group, shared = [*group, item], own
+        if group:
+            yield group
 
     def plan(self, request: GenerationRequest, done: Set[int] = frozenset()) -> list[Planned]:
         """The pictures of `request`, seeds counted up, styles and wildcards resolved, hashes pinned."""
@@ -129,9 +156,11 @@ class Engine:
         single, extra = self._prepare(request)
         sampler, schedule = samplers.canonical(single.sampler, single.schedule)
         changes: dict[str, Any] = {"sampler": sampler, "schedule": schedule}
+        family = self.residency.family(single.model).name
         if single.hires:
-            family = self.residency.family(single.model).name
             changes["hires"] = {"upscaler": resolved("Hires upscaler", single.hires.upscaler, self.upscalers, family)}
+        if single.tiled:
+            changes["tiled"] = {"upscaler": resolved("Upscaler", single.tiled.upscaler, self.upscalers, family, False)}
         return [Planned(index, single.merged(changes), extra)]
 
     def _groups(self, plan: Sequence[Planned], batch_size: int) -> Iterator[list[Planned]]:
@@ -152,8 +181,9 @@ class Engine:
     def _paint(self, group: Sequence[Planned], begun: int, images: int, emit: Emit) -> Iterator[Finished]:
         """All passes of one group; every stage can be cancelled by `emit`."""
         started = time.monotonic()
-        requests = [p.request for p in group]
-        course = Course(begun + len(group), images, passes(requests), emit)
+        requests = self._laid_out([p.request for p in group])
+        course = Course(begun + len(group), images, passes(requests, self.residency.family(requests[0].model), self._inputs),
+                        emit)
         first = self._first(requests, course, emit)
         if requests[0].hires is None:
             yield from self._finished(group, first, started)
@@ -167,20 +197,41 @@ class Engine:
             raise
         yield from self._finished(group, enlarged, started)
 
+    def _laid_out(self, requests: list[GenerationRequest]) -> list[GenerationRequest]:
+        """The requests as they are painted: a drawing is a start and a control unit. What is kept says what was drawn."""
+        drawn = SketchPlan.of(requests[0], self.residency.library, self._inputs)
+        return drawn.laid_out(requests) if drawn else requests
+
     def _first(self, requests: Sequence[GenerationRequest], course: Course, emit: Emit) -> Painted:
         """The only pass, or the first of two."""
+        from pipelines.tasks import together
         from pipelines.tasks.image import ImageTask
-        from pipelines.tasks.task import TextTask
 
         first = requests[0]
         if first.init is None:
-            return self._sampled(requests, TextTask(requests), course.tick(0), emit)
+            return self._sampled(requests, together.task(requests, self.residency.device.is_main_memory), course.tick(0), emit)
+        if first.tiled is not None:
+            return self._in_tiles(requests, course.tick(0), emit)
         task = ImageTask.of(requests, self._inputs.open)
         if not task.unchanged():
             return replace(self._sampled(requests, task, course.tick(0), emit), latents=None)
         if first.hires is None:
             emit(Note("Denoising strength: 0 - nothing would change; the picture is kept as it is."))
         return Painted([task.untouched()] * len(requests))
+
+    def _in_tiles(self, requests: Sequence[GenerationRequest], tick: Tick, emit: Emit) -> Painted:
+        """A picture enlarged and painted again, tile by tile."""
+        from pipelines.tasks.kept import Kept
+        from pipelines.tasks.tiled import TiledTask
+
+        first = requests[0]
+        picture = self._inputs.open(first.init.image if first.init else "")
+        task = TiledTask.of(requests, picture, self.residency.family(first.model), Enlarger(self.upscalers, self.residency, emit),
+                            lambda request: Kept.of(self._inputs.folder.parent, request))
+        if task.unchanged:
+            return Painted([task.untouched()] * len(requests))
+        painted = self._sampled(requests, task, tick, emit)
+        return replace(painted, latents=None, extra=painted.extra | task.extra)
 
     def _second(self, requests: Sequence[GenerationRequest], first: Painted, course: Course, emit: Emit) -> Painted:
         """One picture after another: the second pass is where memory is short."""
@@ -211,8 +262,10 @@ class Engine:
         pipe = self.residency.pipeline(_task_name(first), first.model, first.vae, emit)
         previews = Previews(self.residency.latent_rgb(pipe), emit)
         networks = Networks.of(first, self.residency.library)
+        drawn = SketchPlan.of(first, self.residency.library, self._inputs)
         means = text.Means(self.residency.family(first.model).name, None if networks.change_encoders else self._encoded,
-                           inversions=networks.inversions(), features=self._controls.features(first, pipe, emit))
+                           inversions=networks.inversions(),
+                           features=(*self._controls.features(first, pipe, emit), *(drawn.features() if drawn else ())))
 
         def on_step(step: int, _steps: int, glimpse: Any) -> None:
             tick(step)
@@ -230,7 +283,7 @@ class Engine:
             painted = with_memory_ladder(sample, pipe, self.residency.device, emit, "sampling")
             emit(Stage("decoding"))
             pictures = with_memory_ladder(decoded, pipe, self.residency.device, emit, "decoding")
-        return Painted(pictures, painted, networks.hashes())
+        return Painted(pictures, painted, networks.hashes() | (drawn.said if drawn else {}))
 
     def _finished(self, group: Sequence[Planned], painted: Painted, started: float) -> Iterator[Finished]:
         seconds = (time.monotonic() - started) / len(group)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
+from collections import OrderedDict
 from pathlib import Path
 
 from PIL import Image
@@ -18,6 +20,7 @@ from pipelines.spec.errors import FieldError, ImageFileError
 from pipelines.spec.param import SHA256
 
 FOLDER = ".inputs"
+LENT = 32           # pictures
 
 
 class Inputs:
@@ -27,21 +30,36 @@ class Inputs:
         """root: the outputs folder."""
         self.folder = root / FOLDER
         self._disk = disk or Disk()
+        self._lent: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = threading.Lock()
 
     def keep(self, picture: Image.Image) -> str:
         """The name (64 hex digits) of `picture`, which is stored unless it is there. Raises OSError when the disk refuses."""
-        data = io.BytesIO()
-        picture.save(data, "PNG", compress_level=4)
-        name = hashlib.sha256(data.getvalue()).hexdigest()
+        name, data = _named(picture)
         path = self.folder / f"{name}.png"
         if not path.is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._disk.overwrite(path, data.getvalue())
+            self._disk.overwrite(path, data)
+        return name
+
+    def lend(self, picture: Image.Image) -> str:
+        """As `keep`, but in memory and only for the newest few: pictures of one run that no stored request names."""
+        name, data = _named(picture)
+        with self._lock:
+            self._lent[name] = data
+            self._lent.move_to_end(name)
+            while len(self._lent) > LENT:
+                self._lent.popitem(last=False)
         return name
 
     def keep_file(self, source: str | Path | bytes) -> str:
         """As `keep`, from a file or its bytes. Raises ImageFileError for what is no picture."""
         return self.keep(open_image(source))
+
+    def check(self, name: str) -> None:
+        """Raise FieldError when there is no such picture, neither kept nor lent."""
+        if name not in self._lent:
+            self.path(name)
 
     def path(self, name: str) -> Path:
         """The file of a kept picture. Raises FieldError when it is gone."""
@@ -51,9 +69,19 @@ class Inputs:
         return path
 
     def open(self, name: str) -> Image.Image:
-        """The kept picture, RGB or RGBA (masks: RGB). Raises FieldError when it is gone or damaged."""
+        """The kept or lent picture, RGB or RGBA (masks: RGB). Raises FieldError when it is gone or damaged."""
+        with self._lock:
+            lent = self._lent.get(name)
+        if lent is not None:
+            return open_image(lent)
         path = self.path(name)
         try:
             return open_image(path)
         except ImageFileError:
             raise FieldError("Picture", name[:12], "its kept file is damaged", fix="Choose the picture again") from None
+
+
+def _named(picture: Image.Image) -> tuple[str, bytes]:
+    data = io.BytesIO()
+    picture.save(data, "PNG", compress_level=4)
+    return hashlib.sha256(data.getvalue()).hexdigest(), data.getvalue()

@@ -1,4 +1,7 @@
-"""The three knobs of the literature to the numbers the ways need: arithmetic only (methods.md 2.5)."""
+"""The three knobs of the literature to the numbers the ways need: arithmetic only (methods.md 2.5).
+
+Realism halves at most what the other two hold: the control ends earlier, the start keeps less of the colours.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ class Knobs:
 
     @property
     def control_end(self) -> float:
-        """`control_guidance_end`: 0 with no faithfulness, so that the control is off; else 0.3-1."""
-        return 0.0 if self.sketch == 0 else 0.3 + 0.7 * self.sketch
+        """`control_guidance_end`: 0 with no faithfulness, so that the control is off; else 0.15-1."""
+        return 0.0 if self.sketch == 0 else (0.3 + 0.7 * self.sketch) * self._held
 
     @property
     def beta(self) -> float:
@@ -38,4 +41,13 @@ class Knobs:
     @property
     def strength(self) -> float:
         """Denoising strength over the colour start: 1 forgets the colours, 0.4 keeps most of them."""
-        return 1 - 0.6 * self.stroke
+        return 1 - 0.6 * self.stroke * self._held
+
+    @property
+    def guided_part(self) -> float:
+        """Share of the steps that the latent guidance predictor corrects, 0.3-0.6; the literature has 0.5."""
+        return 0.6 * self._held
+
+    @property
+    def _held(self) -> float:
+        return 1 - self.realism / 2

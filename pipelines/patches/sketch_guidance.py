@@ -71,12 +71,18 @@ class EdgePredictor(nn.Module):
         return first.in_features - self.latent_channels * (1 + WAVES)
 
     def forward(self, features: Sequence[Tensor], noise: Tensor) -> Tensor:
-        """Activations (b, c_i, h_i, w_i) and the noise level (b, channels, h, w) -> (b, channels, h, w), in fp32."""
+        """Activations (b, c_i, h_i, w_i) and the noise level (b, channels, h, w) -> (b, channels, h, w), in fp32.
+
+        Raises FieldError when the activations are another model's.
+        """
         size = noise.shape[-2:]
         maps = [nn.functional.interpolate(f.float(), size, mode="bilinear", align_corners=False) for f in features]
         noise = noise.float()
         waves = [torch.sin(2 * math.pi * noise * 2.0**-level) for level in range(WAVES)]
         pixels = torch.cat([*maps, noise, *waves], dim=1).movedim(1, -1)
+        if pixels.shape[-1] != self.activations + self.latent_channels * (1 + WAVES):
+            raise FieldError("Guidance predictor", pixels.shape[-1], f"it reads {self.activations} channels of the model's layers, "
+                             "and these have another number", fix="Choose the model it was trained on")
         return self.layers(pixels.flatten(0, 2)).unflatten(0, pixels.shape[:3]).movedim(-1, 1)
 
 

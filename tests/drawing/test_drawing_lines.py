@@ -52,7 +52,8 @@ def test_the_start_has_the_colours_of_the_strokes_everywhere() -> None:
 
 
 @pytest.mark.parametrize(("knobs", "scale", "end", "beta", "strength"), [
-    (Knobs(0, 0, 0), 0, 0, 0, 1), (Knobs(0.5, 0.5, 0.5), 1, 0.65, 1, 0.7), (Knobs(1, 1, 1), 2, 1, 2, 0.4)])
+    (Knobs(0, 0, 0), 0, 0, 0, 1), (Knobs(0.5, 0.5, 0), 1, 0.65, 1, 0.7), (Knobs(1, 1, 0), 2, 1, 2, 0.4),
+    (Knobs(1, 1, 1), 2, 0.5, 2, 0.7)])
 def test_the_knobs_follow_the_table(knobs: Knobs, scale: float, end: float, beta: float, strength: float) -> None:
     assert (knobs.control_scale, knobs.control_end, knobs.beta, knobs.strength) == pytest.approx((scale, end, beta, strength))
 
