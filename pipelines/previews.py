@@ -10,15 +10,19 @@ import io
 import time
 from typing import TYPE_CHECKING, Any
 
+from PIL.Image import Resampling
+
 from pipelines.spec.events import Emit, Preview
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
     from pipelines.loading.latent_rgb import LatentRgb
 
 PERIOD = 0.25       # seconds between two previews
 SIDE = 256          # pixels of its height
+BICUBIC = Resampling.BICUBIC
 
 
 class Previews:
@@ -41,12 +45,16 @@ class Previews:
 def sketch(latents: Tensor, colours: LatentRgb) -> bytes:
     """JPEG of latents (batch, channels, height, width), pictures side by side."""
     import torch
-    from PIL import Image
+    from PIL.Image import fromarray
 
     row = torch.cat([colours.picture(one) for one in latents.nan_to_num()], dim=1)
-    image = Image.fromarray(row.numpy())
+    return jpeg(fromarray(row.numpy()))
+
+
+def jpeg(image: Image) -> bytes:
+    """A small JPEG of a picture of any size."""
     width = max(1, round(image.width * SIDE / image.height))
-    image = image.resize((width, SIDE), Image.Resampling.BICUBIC)
+    image = image.resize((width, SIDE), BICUBIC, reducing_gap=2.0)
     data = io.BytesIO()
     image.save(data, "JPEG", quality=80)
     return data.getvalue()

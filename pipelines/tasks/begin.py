@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.spec.geometry import Size
 from pipelines.tasks.steps import steps_laid, steps_run
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Begin:
     soft: a grey mask frees a pixel late (differential diffusion, arXiv 2306.00950); else every pixel above 0 is free.
     earlier: steps of the pass before, which a prompt's own timing counts on from.
     noise: of the shape of the latents, instead of what the request's seed draws (a tile's part of the whole picture's noise).
+    place: for a tile the size of the whole picture (pixels), and which part of it these latents are (latent pixels).
     """
 
     latents: Tensor
@@ -34,6 +36,7 @@ class Begin:
     soft: bool = False
     earlier: int = 0
     noise: Tensor | None = None
+    place: tuple[Size, tuple[int, int, int, int]] | None = None
 
     def laid(self, steps: int) -> int:
         return steps_laid(steps, self.strength, self.exact)

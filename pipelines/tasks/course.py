@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from PIL import Image
+
 from pipelines import samplers
+from pipelines.archive.inputs import Inputs
+from pipelines.families.family import Family
 from pipelines.spec.events import Emit, Step
+from pipelines.spec.geometry import Size
 from pipelines.spec.larger import larger
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks import tiles
 from pipelines.tasks.repeated import calls
 from pipelines.tasks.steps import steps_run
 
@@ -47,9 +53,12 @@ class Course:
         return tell
 
 
-def passes(requests: Sequence[GenerationRequest]) -> tuple[Pass, ...]:
+def passes(requests: Sequence[GenerationRequest], family: Family, inputs: Inputs) -> tuple[Pass, ...]:
     """What the progress of a group counts: the first pass of all its pictures at once, then a second one of each."""
     first = requests[0]
+    if first.tiled is not None and first.init is not None:
+        with Image.open(inputs.path(first.init.image)) as picture:
+            return (Pass(tiles.calls(first, Size(*picture.size), family) * len(requests)),)
     steps = first.steps if first.init is None else steps_run(first.steps, first.init.denoising_strength, first.init.exact_steps)
     found = [Pass(samplers.callback_count(first.sampler, steps) if steps else 0, first.size.pixels * len(requests))]
     if first.hires:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from PIL import Image
+
 from pipelines import samplers
 from pipelines.archive.inputs import Inputs
 from pipelines.loading.library import ModelFile
@@ -52,7 +54,8 @@ def completed(request: GenerationRequest, inputs: Inputs, upscalers: Upscalers, 
         if request.inpaint or request.outpaint or request.hires:
             raise FieldError("Tiled upscale", "on", "it paints the whole picture, in one pass",
                              fix="Turn off inpainting, outpainting and the second pass")
-        first = Size(*inputs.open(request.init.image).size)
+        with Image.open(inputs.path(request.init.image)) as picture:
+            first = Size(*picture.size)
         if refused := refusal(first, request.tiled):
             raise refused
         name = resolved("Upscaler", request.tiled.upscaler, upscalers, model.family.name, latent=False)

@@ -14,9 +14,10 @@ from pipelines.patches.tiling import seamless
 from pipelines.prompt.embed import EmbeddingCache, Segment, Wanted, encode
 from pipelines.prompt.inversion import NO_INVERSIONS, Inversions
 from pipelines.spec.events import Emit
+from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.begin import Begin, Beginning
-from pipelines.tasks.feature import Feature, Run
+from pipelines.tasks.feature import Feature, Run, Window
 from pipelines.tasks.noise import first_noise, generator
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
         prompts = _Prompts({start: s.call_kwargs for start, s in at_call.items()}, len(requests), first.cfg_scale > 1)
         total = samplers.callback_count(first.sampler, steps)
         height, width = (side * pipe.vae_scale_factor for side in noise.shape[-2:])
-        run = Run(pipe, total, width, height, len(requests), first.cfg_scale > 1, noise=noise)
+        whole, box = begin.place if begin and begin.place else (Size(width, height), None)
+        run = Run(pipe, total, whole.width, whole.height, len(requests), first.cfg_scale > 1, Window(box), noise)
         turns = [stack.enter_context(feature(run)) for feature in means.features]
         # Last: a feature may stand in for the UNet (tiles), and a preview shows the whole picture.
         glimpse = stack.enter_context(Glimpse(pipe.unet, scheduler, first.cfg_scale))
@@ -162,4 +164,5 @@ class _Prompts:
 
 
 def _repeat(tensor: Any, batch: int) -> Any:
-    return tensor if tensor is None else tensor.repeat_interleave(batch, dim=0)
+    """One row a picture; what has them already stays."""
+    return tensor if tensor is None or len(tensor) == batch else tensor.repeat_interleave(batch, dim=0)

@@ -1,0 +1,50 @@
+"""Finished tiles of a run that was stopped, so that the same request goes on where it ended. Files only."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from pipelines.spec.request import GenerationRequest
+
+FOLDER = ".tiles"
+FORGOTTEN = 7 * 24 * 3600       # seconds after which a run is not taken up again
+
+
+@dataclass(frozen=True)
+class Kept:
+    """`folder` belongs to one request alone."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, root: Path, request: GenerationRequest) -> Kept:
+        """root: the outputs folder. Runs that nobody took up again are thrown away."""
+        for old in (root / FOLDER).glob("*"):
+            with suppress(OSError):
+                if time.time() - old.stat().st_mtime > FORGOTTEN:
+                    shutil.rmtree(old)
+        return cls(root / FOLDER / request.digest()[:32])
+
+    def get(self, number: int) -> Image.Image | None:
+        try:
+            with Image.open(self.folder / f"{number}.png") as picture:
+                return picture.convert("RGB")
+        except (OSError, ValueError):       # not there, or cut off when the studio died
+            return None
+
+    def put(self, number: int, picture: Image.Image) -> None:
+        """A disk that refuses costs the tile's being kept, not the run."""
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            part = self.folder / f"{number}.part"
+            picture.save(part, "PNG", compress_level=1)
+            part.replace(self.folder / f"{number}.png")
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
