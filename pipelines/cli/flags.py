@@ -27,7 +27,7 @@ from pipelines.spec.request import GenerationRequest
 EPILOG = "Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 stopped with Ctrl+C."
 
 SHORT = MappingProxyType({      # a name of its own, where nothing else could be meant
-    "init.image": "--init-image", "init.denoising_strength": "--denoising-strength", "init.resize_mode": "--resize-mode",
+    "init.image": "--init-image", "init.strokes": "--painted-over", "init.denoising_strength": "--denoising-strength", "init.resize_mode": "--resize-mode",
     "init.exact_steps": "--exact-steps", "init.color_correction": "--color-correction", "inpaint.mask": "--mask-image",
     "inpaint.mask_blur": "--mask-blur", "inpaint.mask_grow": "--mask-grow", "inpaint.mask_mode": "--mask-mode",
     "inpaint.masked_content": "--masked-content", "inpaint.area": "--inpaint-area", "inpaint.padding": "--mask-padding",
@@ -59,6 +59,7 @@ class Order:
     notes: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     dry_run: bool = False
+    exact: bool = False
 
 
 class Parser(argparse.ArgumentParser):
@@ -91,7 +92,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> Order:
         request_file=values.get("request") or "", like=values.get("like") or "", quiet=bool(values.get("quiet")),
         given={key.removeprefix("given."): value for key, value in values.items() if key.startswith("given.")},
         notes=tuple(notes), axes=tuple(values[a] for a in ("x", "y", "z") if values.get(a)),
-        dry_run=bool(values.get("dry_run")))
+        dry_run=bool(values.get("dry_run")), exact=bool(values.get("exact")))
 
 
 def main_parser() -> Parser:
@@ -151,6 +152,7 @@ def grid_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--x", metavar="AXIS", required=True, help="what runs from left to right")
     group.add_argument("--y", metavar="AXIS", help="what runs from top to bottom")
     group.add_argument("--z", metavar="AXIS", help="one sheet for each of its values")
+    group.add_argument("--exact", action="store_true", help="sample each cell alone, bit for bit like its single run")
     group.add_argument("--dry-run", action="store_true", help="say how many cells and how long, and paint nothing")
 
 

@@ -73,7 +73,7 @@ def wanted(order: Order, studio: Studio) -> GenerationRequest:
 def with_pictures(changes: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
     """`changes` whose picture files are kept and named by their sha256. Raises ImageFileError."""
     result = dict(changes)
-    for part, field_ in (("init", "image"), ("inpaint", "mask")):
+    for part, field_ in (("init", "image"), ("init", "strokes"), ("inpaint", "mask")):
         given = result.get(part, {}).get(field_)
         if given and not SHA256.fullmatch(given):
             path = Path(given).expanduser()

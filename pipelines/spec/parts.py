@@ -46,6 +46,8 @@ class Init(Part):
     """The picture to start from: img2img, and with `inpaint` a part of it."""
 
     image: Annotated[str, Param("Picture", "The picture to start from.", "image", picture=True)] = ""
+    strokes: Annotated[str, Param(
+        "Painted over", "Colours laid over the picture before painting begins; see-through elsewhere.", "image", picture=True)] = ""
     denoising_strength: Annotated[float, Param(
         "Denoising strength", "0 keeps the picture, 1 paints a new one.", "image", 0, 1, 0.01, infotext="Denoising strength")
     ] = 0.75

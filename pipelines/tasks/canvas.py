@@ -56,6 +56,16 @@ def plain(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(ground, picture).convert("RGB")
 
 
+def over(picture: Image.Image, strokes: Image.Image | None) -> Image.Image:
+    """The RGB `picture` with strokes (RGBA, of any size) laid over it."""
+    if strokes is None:
+        return picture
+    layer = strokes.convert("RGBA")
+    if layer.size != picture.size:
+        layer = layer.resize(picture.size, Image.Resampling.BILINEAR)
+    return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
+
+
 def fitted(picture: Image.Image, size: Size, mode: str) -> Image.Image:
     """`picture` at `size` by one of RESIZE_MODES; "Resize and fill" repeats the edge into the bars."""
     if picture.size == tuple(size):
@@ -84,8 +94,9 @@ def frame_of(picture: Size, by: Outpaint | None) -> Size:
     return Size(picture.width + by.left + by.right, picture.height + by.top + by.bottom)
 
 
-def canvas_of(request: GenerationRequest, picture: Image.Image, mask: Image.Image | None) -> Canvas:
-    """What `request` paints on. `picture` is `init.image`, `mask` is `inpaint.mask`; both as they were kept.
+def canvas_of(request: GenerationRequest, picture: Image.Image, mask: Image.Image | None,
+              strokes: Image.Image | None = None) -> Canvas:
+    """What `request` paints on. `picture` is `init.image`, `mask` is `inpaint.mask`, `strokes` is `init.strokes`; as kept.
 
     Raises FieldError for a mask that covers nothing.
     """
@@ -93,21 +104,23 @@ def canvas_of(request: GenerationRequest, picture: Image.Image, mask: Image.Imag
     if init is None:
         raise ValueError("a canvas needs a picture to start from")
     source = plain(picture)
+    start = over(source, strokes)
     by = request.outpaint if request.outpaint and request.outpaint.any else None
     if mask is None and by is None:
-        return Canvas(fitted(source, size, init.resize_mode))
+        return Canvas(fitted(start, size, init.resize_mode))
     how = request.inpaint or Inpaint()
     painted = shaped(mask, Size(*source.size), how) if mask is not None else Image.new("L", source.size, 0)
     frame = None
     if by is not None:
         frame = frame_of(Size(*source.size), by)
+        start = extended(start, _margins(by, frame, size))
         source, painted = _onto_frame(source, painted, by, frame, size, how.mask_blur)
     if painted.getextrema()[1] == 0:
         raise FieldError("Mask", "empty", "nothing would be painted", fix="Paint over the part that shall change")
     if by is None and how.area == "Whole picture":
-        source, painted = fitted(source, size, init.resize_mode), fitted(painted, size, init.resize_mode)
+        source, start, painted = (fitted(p, size, init.resize_mode) for p in (source, start, painted))
     where = painted.filter(ImageFilter.GaussianBlur(how.mask_blur)) if how.mask_blur else painted
-    content = filled(source, painted) if how.masked_content == "fill" or by is not None else source
+    content = filled(start, painted) if how.masked_content == "fill" or by is not None else start
     box = (0, 0, *source.size)
     if by is None and how.area == "Only masked":
         box = around(where.getbbox() or box, how.padding, Size(*source.size), size)
@@ -125,8 +138,7 @@ def _onto_frame(source: Image.Image, painted: Image.Image, by: Outpaint, frame: 
 
     The mask reaches into the picture with a slope, so that what is painted is led over from what is there.
     """
-    more = Outpaint.model_construct(left=by.left, top=by.top, right=by.right + size.width - frame.width,
-                                    bottom=by.bottom + size.height - frame.height)
+    more = _margins(by, frame, size)
     reach = max(SLOPE, 4 * blur)
     columns = _slope(source.width, reach if by.left else 0, reach if by.right else 0)
     rows = _slope(source.height, reach if by.top else 0, reach if by.bottom else 0)
@@ -135,6 +147,12 @@ def _onto_frame(source: Image.Image, painted: Image.Image, by: Outpaint, frame: 
     mask.paste(255, (0, 0, frame.width, frame.height))
     mask.paste(Image.fromarray(inside), (more.left, more.top))
     return extended(source, more), mask
+
+
+def _margins(by: Outpaint, frame: Size, size: Size) -> Outpaint:
+    """What is added at each side so that `size` is filled; what hangs over `frame` lies right and below."""
+    return Outpaint.model_construct(left=by.left, top=by.top, right=by.right + size.width - frame.width,
+                                    bottom=by.bottom + size.height - frame.height)
 
 
 def _slope(length: int, before: int, after: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from pipelines.spec.geometry import Size
 from pipelines.spec.parts import LAST_SEED, Init
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.begin import Begin
-from pipelines.tasks.canvas import Canvas, canvas_of, colours_like, plain
+from pipelines.tasks.canvas import Canvas, canvas_of, colours_like, over, plain
 from pipelines.tasks.noise import generator
 from pipelines.tasks.text import Means, OnStep, paint, pictures
 
@@ -33,7 +33,7 @@ class ImageTask:
 
     requests: Sequence[GenerationRequest]
     canvas: Canvas
-    original: Image.Image
+    original: Image.Image       # RGB, what was painted over it included, at its own size
 
     @classmethod
     def of(cls, requests: Sequence[GenerationRequest], open_input: Callable[[str], Image.Image]) -> ImageTask:
@@ -43,7 +43,8 @@ class ImageTask:
             raise ValueError("no picture to start from")
         picture = open_input(first.init.image)
         mask = open_input(first.inpaint.mask) if first.inpaint and first.inpaint.mask else None
-        return cls(requests, canvas_of(first, picture, mask), picture)
+        strokes = open_input(first.init.strokes) if first.init.strokes else None
+        return cls(requests, canvas_of(first, picture, mask, strokes), over(plain(picture), strokes))
 
     @property
     def _init(self) -> Init:
@@ -92,7 +93,7 @@ class ImageTask:
 
         factor = pipe.vae_scale_factor
         if self._init.resize_mode == LATENT_UPSCALE and self.canvas.mask is None:
-            own = plain(self.original)
+            own = self.original
             latents = encode(pipe.vae, _pixels(own.resize((max(factor, own.width // factor * factor),
                                                            max(factor, own.height // factor * factor)))))
             width, height = self.canvas.picture.size

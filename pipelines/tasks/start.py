@@ -35,7 +35,7 @@ def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[
     by = request.outpaint if request.outpaint and request.outpaint.any else None
     if request.inpaint and not request.inpaint.mask and not by:
         raise FieldError("Mask", "none", "nothing would be painted", fix="Paint over the part that shall change")
-    for name in (init.image, *((request.inpaint.mask,) if request.inpaint and request.inpaint.mask else ())):
+    for name in filter(None, (init.image, init.strokes, request.inpaint.mask if request.inpaint else "")):
         inputs.path(name)
     for strength in strengths(request):
         _runs(request, strength)

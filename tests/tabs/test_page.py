@@ -29,7 +29,7 @@ FULL = GenerationRequest.parse({
     "clip_skip": 2, "emphasis": "No norm",
     "sampler": "Heun", "schedule": "Karras", "steps": 31, "cfg_scale": 8.5, "cfg_rescale": 0.25, "width": 320, "height": 208,
     "tiling": True, "seed": 4294967295, "variation": {"seed": 12, "strength": 0.35}, "batch_count": 3, "batch_size": 2,
-    "init": {"image": "0" * 64, "denoising_strength": 0.4, "resize_mode": "Just resize", "exact_steps": True,
+    "init": {"image": "0" * 64, "strokes": "5" * 64, "denoising_strength": 0.4, "resize_mode": "Just resize", "exact_steps": True,
              "color_correction": True},
     "inpaint": {"mask": "1" * 64, "mask_blur": 9, "mask_grow": -3, "mask_mode": "Inpaint not masked",
                 "masked_content": "latent noise", "area": "Only masked", "padding": 48, "soft": True},

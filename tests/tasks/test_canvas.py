@@ -72,6 +72,25 @@ def test_outpainting_keeps_the_picture_inside_its_new_frame() -> None:
     assert np.array_equal(np.asarray(canvas.source)[:160, 64:304], np.asarray(picture(240, 160)))
 
 
+def stroke(colour: tuple[int, ...] = (0, 0, 255, 255)) -> Image.Image:
+    strokes = Image.new("RGBA", (96, 64))
+    ImageDraw.Draw(strokes).rectangle((30, 20, 50, 40), fill=colour)
+    return strokes
+
+
+def test_colours_painted_over_the_picture_are_the_start() -> None:
+    made = np.asarray(canvas_of(asked(), picture(), None, stroke()).picture)
+    assert (made[25, 35] == (0, 0, 255)).all() and np.array_equal(made[:, :30], np.asarray(picture())[:, :30])
+    half = np.asarray(canvas_of(asked(), Image.new("RGB", (96, 64), "red"), None, stroke((0, 0, 255, 128))).picture)
+    assert np.abs(half[25, 35].astype(int) - (127, 0, 128)).max() <= 1 and (half[0, 0] == (255, 0, 0)).all()
+
+
+def test_under_a_mask_the_colours_are_the_start_and_what_is_kept_is_the_source() -> None:
+    canvas = canvas_of(asked(inpaint={"mask": "1" * 64, "mask_blur": 4}), picture(), spot(), stroke())
+    assert canvas.picture.getpixel((40, 30)) == (0, 0, 255)
+    assert np.array_equal(np.asarray(canvas.source), np.asarray(picture()))
+
+
 def test_a_mask_that_covers_nothing_is_refused() -> None:       # faults.md C32
     with pytest.raises(FieldError, match="Mask: empty - nothing would be painted"):
         canvas_of(asked(inpaint={"mask": "1" * 64}), picture(), Image.new("L", (96, 64)))
