@@ -32,9 +32,9 @@ from pipelines.spec.events import Emit, Note, Saved
 from pipelines.spec.geometry import snap
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
+from pipelines.tasks import sketch
 from pipelines.tasks.control import Conditions
 from pipelines.tasks.control import refusals as unit_refusals
-from pipelines.tasks import sketch
 from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.repeated import completed
 from pipelines.tasks.start import started
