@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines import samplers
 from pipelines.grid import Axis, AxisKind, Grid, kinds
 from pipelines.grid.estimate import Estimate, estimate
+from pipelines.grid.ready import Ready
 from pipelines.spec.errors import Cancelled, FieldError, RequestError, StudioError, unknown
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.parts import LAST_SEED
@@ -57,8 +58,10 @@ def kind_of(studio: Studio, key: str) -> AxisKind:
     raise unknown("Axis", key, found)
 
 
-def grid_of(studio: Studio, base: GenerationRequest, axes: Sequence[tuple[str, str]]) -> Grid:
+def grid_of(studio: Studio, base: GenerationRequest, axes: Sequence[tuple[str, str]], exact: bool = False) -> Grid:
     """The grid of `axes` (key, text; up to three) over `base`, its seeds drawn, every value checked by itself.
+
+    exact: see `Grid`.
 
     Raises RequestError with one line for every value refused.
     """
@@ -75,7 +78,7 @@ def grid_of(studio: Studio, base: GenerationRequest, axes: Sequence[tuple[str, s
     if refusals:
         raise RequestError(refusals)
     try:
-        grid = Grid.of(base, made)
+        grid = Grid.of(base, made, exact=exact)
     except FieldError as error:
         raise RequestError([error]) from None
     _check_samples(studio, grid)
@@ -98,6 +101,14 @@ def _check_samples(studio: Studio, grid: Grid) -> None:
             lines |= {str(e): e for e in error.errors}
     if lines:
         raise RequestError(lines.values())
+
+
+def filled(studio: Studio, base: GenerationRequest, chosen: Ready) -> GenerationRequest:
+    """`base` with what a ready-made experiment paints where it says nothing: prompt, and picture to start from."""
+    changes = {key: value for key, value in chosen.request.items() if not getattr(base, key)}
+    if chosen.start and not (base.init and base.init.image):
+        changes["init"] = {"image": studio.inputs.keep_file(chosen.start)}
+    return base.merged(changes)
 
 
 def submit(studio: Studio, grid: Grid, owner: str = "", key: str | None = None) -> str:
@@ -129,7 +140,7 @@ def paint(studio: Studio, grid: Grid, emit: Emit, job: str, done: frozenset[int]
         last[:] = [error]
         emit(Note(f"{grid.name(index)}: {error}"))
 
-    for finished in studio.engine.run_cells(missing, grid.cell, emit, failed):
+    for finished in studio.engine.run_cells(missing, grid.cell, emit, failed, grid.exact):
         studio.keep(finished, emit, job)
     if missing and len(errors) == len(missing) and not isinstance(last[0], Cancelled):
         raise last[0]

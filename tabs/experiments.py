@@ -19,14 +19,17 @@ from gradio.components import Component
 
 from pipelines import contact_sheet, experiments
 from pipelines.grid import Grid
+from pipelines.grid.ready import Ready, ready
 from pipelines.queue import Job
 from pipelines.spec.errors import StudioError
+from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import experiment_table
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.reproduce import Reproduce
+from tabs.send import settle
 
 BUSY, MANY, IDLE = 0.7, 3.0, 5.0        # seconds between two looks; MANY for a large grid
 OPEN = ("queued", "running")
@@ -34,12 +37,6 @@ SIDES = ("x", "y", "z")
 FETCH = """() => setTimeout(() => {         // a download button fetches what it held before the click, so another one is pressed
   const found = document.querySelector('#experiments-file');
   (found?.matches('a, button') ? found : found?.querySelector('a, button'))?.click(); }, 250)"""
-READY = (       # word, then (axis, values) for x, y, z
-    ("ready_cfg", (("cfg_scale", "1, 3, 5, 7, 9, 12"), ("seed", "1-3"))),
-    ("ready_sampler_steps", (("steps", "4, 8, 16, 25"), ("sampler", "Euler, Euler a, DPM++ 2M, DPM++ SDE"))),
-    ("ready_seeds", (("seed", "1-4"), ("prompts", ""))),
-    ("ready_negative", (("seed", "1-4"), ("negative_prompt", '"", "blurry, low quality"'))),
-    ("ready_models", (("seed", "1-3"), ("model", ""))))
 
 
 @dataclass(frozen=True)
@@ -81,10 +78,13 @@ class Experiments:
         words = self._words
         with gr.Column(elem_classes="card"):
             gr.HTML(f'<p class="told">{html.escape(words("experiment_base"))}</p>')
-            self.ready = gr.Dropdown([(words(name), name) for name, _ in READY], value=None, label=words("ready_made"),
+            self.ready = gr.Dropdown([(words(one.word), one.name) for one in ready()], value=None, label=words("ready_made"),
                                      elem_id="experiments-ready")
+            self.base = gr.Radio([(words(name), name) for name in self._page.forms], value="txt2img",
+                                 label=words("experiment_base_tab"), elem_id="experiments-base")
         for side in SIDES:
             self._axis(side)
+        self.exact = gr.Checkbox(False, label=words("exact_cells"), info=words("exact_cells_told"), elem_id="experiments-exact")
         with gr.Row(elem_classes="chips"):
             self.swap = gr.Button("⇄ " + words("swap_axes"), size="sm", min_width=120, elem_id="experiments-swap")
             self.count = gr.Button(words("count_cells"), size="sm", min_width=120, elem_id="experiments-count")
@@ -130,14 +130,15 @@ class Experiments:
     # -- wiring --------------------------------------------------------------------------------------------------------
 
     def wire(self) -> None:
-        form, owner, looked = self._page.forms["txt2img"], self._page.owner, self._looked
+        owner, looked = self._page.owner, self._looked
+        settings = {self.base, self.ready, self.exact, *(c for form in self._page.forms.values() for c in form.whole)}
         axes = [c for side in SIDES for c in (self.kinds[side], self.values[side])]
-        asked = {*form.inputs, *axes, owner}
+        asked = {*settings, *axes, owner}
         seen = [self.stage, self.table, self.cancel, self.retry, self.after, self._timer, looked]
         panel = [self.panel, self.name, self.picture, self.slider, looked]
         for side in SIDES:
-            self._fill[side].click(self._filled(side), {*form.inputs, self.kinds[side]}, self.values[side], **SPOKEN)
-        self.ready.input(self._ready, {*form.inputs, self.ready}, axes, **SPOKEN)
+            self._fill[side].click(self._filled(side), {*settings, self.kinds[side]}, self.values[side], **SPOKEN)
+        self.ready.input(self._ready, settings, [self.base, *axes], **SPOKEN)
         self.swap.click(lambda a, b, c, d: (c, d, a, b), axes[:4], axes[:4], **SPOKEN)
         self.count.click(self._counted, asked, self.told, **SPOKEN)
         self.generate.click(self._submit, asked, [owner, self.told], trigger_mode="multiple", **SPOKEN).success(
@@ -148,7 +149,7 @@ class Experiments:
         self._page.blocks.load(self._look, [owner, looked], seen, **QUIET)
         self.table.select(self._choose, [owner, looked], panel, **SPOKEN)
         self.first.click(lambda now: replace(now, first=now.cell), looked, looked, **SPOKEN)
-        self.send.click(self._send, [owner, looked], self._page.targets, **SPOKEN)
+        settle(self._page, "inpaint", self.send.click(self._send, [owner, looked], self._page.targets, **SPOKEN))
         for button, kind in ((self.sheet, "png"), (self.web, "html"), (self.csv, "csv")):
             button.click(self._file(kind), owner, self.file, **SPOKEN).success(None, None, None, js=FETCH)
 
@@ -157,9 +158,25 @@ class Experiments:
     def _grid(self, data: Mapping[Component, Any]) -> Grid:
         chosen = [(data[self.kinds[s]], data[self.values[s]] or "") for s in SIDES if data[self.kinds[s]]]
         try:
-            return experiments.grid_of(self._studio, self._page.forms["txt2img"].read(data), chosen)
+            return experiments.grid_of(self._studio, self._base(data, data[self.base]), chosen, data[self.exact])
         except StudioError as error:
             raise refused(error) from None
+
+    def _base(self, data: Mapping[Component, Any], name: str) -> GenerationRequest:
+        """What the tab `name` holds; where it says nothing, what the chosen ready-made experiment says. Raises StudioError."""
+        form, chosen = self._page.forms[name], self._chosen(data)
+        if chosen is None:
+            return form.read(data)
+        try:
+            base = form.read(data)
+        except StudioError:
+            if not chosen.start:
+                raise
+            base = form.read({component: data[component] for component in form.inputs})     # without the picture it lacks
+        return experiments.filled(self._studio, base, chosen)
+
+    def _chosen(self, data: Mapping[Component, Any]) -> Ready | None:
+        return next((one for one in ready() if one.name == data[self.ready]), None)
 
     def _filled(self, side: str) -> Callable[[Mapping[Component, Any]], str]:
         def fill(data: Mapping[Component, Any]) -> str:
@@ -169,15 +186,17 @@ class Experiments:
 
     def _suggestion(self, key: str, data: Mapping[Component, Any]) -> str:
         try:
-            base = self._page.forms["txt2img"].read(data)
-            return experiments.kind_of(self._studio, key).fill(base) if key else ""
+            return experiments.kind_of(self._studio, key).fill(self._base(data, data[self.base])) if key else ""
         except StudioError as error:
             raise refused(error) from None
 
-    def _ready(self, data: Mapping[Component, Any]) -> list[str]:
-        found = dict(READY)[data[self.ready]]
-        filled: list[str] = []
-        for key, values in (*found, *[("", "")] * (len(SIDES) - len(found))):
+    def _ready(self, data: Mapping[Component, Any]) -> list[Any]:
+        """The tab to start from, then axis and values for x, y, z."""
+        found = self._chosen(data)
+        if found is None:
+            return [gr.skip()] * (1 + 2 * len(SIDES))
+        filled = [found.base]
+        for key, values in (*found.axes, *[("", "")] * (len(SIDES) - len(found.axes))):
             filled += [key, values or self._suggestion(key, data)]
         return filled
 

@@ -55,11 +55,11 @@ def planned(order: Order, studio: Studio) -> tuple[Grid, str]:
     """
     axes = [split(text) for text in order.axes]
     base = wanted(order, studio)
-    asked = hashlib.sha256(json.dumps([base.to_json(), axes]).encode()).hexdigest()[:16]
+    asked = hashlib.sha256(json.dumps([base.to_json(), axes, order.exact]).encode()).hexdigest()[:16]
     file = studio.settings.outputs_dir / PLAN
     if file.exists():
         return _begun(file, asked)
-    made = experiments.grid_of(studio, base, axes)
+    made = experiments.grid_of(studio, base, axes, order.exact)
     if not order.dry_run:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_suffix(".part")

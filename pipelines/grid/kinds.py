@@ -124,7 +124,7 @@ def _shown(value: Any) -> str:
         return " + ".join(value) or "none"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return number(value) if isinstance(value, (int, float)) else str(value)
+    return number(value) if isinstance(value, (int, float)) else str(value) or "–"
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:

@@ -18,19 +18,23 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Grid:
-    """axes: x, y, z; x runs fastest. Cell `index` is 0-based, and stays what it is in whatever order cells are made."""
+    """axes: x, y, z; x runs fastest. Cell `index` is 0-based, and stays what it is in whatever order cells are made.
+
+    exact: every cell is sampled alone, bit for bit like its single run; else those that may are sampled together.
+    """
 
     base: GenerationRequest
     axes: tuple[Axis, ...]
+    exact: bool = False
 
     @classmethod
-    def of(cls, base: GenerationRequest, axes: Sequence[Axis], most: int = MOST_CELLS) -> Self:
+    def of(cls, base: GenerationRequest, axes: Sequence[Axis], most: int = MOST_CELLS, exact: bool = False) -> Self:
         """Raises FieldError when there are too many cells, or two axes set the same thing."""
         taken = [axis.key for axis in axes]
         twice = next((axis.label for axis in axes if taken.count(axis.key) > 1), None)
         if twice:
             raise FieldError("Axis", twice, "stands on two axes", fix="Choose another for one of them")
-        grid = cls(base.merged({"batch_count": 1, "batch_size": 1}), tuple(axes))
+        grid = cls(base.merged({"batch_count": 1, "batch_size": 1}), tuple(axes), exact)
         if grid.count > most:
             raise FieldError("Grid", " × ".join(str(len(a.values)) for a in axes) + f" = {grid.count} cells", "too many",
                              f"up to {most}", "Take shorter lists")
@@ -93,8 +97,9 @@ class Grid:
                 yield f"{axis.label} {value.shown}", self.cell(self.index(*place))
 
     def to_json(self) -> str:
-        """The axes alone; the base request travels beside them."""
-        return json.dumps({"version": VERSION, "axes": [axis.as_json() for axis in self.axes]}, separators=(",", ":"))
+        """The axes and `exact`; the base request travels beside them."""
+        axes = [axis.as_json() for axis in self.axes]
+        return json.dumps({"version": VERSION, "exact": self.exact, "axes": axes}, separators=(",", ":"))
 
     @classmethod
     def of_json(cls, base: GenerationRequest, text: str) -> Self:
@@ -103,11 +108,12 @@ class Grid:
             data = json.loads(text)
             if data["version"] != VERSION:
                 raise ValueError(f"version {data['version']}")
-            return cls(base, tuple(Axis.of_json(axis) for axis in data["axes"]))
+            # A grid begun by a studio that did not know this word was sampled cell by cell.
+            return cls(base, tuple(Axis.of_json(axis) for axis in data["axes"]), bool(data.get("exact", True)))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RequestError([FieldError("Grid", text, f"cannot be read any more ({error})")]) from None
 
     def swapped(self) -> Self:
         """x and y changed over."""
         x, y, *rest = self.axes
-        return type(self)(self.base, (y, x, *rest))
+        return type(self)(self.base, (y, x, *rest), self.exact)

@@ -13,18 +13,23 @@ from pipelines.spec.errors import FieldError
 
 MOST_VALUES = 1000      # of one axis
 NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
+QUOTED_NOTHING = re.compile(r'(^|,)[ \t]*""[ \t]*(?=,|$)', re.MULTILINE)
+NOTHING = "\0"          # stands for "" while csv reads, which cannot tell it from a missing entry
 RANGE = re.compile(rf"^({NUMBER})\s*-\s*({NUMBER})\s*(?:\(\s*({NUMBER})\s*\)|\[\s*(\d+)\s*\])?$")
 ALLOWED = "1-5, 1-10 (+2), 10-1 (-3), 1-10 [5], or a list with commas"
 
 
 def listed(label: str, text: str) -> list[str]:
-    """The entries of a list with commas; an entry with a comma stands in double quotes. Raises FieldError when empty."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    """The entries of a list with commas; an entry with a comma stands in double quotes, and `""` is the empty text.
+
+    Raises FieldError when there is none.
+    """
+    lines = [line for line in QUOTED_NOTHING.sub(rf"\1{NOTHING}", text.replace(NOTHING, "")).splitlines() if line.strip()]
     try:
         rows = list(csv.reader(lines, skipinitialspace=True))
     except csv.Error as error:
         raise FieldError(label, text, f"not a list ({error})") from None
-    entries = [entry.strip() for row in rows for entry in row if entry.strip()]
+    entries = [entry.strip().replace(NOTHING, "") for row in rows for entry in row if entry.strip()]
     if not entries:
         raise FieldError(label, text, "the list is empty", fix="Type values with commas between them")
     if len(entries) > MOST_VALUES:

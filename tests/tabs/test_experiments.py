@@ -13,12 +13,13 @@ from PIL import Image
 
 from extensions.hooks import Hooks
 from pipelines import experiments, settings
+from pipelines.grid.ready import ready
 from pipelines.queue import Job, Status
 from pipelines.spec.errors import RequestError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import experiment_table
-from tabs.experiments import READY, Experiments, Looked, clock
+from tabs.experiments import Experiments, Looked, clock
 
 BASE = GenerationRequest(prompt="a red car", seed=5, steps=2, width=64, height=64)
 
@@ -43,7 +44,7 @@ def tab(studio: Studio) -> Experiments:
 
 
 def asked(tab: Experiments, **axes: tuple[str, str]) -> dict[Any, Any]:
-    data: dict[Any, Any] = {"owner": "me"}
+    data: dict[Any, Any] = {"owner": "me", tab.base: "txt2img", tab.ready: None, tab.exact: False}
     for side in "xyz":
         data[tab.kinds[side]], data[tab.values[side]] = axes.get(side, ("", ""))
     return data
@@ -80,11 +81,12 @@ def test_values_are_checked_together_with_the_base_one_line_each(studio: Studio)
     assert {e.field for e in refused.value.errors} == {"Sampler", "Width"}
 
 
-@pytest.mark.parametrize("name", [name for name, _ in READY])
+@pytest.mark.parametrize("name", [one.name for one in ready()])
 def test_every_ready_made_experiment_makes_a_grid(tab: Experiments, name: str) -> None:
-    filled = tab._ready({tab.ready: name})
+    tab._page.forms["img2img"] = tab._page.forms["txt2img"]
+    base, *filled = tab._ready({tab.ready: name, tab.base: "txt2img"})
     axes = {side: (filled[2 * n], filled[2 * n + 1]) for n, side in enumerate("xyz")}
-    assert tab._grid(asked(tab, **axes)).count >= 2
+    assert tab._grid(asked(tab, **axes) | {tab.ready: name, tab.base: base}).count >= 2
 
 
 def test_cells_are_buttons_errors_are_said_and_text_stays_text(tab: Experiments, studio: Studio) -> None:

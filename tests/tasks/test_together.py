@@ -1,0 +1,76 @@
+"""Cells in one batch: which may, that each is its single run up to rounding, and that no trace of it stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.engine import Engine, Finished
+from pipelines.loading.device import Budget, Device
+from pipelines.loading.library import Library
+from pipelines.loading.residency import Residency
+from pipelines.ranking.likeness import psnr
+from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.together import key, most
+
+BASE = GenerationRequest(prompt="a red car, in the snow", seed=5, steps=4, width=64, height=64)
+CELLS = [{}, {"cfg_scale": 3.0}, {"cfg_scale": 12.0, "seed": 9}, {"prompt": "a (white:1.3) cat"}, {"negative_prompt": "snow"},
+         {"prompt": "a red car, " * 40}, {"variation": {"seed": 3, "strength": 0.5}}]
+CLOSE = 60.0        # dB; a single pixel of 64 x 64 one grey level off is 84
+
+
+@pytest.fixture(scope="module")
+def engine(root: Path) -> Engine:
+    device = Device.pick("cpu")
+    library = Library([root / "models"])
+    library.scan()
+    return Engine(Residency(library, device, Budget.of_this_machine(device)))
+
+
+def painted(engine: Engine, exact: bool, cells: list[GenerationRequest]) -> list[Finished]:
+    errors: list[str] = []
+    made = list(engine.run_cells(range(len(cells)), cells.__getitem__, lambda event: None, lambda i, e: errors.append(str(e)), exact))
+    assert not errors
+    return sorted(made, key=lambda one: one.index)
+
+
+def test_each_cell_of_a_batch_is_its_single_run_up_to_rounding_and_no_weight_is_left_changed(engine: Engine) -> None:
+    cells = [BASE.merged(changes) for changes in CELLS]
+    alone = painted(engine, True, cells)
+    unet = engine.residency.pipeline("txt2img", "mini").unet
+    calls: list[int] = []
+    hook = unet.register_forward_pre_hook(lambda _m, args, kwargs: calls.append(len(args[0])), with_kwargs=True)
+    together = painted(engine, False, cells)
+    hook.remove()
+    assert max(calls) == 12 and len(calls) < 4 * BASE.steps + 8
+    likeness = [psnr(one.image, other.image) for one, other in zip(alone, together, strict=True)]
+    assert all(value is not None and value > CLOSE for value in likeness), likeness
+    assert [one.request for one in together] == [one.request for one in alone]
+    again = painted(engine, True, cells[:1])
+    assert list(again[0].image.getdata()) == list(alone[0].image.getdata())
+
+
+@pytest.mark.parametrize("changes", CELLS, ids=str)
+def test_what_may_differ_within_a_batch(changes: dict) -> None:
+    assert key(BASE.merged(changes)) == key(BASE)
+
+
+@pytest.mark.parametrize("changes", [
+    {"steps": 5}, {"sampler": "Euler a"}, {"width": 128}, {"cfg_scale": 1.0}, {"clip_skip": 2}, {"prompt": "a car <lora:x:1>"},
+    {"emphasis": "Ignore"}, {"model": "other"}, {"tiling": True}], ids=str)
+def test_what_may_not(changes: dict) -> None:
+    assert key(BASE.merged(changes)) not in (key(BASE), None)
+
+
+@pytest.mark.parametrize("changes", [
+    {"prompt": "[a:b:0.5]"}, {"prompt": "[a|b]"}, {"prompt": "a AND b"}, {"negative_prompt": "a AND b :0.5"},
+    {"init": {"image": "0" * 64}}, {"hires": {}}], ids=str)
+def test_what_must_be_alone(changes: dict) -> None:
+    assert key(BASE.merged(changes)) is None
+
+
+@pytest.mark.parametrize(("size", "cfg", "main", "count"), [
+    (256, 7, True, 8), (256, 1, True, 16), (512, 7, True, 2), (1024, 7, True, 1), (512, 7, False, 8), (1024, 7, False, 2)], ids=str)
+def test_a_batch_is_as_large_as_helps(size: int, cfg: float, main: bool, count: int) -> None:
+    assert most(BASE.merged({"width": size, "height": size, "cfg_scale": cfg}), main) == count
