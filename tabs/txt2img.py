@@ -7,6 +7,7 @@ import gradio as gr
 from pipelines.studio import Studio
 from tabs.form import Form
 from tabs.page import Page
+from tabs.units import Units
 from tabs.workbench import Workbench
 
 
@@ -21,6 +22,8 @@ def build(studio: Studio, page: Page) -> Form:
             bench.sampling()
             bench.size()
             bench.seed()
+            units = Units(studio, bench.form)
             bench.advanced()
         bench.easel()
+    units.wire(page)
     return bench.wire()

@@ -198,7 +198,7 @@
       editor.replaceChildren(...[
         element('div', { className: 'unit-types', role: 'radiogroup', ariaLabel: w.control_type }, ...['', ...kit.types].map((name) =>
           button(name || w.control_all, () => (name ? typed(name) : change({ type: '' })), { role: 'radio',
-            ariaChecked: name === type, className: name === type ? 'chosen' : '' }))),
+            ariaChecked: name === type, className: `type ${name === type ? 'chosen' : ''}` }))),
         element('div', { className: 'unit-pictures' }, picture(unit), condition()),
         line || of.missing ? element('p', { className: line === w.control_working ? 'waiting' : 'wrong', role: 'status',
           textContent: line || of.missing }) : null,

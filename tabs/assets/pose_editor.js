@@ -48,7 +48,7 @@
     const presets = element('div', { className: 'pose-presets' }, ...kit.poses.map((preset) => {
       const sketch = shape('svg', {});
       paint(sketch, read(preset.pose), { joint: 9 });
-      return element('button', { type: 'button', title: preset.title, onclick: () => act(() => {
+      return element('button', { type: 'button', className: 'preset', title: preset.title, onclick: () => act(() => {
         pose = fitted(read(preset.pose), pose.width, pose.height); chosen = { who: 0, point: null };
       }) }, sketch, element('span', { textContent: preset.title }));
     }));
@@ -90,7 +90,7 @@
       const person = pose.people[chosen.who];
       points.replaceChildren(...figure.names.map((name, i) => {
         const chip = button(w[`pose_point_${i}`] ?? name, () => { person?.body[i] ? choose(chosen.who, i) : back(i); }, {
-          className: `${chosen.point === i ? 'chosen' : ''} ${person?.body[i] ? '' : 'gone'}`, disabled: !person });
+          className: `point ${chosen.point === i ? 'chosen' : ''} ${person?.body[i] ? '' : 'gone'}`, disabled: !person });
         chip.dataset.point = i;
         chip.prepend(element('i', { style: `background: rgb(${figure.colours[i]})` }));
         return chip;
