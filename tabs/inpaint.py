@@ -17,6 +17,7 @@ from tabs.listeners import QUIET
 from tabs.many import Many
 from tabs.page import Page
 from tabs.source import keep, size_of
+from tabs.units import Units
 from tabs.workbench import Workbench
 
 LARGEST = 4096      # px a side of the new frame
@@ -40,6 +41,7 @@ def build(studio: Studio, page: Page) -> Form:
             bench.sampling()
             take, factor = sizes(bench)
             bench.seed()
+            units = Units(studio, bench.form)
             bench.advanced()
         bench.easel()
     wire_denoising(bench, told)
@@ -47,6 +49,7 @@ def build(studio: Studio, page: Page) -> Form:
     many.wire()
     _wire_canvas(bench, canvas)
     _wire_frame(bench, canvas, frame)
+    units.wire(page, canvas.source.image)
     return bench.wire()
 
 
