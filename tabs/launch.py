@@ -88,6 +88,7 @@ def launch(blocks: gr.Blocks, settings: Settings, look: Mapping[str, Any] | None
             ssl_keyfile=text(settings.tls_keyfile), ssl_verify=False,   # this process asking itself; browsers do check
             prevent_thread_lock=True, quiet=True, show_error=True, max_file_size="64mb", max_threads=40,
             allowed_paths=[], blocked_paths=fence(settings), state_session_capacity=100, strict_cors=True,
+            _frontend=False,    # else Gradio asks itself with 3 s of patience, and on a busy machine says to share the page
             enable_monitoring=False, run_history=False, footer_links=[], ssr_mode=False, mcp_server=False, pwa=False,
             app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None,
                         "lifespan": guarded(policy, settings)},
