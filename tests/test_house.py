@@ -14,7 +14,7 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
     "tabs": 6,
     "pipelines.cli": 6,
     "pipelines.studio": 5, "pipelines.experiments": 5, "pipelines.upscale_job": 5, "pipelines.reproduce": 5,
-    "pipelines.batch": 5, "pipelines.loopback": 5,
+    "pipelines.batch": 5, "pipelines.loopback": 5, "pipelines.live": 5,
     "pipelines.engine": 4, "pipelines.training": 4, "pipelines.doctor": 4,
     "pipelines.tasks": 3, "pipelines.loading": 3, "pipelines.archive": 3, "pipelines.previews": 3,
     "pipelines.upscalers": 3,
@@ -28,7 +28,7 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
 LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse", "pipelines.prompt.tokens",
          "pipelines.queue", "pipelines.archive", "pipelines.metadata", "pipelines.advice", "pipelines.presets",
          "pipelines.styles", "pipelines.images", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
-         "pipelines.experiments", "pipelines.batch", "pipelines.loopback", "pipelines.reproduce", "pipelines.loading.record", "pipelines.ranking.likeness",
+         "pipelines.experiments", "pipelines.live", "pipelines.batch", "pipelines.loopback", "pipelines.reproduce", "pipelines.loading.record", "pipelines.ranking.likeness",
          "pipelines.grid", "pipelines.contact_sheet",
          "pipelines.loading.library", "pipelines.upscalers.listing", "pipelines.families", "pipelines.pose", "pipelines.preprocess",
          "pipelines.portraits", "pipelines.drawing", "pipelines.ranking.combine", "extensions", "app")
