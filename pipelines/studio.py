@@ -17,6 +17,7 @@ from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine, Finished
+from pipelines.live import Turn
 from pipelines.loading import loras
 from pipelines.loading.controls import Control, controls
 from pipelines.loading.library import Library, ModelFile
@@ -72,6 +73,7 @@ class Studio:
         self.styles = Styles(settings.preset_folders)
         self.advice = Advice(settings.language, samplers=samplers.SAMPLERS)
         self.words = Words(settings.language)
+        self.turn = Turn()
         self.queue = JobQueue(settings.data_dir / "queue.sqlite", self._run, saved_files=self.archive.of_job)
 
     @classmethod
@@ -199,6 +201,10 @@ class Studio:
 
     def _run(self, job: Job, emit: Emit) -> None:
         """What the queue's worker does with one job: paint, save, tell."""
+        with self.turn.of_queue():
+            self._do(job, emit)
+
+    def _do(self, job: Job, emit: Emit) -> None:
         kinds = {experiments.KIND: experiments.run, reproduce.KIND: reproduce.run, batch.KIND: batch.run,
                  upscale_job.KIND: upscale_job.run}
         if job.kind in kinds:
