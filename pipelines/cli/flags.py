@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from pipelines.cli.batch_flags import batch_flags
+from pipelines.cli.control_flags import control_flag
 from pipelines.cli.foreign import translated
 from pipelines.cli.looking_flags import explain_flags, reproduce_flags
 from pipelines.cli.upscale_flags import upscale_flags
@@ -170,6 +171,7 @@ def request_flags(parser: argparse.ArgumentParser, out: bool = True) -> None:
     group = parser.add_argument_group("the picture")
     group.add_argument("--outpaint", metavar="SIDES", default=argparse.SUPPRESS,
                        help="pixels to add at each side, in one: left=128,top=64")
+    control_flag(group)
     for row in declared(GenerationRequest):
         names, text = flag_names(row), escaped(help_of(row))
         if row.kind is bool:

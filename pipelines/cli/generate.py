@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipelines import loopback
+from pipelines.cli.control_flags import units
 from pipelines.cli.flags import Order, complain
 from pipelines.cli.outcome import outcome
 from pipelines.settings import Settings
@@ -67,7 +68,9 @@ def wanted(order: Order, studio: Studio) -> GenerationRequest:
     else:
         chosen = GenerationRequest.parse({k: v for k, v in order.changes.items() if k == "model"})
         base = GenerationRequest.parse({**studio.model(chosen.model).family.default_request, "model": chosen.model})
-    return base.merged(with_pictures(order.changes, studio))
+    request = base.merged(with_pictures(order.changes, studio))
+    typed = order.given.get("control")
+    return request.merged({"control": units(typed, studio, request.model)}) if typed else request
 
 
 def with_pictures(changes: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
