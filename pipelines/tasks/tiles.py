@@ -99,10 +99,18 @@ def _grid(size: Size, tile: int) -> list[tuple[int, int, Tile]]:
 
 
 def _window(own: Tile, shown: Size, size: Size, step: int) -> Tile:
-    """A window of `shown` pixels around `own`, moved inside the picture."""
-    left, top = (min(max(0, round((start + extent / 2 - seen / 2) / step) * step), whole - seen)
-                 for start, extent, seen, whole in zip(own[:2], own[2:], shown, size, strict=True))
-    return Tile(left, top, *shown)
+    """A window of at least `shown` pixels around `own`, moved inside the picture; its edges multiples of `step`."""
+    spans = [_span((own[axis], own[axis] + own[axis + 2]), shown[axis], size[axis], step) for axis in (0, 1)]
+    return Tile(spans[0][0], spans[1][0], spans[0][1] - spans[0][0], spans[1][1] - spans[1][0])
+
+
+def _span(own: tuple[int, int], shown: int, whole: int, step: int) -> tuple[int, int]:
+    first, last = own[0] // step * step, -(-own[1] // step) * step
+    length = min(max(shown, last - first), whole)
+    start = round(((own[0] + own[1] - length) / 2) / step) * step
+    start = min(max(start, last - length), first)       # rounding must not lose a pixel of `own`
+    start = min(max(0, start), whole - length)
+    return start, start + length
 
 
 def _seams(size: Size, tiled: Tiled, tile: int) -> Iterator[tuple[Tile, str]]:
