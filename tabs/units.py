@@ -12,9 +12,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from PIL import Image
 
-from pipelines.images import open_image
 from pipelines.preprocess import CONTROL_TYPES, Preprocessor
 from pipelines.presets.units import UnitPresets
 from pipelines.spec.errors import StudioError
@@ -22,7 +20,6 @@ from pipelines.spec.param import param_of
 from pipelines.spec.parts import ControlUnit
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
-from pipelines.tasks.condition import condition
 from tabs.form import Form
 from tabs.page import Page
 from tabs.pose_editor import PoseEditor, canvas, data_url
@@ -149,8 +146,9 @@ class Desk:
     def _condition(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """What the net of `unit` will see at `width` × `height`; with `keep` it becomes a kept picture."""
         [unit] = GenerationRequest.parse({"control": [data["unit"]]}).control
-        picture: Image.Image = self._studio.inputs.open(unit.image) if unit.image else open_image(data["path"])
-        made = condition(unit, picture, canvas(data), self._studio.preprocessors)
+        if not unit.image:      # the picture the form starts from, uploaded but not kept yet
+            unit = unit.model_copy(update={"image": keep(self._studio, data["path"])})
+        made = self._studio.conditions.of(unit, canvas(data))
         return {"thumb": data_url(made)} | ({"image": self._studio.inputs.keep(made)} if data.get("keep") else {})
 
     def _listed(self) -> dict[str, Any]:
