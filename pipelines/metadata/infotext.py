@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pipelines.metadata.control import control_text
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 
@@ -69,6 +70,8 @@ def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
     yield "CFG rescale", request.cfg_rescale or None
     yield from _start(request)
     yield "Emphasis", request.emphasis if request.emphasis != "Original" else None
+    for number, unit in enumerate(request.control):
+        yield f"ControlNet {number}", control_text(unit)
 
 
 def _start(request: GenerationRequest) -> Iterator[tuple[str, Any]]:

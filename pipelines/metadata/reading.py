@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.metadata.containers import OURS, PARAMETERS, Texts, read_texts
+from pipelines.metadata.control import kept_units, read_units
 from pipelines.metadata.fields import OFF, kept, listed, partial
 from pipelines.metadata.foreign import read_foreign
 from pipelines.metadata.infotext import INFOTEXT_LIMIT, parse_infotext
@@ -101,6 +102,8 @@ def _ours(text: str, notes: list[str]) -> Read | None:
     except RequestError:
         values = _flat(request)
         taken, said = partial(values)
+        if "control" in values:
+            taken["control"] = kept_units(values.pop("control"))
         unknown = {k: v for k, v in values.items() if k not in {d.path for d in declared(GenerationRequest)}}
         unknown = {k: v for k, v in unknown.items() if k not in WRITTEN_BY_US}
         notes += said + ([f"Unknown to this version: {listed(unknown)}."] if unknown else [])
@@ -141,7 +144,9 @@ def _infotext(text: str, notes: list[str]) -> Read:
             values[field_.path] = pairs.pop(field_.param.infotext)
     if "Size-1" in pairs:
         values["width"], values["height"] = pairs.pop("Size-1"), pairs.pop("Size-2")
+    units, missing = read_units(pairs)
     request, said = partial(values)
+    said += missing
     made: dict[str, Any] = {key: pairs.pop(key) for key in ("Version", "Model hash", "VAE hash") if key in pairs}
     notes += said + ([f"Not used: {listed(pairs)}."] if pairs else [])
-    return Read({**OFF, **request}, None, source="AUTOMATIC1111", unknown=pairs, made=made)
+    return Read({**OFF, **request, "control": units}, None, source="AUTOMATIC1111", unknown=pairs, made=made)
