@@ -18,6 +18,7 @@ from pipelines.words import Words
 from tabs.before_after import source_of
 
 STARTS = ("img2img", "inpaint")             # tabs that start from a picture
+UNREADABLE = ("source", "upscaled")         # a kept picture's hash, and what the infotext says in words
 LEADING = ("prompt", "negative_prompt")     # shown above the table, whole
 
 
@@ -46,6 +47,7 @@ class Panel:
                 self.first = gr.Button(words("put_first"), size="sm", min_width=120, elem_id="gallery-first")
                 self.second = gr.Button(words("put_second"), size="sm", min_width=120, elem_id="gallery-second")
                 self.before = gr.Button(words("before_after"), size="sm", min_width=120, elem_id="gallery-before")
+            self.tree = gr.HTML("", js_on_load=lineage.CLICK, elem_id="gallery-tree")
             self.facts = gr.HTML("", elem_id="gallery-facts")
             with gr.Accordion(words("infotext"), open=False):
                 self.infotext = gr.Textbox(show_label=False, container=False, lines=3, max_lines=12, interactive=False,
@@ -54,14 +56,14 @@ class Panel:
     @property
     def outputs(self) -> list[Any]:
         return [self.hint, self.column, self.image, self.favourite, self.download, self.send, self.throw, self.restore,
-                self.first, self.second, self.before, self.facts, self.infotext]
+                self.first, self.second, self.before, self.tree, self.facts, self.infotext]
 
     def unchanged(self) -> list[Any]:
         return [gr.skip()] * len(self.outputs)
 
     def nothing(self) -> list[Any]:
         """No picture is chosen: only the hint."""
-        return [gr.HTML(visible=True), gr.Column(visible=False), None, *[gr.skip()] * 8, "", ""]
+        return [gr.HTML(visible=True), gr.Column(visible=False), None, *[gr.skip()] * 8, "", "", ""]
 
     def shown(self, file: str, trash: bool) -> list[Any]:
         """The panel of one picture. Raises StudioError when it is gone."""
@@ -74,7 +76,8 @@ class Panel:
         return [gr.HTML(visible=False), gr.Column(visible=True), str(archive.view(file, trash)), gr.Button(star, visible=not trash),
                 gr.update(value=path), gr.Button(interactive=read.found), gr.Button(visible=not trash),
                 gr.Button(visible=trash), gr.Button(visible=not trash), gr.Button(visible=not trash),
-                gr.Button(visible=bool(source)), facts(item, read, words), read.infotext]
+                gr.Button(visible=bool(source)), "" if trash else lineage.drawn(self._studio, file), facts(item, read, words),
+                read.infotext]
 
 
 def facts(item: Item, read: Read, words: Words) -> str:
@@ -88,7 +91,7 @@ def facts(item: Item, read: Read, words: Words) -> str:
             rows.append((words.label(row.path, row.param.label), value))
     rows += [(words("size"), f"{item.width}×{item.height}"), *_of_file(item, words)]
     rows += [(words("made_with"), item.source)] if item.source else []
-    rows += [(str(key), value) for key, value in {**read.made, **read.unknown}.items()]
+    rows += [(str(key), value) for key, value in {**read.made, **read.unknown}.items() if key not in UNREADABLE]
     prompts = "".join(f"<h4>{html.escape(words(path))}</h4><p class='made-of'>{html.escape(str(request[path]))}</p>"
                       for path in LEADING if request.get(path))
     notes = "".join(f"<p class='told'>{html.escape(note)}</p>" for note in read.notes)

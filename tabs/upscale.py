@@ -100,8 +100,8 @@ class UpscaleTab:
         words = self._words
         self.stage = gr.HTML("", elem_id="upscale-stage")
         self._compared.place_slider()
-        self.made = gr.Gallery(label=words("results"), show_label=False, columns=5, object_fit="contain", allow_preview=False,
-                               interactive=False, buttons=[], height="auto", visible=False, elem_id="upscale-results")
+        self.made = gr.Gallery(label=words("results"), show_label=False, columns=5, fit_columns=False, object_fit="contain",
+                               allow_preview=False, interactive=False, buttons=[], height="auto", visible=False, elem_id="upscale-results")
         with gr.Row(elem_classes="chips"):
             self.download = gr.DownloadButton(words("download"), size="sm", min_width=100, visible=False,
                                               elem_id="upscale-download")

@@ -1,0 +1,133 @@
+"""The upscale tab's handlers over a real queue: what is asked for, what is shown, what a stranger may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from pipelines.metadata import write
+from pipelines.settings import Settings
+from pipelines.spec.request import GenerationRequest
+from pipelines.studio import Studio
+from tabs import upscale
+from tabs.before_after import pair, source_of
+from tabs.page import Page
+from tabs.upscale import UpscaleTab
+
+HOOKS: Any = SimpleNamespace(upscalers=list)
+
+
+@pytest.fixture
+def studio(tmp_path: Path):
+    with Studio.open(Settings(data_dir=tmp_path, device="cpu"), HOOKS) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tab(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> UpscaleTab:
+    """The tab on a page of its own."""
+    made: list[UpscaleTab] = []
+    monkeypatch.setattr(upscale, "UpscaleTab", lambda *args: made.append(UpscaleTab(*args)) or made[0])
+    with gr.Blocks() as blocks:
+        upscale.build(studio, Page(blocks, gr.Tabs(), gr.BrowserState(""), "secret"))
+    return made[0]
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    write(Image.new("RGB", (40, 30), "teal"), tmp_path / "ours.png", GenerationRequest(prompt="a cat", seed=9))
+    return str(tmp_path / "ours.png")
+
+
+def asked(tab: UpscaleTab, files: list[str], **values: Any) -> dict[Any, Any]:
+    given = {"upscaler": "Nearest", "second": "", "visibility": 0.5, "scale": 2, "width": 0, "height": 0, "crop": True,
+             "folder": ""} | values
+    return {getattr(tab, name): value for name, value in given.items()} | {
+        tab.sources: [(f, None) for f in files], tab._page.owner: "me"}
+
+
+def done(tab: UpscaleTab, studio: Studio) -> Any:
+    job = tab.job("me")
+    assert job is not None
+    return studio.queue.wait(job.id, 60)
+
+
+def test_what_was_asked_for_is_made_and_shown_beside_its_source(tab: UpscaleTab, studio: Studio, picture: str) -> None:
+    assert tab._submit(asked(tab, [picture], width=100, height=50))[0] == "me"
+    [file] = done(tab, studio).files
+    assert studio.archive.get(file).width == 100
+    stage, thumbnails, slider, download, *_ = tab._look("me", "")
+    before, after = slider["value"]
+    assert ".inputs" in before and after == download["value"] == str(studio.archive.open(file)) and not thumbnails["visible"]
+    assert tab._look("me", tab._look("me", "")[-1])[1:4] == [gr.skip()] * 3      # nothing new is sent twice
+
+
+def test_several_are_one_job_and_any_of_them_is_shown_when_clicked(tab: UpscaleTab, studio: Studio, picture: str) -> None:
+    tab._submit(asked(tab, [picture, picture, picture]))
+    files = done(tab, studio).files
+    thumbnails = tab._look("me", "")[1]
+    assert len(files) == 3 and thumbnails["visible"] and len(thumbnails["value"]) == 3
+    slider, download = tab._choose("me", SimpleNamespace(index=1))
+    assert Path(download["value"]).name == Path(files[1]).name and slider["visible"]
+
+
+def test_a_folder_is_taken_when_nothing_was_dropped(tab: UpscaleTab, studio: Studio, picture: str) -> None:
+    tab._submit(asked(tab, [], folder=str(Path(picture).parent)))
+    assert len(done(tab, studio).files) == 1
+
+
+def test_a_visitor_of_a_shared_link_names_no_folder(tab: UpscaleTab, studio: Studio, picture: str) -> None:
+    studio.settings = studio.settings.model_copy(update={"share": True})
+    with pytest.raises(gr.Error, match="closed while others may reach"):
+        tab._submit(asked(tab, [], folder=str(Path(picture).parent)))
+
+
+def test_nothing_to_make_larger_is_one_line(tab: UpscaleTab) -> None:
+    with pytest.raises(gr.Error, match="Drop pictures into the field"):
+        tab._submit(asked(tab, []))
+
+
+def test_another_visitor_sees_and_stops_nothing(tab: UpscaleTab, studio: Studio, picture: str) -> None:
+    studio.queue.pause()
+    tab._submit(asked(tab, [picture]))
+    tab._act(studio.queue.cancel)("somebody else")
+    assert tab.job("somebody else") is None and tab.job("") is None and tab.job("me").status == "queued"
+    tab._act(studio.queue.cancel)("me")
+    assert tab.job("me").status == "cancelled"
+
+
+@pytest.mark.parametrize(("size", "text"), [
+    ((2, 0, 0, True), "40×30 → <b>80×60</b>"), ((2, 100, 0, True), "<b>100×75</b>"), ((9, 0, 0, True), "Upscale by: 9.0"),
+    ((None, None, None, None), "<b>80×60</b>")], ids=str)
+def test_the_size_is_told_before_the_run(tab: UpscaleTab, picture: str, size: tuple[Any, ...], text: str) -> None:
+    assert text in tab._sizes([(picture, None)], *size)
+
+
+def test_a_form_of_an_older_browser_changes_nothing(tab: UpscaleTab) -> None:
+    assert tab._bring_back(["gone.pth", "", 0.5, 2, 0, 0, True])[:2] == [gr.skip(), ""]
+    assert tab._bring_back("nonsense") == [gr.skip()] * 7
+
+
+def test_a_result_of_img2img_is_laid_over_its_source_and_others_over_one_another(studio: Studio, picture: str) -> None:
+    kept = studio.inputs.keep_file(picture)
+    image = Image.new("RGB", (64, 64))
+    files = [str(studio.archive.open(studio.archive.save(image, request).file)) for request in (
+        GenerationRequest(seed=1), GenerationRequest(seed=2, init={"image": kept}), GenerationRequest(seed=3))]
+    assert pair(studio, files, Path(files[1]).name) == (str(studio.inputs.path(kept)), files[1])
+    assert pair(studio, files) == (files[0], files[2]) and pair(studio, files[:1]) is None and pair(studio, []) is None
+    studio.inputs.path(kept).unlink()
+    assert source_of(studio, files[1]) is None
+
+
+def test_jobs_of_this_tab_do_not_show_in_txt2img(studio: Studio, tab: UpscaleTab, picture: str) -> None:
+    from tabs.run import Runner
+
+    tab._submit(asked(tab, [picture]))
+    with gr.Blocks():
+        runner = Runner(studio, SimpleNamespace(prefix="txt2img"), None, None)
+    assert runner._job("me") is None and tab.job("me") is not None
