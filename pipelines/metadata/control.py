@@ -58,7 +58,7 @@ def _unit(text: str, notes: list[str]) -> dict[str, Any]:
     ends = [match.start() for match in found[1:]] + [len(text)]
     unit: dict[str, Any] = {}
     new = {label.lower(): field for label, field in NAMES.items()}
-    for match, end in zip(found, ends, strict=True):
+    for match, end in zip(found, ends, strict=False):
         label, value = match[1].lower(), text[match.end():end].strip()
         if label in OLD:
             parts = value.strip("()").split(",")
