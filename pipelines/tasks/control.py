@@ -80,7 +80,8 @@ class Conditions:
         if request.init is None or not request.init.image:
             return None
         mask = request.inpaint.mask if request.inpaint else ""
-        return canvas_of(request, self.open(request.init.image), self.open(mask) if mask else None)
+        picture, *over = (self.open(name) if name else None for name in (request.init.image, mask, request.init.strokes))
+        return canvas_of(request, picture, *over) if picture else None
 
     def row(self, unit: ControlUnit) -> Preprocessor:
         """The unit's preprocessor, its weights there. Raises FieldError, and ModelFileError naming a missing file."""

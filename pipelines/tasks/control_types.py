@@ -1,4 +1,4 @@
-"""A unit from the name of a control type: "canny", "pose", "depth" … with the preprocessor and the model that suit it here. No torch."""
+"""What suits a control type ("canny", "pose", "depth" …) here: which preprocessor, which control model. No torch."""
 
 from __future__ import annotations
 
