@@ -22,7 +22,7 @@ from pipelines.spec.events import Emit, Stage
 from pipelines.spec.geometry import Size
 from pipelines.spec.parts import ControlUnit
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks.canvas import Canvas, canvas_of
+from pipelines.tasks.canvas import Canvas, canvas_of, over, plain
 from pipelines.tasks.condition import condition
 from pipelines.tasks.feature import Feature, Run, Turn
 from pipelines.tasks.preprocess import Preprocessors
@@ -80,8 +80,11 @@ class Conditions:
         if request.init is None or not request.init.image:
             return None
         mask = request.inpaint.mask if request.inpaint else ""
-        picture, *over = (self.open(name) if name else None for name in (request.init.image, mask, request.init.strokes))
-        return canvas_of(request, picture, *over) if picture else None
+        painted = self.open(request.init.strokes) if request.init.strokes else None
+        picture = self.open(request.init.image)
+        if request.tiled:       # the whole picture is enlarged, whatever the width and height
+            return Canvas(over(plain(picture), painted))
+        return canvas_of(request, picture, self.open(mask) if mask else None, painted)
 
     def row(self, unit: ControlUnit) -> Preprocessor:
         """The unit's preprocessor, its weights there. Raises FieldError, and ModelFileError naming a missing file."""
