@@ -45,12 +45,12 @@ class PoseEditor:
         return pose.to_data(pose.from_json(str(data["text"])))
 
     def detect(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """`path`: an uploaded photo; its people on a canvas of `width` × `height`, whole and undistorted."""
+        """`path`: an uploaded photo; its people on a canvas of `width` × `height`, whole and undistorted, and by what."""
         name = self.estimator()
         found = self._preprocessors.pose(open_image(data["path"]), name)
         if not found.people:
             raise self._preprocessors.rows.get(name).nothing_found()
-        return pose.to_data(found.fitted(*canvas(data)))
+        return pose.to_data(found.fitted(*canvas(data))) | {"by": self._preprocessors.rows.get(name).title}
 
     def estimator(self) -> str:
         """The first estimator whose weights are on disk. Raises ModelFileError saying which file of the smallest goes where."""

@@ -29,12 +29,13 @@
     const picker = (accept, take) => element('input', { type: 'file', accept, hidden: true,
       onchange: async (e) => { const [file] = e.target.files; e.target.value = ''; if (file) await take(file); } });
     const tryTo = (act) => async (...given) => {
-      try { say(w.pose_working); await act(...given); say(''); } catch (error) { say(error.message, true); }
+      try { say(w.pose_working); say(await act(...given) ?? ''); } catch (error) { say(error.message, true); }
     };
     const photo = picker('image/*', tryTo(async (file) => {
       const found = await kit.ask('detect', { ...await kit.store(file), width: pose.width, height: pose.height });
       behind(URL.createObjectURL(file));
       act(() => { pose = read(found); chosen = { who: 0, point: null }; });
+      return found.by;
     }));
     const under = picker('image/*', (file) => behind(URL.createObjectURL(file)));
     const json = picker('.json,application/json', tryTo(async (file) => {
