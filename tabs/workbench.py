@@ -36,6 +36,7 @@ class Workbench:
         self.studio, self.page, self.words, self.name = studio, page, studio.words, name
         self.form = Form(name, studio.words, lambda source: choices(studio, source))
         self.advisor = Advisor(studio, self.form)
+        self._wire_presets: Callable[[gr.Blocks], None] = lambda _: None      # for a tab that places none
 
     def button(self, word: str, name: str, **look: Any) -> gr.Button:
         return gr.Button(self.words(word), size="sm", min_width=70, elem_id=f"{self.name}-{name}", **look)
