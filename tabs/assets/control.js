@@ -246,7 +246,7 @@
     watch('value', () => { if (JSON.stringify(sent(units)) !== JSON.stringify(props.value || [])) { take(props.value); chips();
       show(); } });
     window.addEventListener('atelier-form', (e) => { if (e.detail === tab && host.open) fitting(); });
-    host.addEventListener('toggle', () => { if (host.open) fitting(); });
+    host.addEventListener('toggle', () => { asked = null; if (host.open) fitting(); });
     listed().catch((error) => { line = error.message; show(); });
     chips();
     show();
