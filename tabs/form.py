@@ -11,13 +11,15 @@ from gradio.components import Component
 
 from pipelines.spec.errors import StudioError
 from pipelines.spec.param import Declared, declared
+from pipelines.spec.parts import SAME
 from pipelines.spec.request import GenerationRequest
 from pipelines.words import Words
 
 Choices = Callable[[str], list[Any]]
 """The names a field may take, by the `source` of its declaration."""
 
-TYPED = ("seed", "variation.seed", "batch_count", "batch_size")     # a slider over so many values helps nobody
+TYPED = ("seed", "variation.seed", "batch_count", "batch_size", "hires.width", "hires.height",
+         "tiled.width", "tiled.height")     # a slider over so many values helps nobody
 SIDES = ("width", "height")
 SWITCHES = frozenset({"hires", "tiled", "identity", "sketch"})      # parts that are turned on, not filled in
 FEW = 2                 # so many choices are shown side by side
@@ -54,9 +56,14 @@ class Form:
     def field(self, path: str, **look: Any) -> Component:
         """Make the component of one field here; `look` is passed on (lines, scale, elem_classes …)."""
         row = self._declared[path]
-        component = _component(row, self._labels(row) | {"elem_id": self.elem_id(path)} | look, self._choices)
+        component = _component(row, self._labels(row) | {"elem_id": self.elem_id(path)} | look,
+                               self._or_same if row.default == SAME else self._choices)
         self.fields[path] = component
         return component
+
+    def _or_same(self, source: str) -> list[Any]:
+        """For a second pass: the names, and before them that it is as in the first."""
+        return [(self._words("as_first_pass"), SAME), *self._choices(source)]
 
     def switch(self, part: str, **look: Any) -> Component:
         """A checkbox that turns a whole part of the request on: `form.switch("hires")`. Off, its fields are kept but not read."""
@@ -110,8 +117,8 @@ class Form:
 
         Pictures stay when the request starts from none: a painted mask is never lost by taking settings over.
         """
-        return self.write({path: value for path, value in self._flat(request).items()
-                           if request.init is not None or not self._is_picture(path)})
+        told = request.init is not None or request.sketch is not None or request.identity is not None
+        return self.write({path: value for path, value in self._flat(request).items() if told or not self._is_picture(path)})
 
     def start_from(self, picture: str, settings: Mapping[str, Any] | GenerationRequest) -> list[Any]:
         """Updates for `outputs`: this kept picture without a mask, and these settings.

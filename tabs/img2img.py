@@ -16,6 +16,7 @@ from tabs.listeners import QUIET
 from tabs.many import Many
 from tabs.page import Page
 from tabs.source import Source, resized
+from tabs.tiled import TiledPanel
 from tabs.units import Units
 from tabs.workbench import Workbench
 
@@ -42,6 +43,7 @@ def build(studio: Studio, page: Page) -> Form:
             bench.presets()
             bench.sampling()
             take, factor = sizes(bench)
+            tiled = TiledPanel(bench)
             bench.seed()
             units = Units(studio, bench.form)
             bench.advanced()
@@ -53,6 +55,7 @@ def build(studio: Studio, page: Page) -> Form:
     source.image.upload(source.arrived, [source.image, fields["model"]], [source.image, fields["width"], fields["height"]],
                         **QUIET)
     units.wire(page, source.image)
+    tiled.wire(source.image)
     return bench.wire()
 
 

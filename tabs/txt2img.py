@@ -6,6 +6,7 @@ import gradio as gr
 
 from pipelines.studio import Studio
 from tabs.form import Form
+from tabs.hires import HiresPanel
 from tabs.page import Page
 from tabs.units import Units
 from tabs.workbench import Workbench
@@ -21,9 +22,11 @@ def build(studio: Studio, page: Page) -> Form:
             bench.presets()
             bench.sampling()
             bench.size()
+            hires = HiresPanel(bench)
             bench.seed()
             units = Units(studio, bench.form)
             bench.advanced()
         bench.easel()
     units.wire(page)
+    hires.wire()
     return bench.wire()

@@ -162,7 +162,7 @@ class Tiled(Part):
     width: Annotated[int, Param("Upscaled width", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 8, multiple=True)] = 0
     height: Annotated[int, Param("Upscaled height", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 8, multiple=True)] = 0
     upscaler: Annotated[str, Param(
-        "Upscaler", "What makes the picture larger before it is painted.", "tiled", source="hires_upscalers", max_length=200)
+        "Upscaler", "What makes the picture larger before it is painted.", "tiled", source="upscalers", max_length=200)
     ] = "Automatic"
     method: Annotated[str, Param(
         "Tiling", "Blended: all tiles at once, joined at every step. Separate: one after another, as Ultimate SD Upscale.",
@@ -176,7 +176,7 @@ class Tiled(Part):
                                    choices=SEAM_FIXES)] = "None"
     seam_denoising_strength: Annotated[float, Param(
         "Seam denoising strength", "How much a seam is painted anew.", "tiled", 0, 1, 0.01)] = 0.35
-    seam_width: Annotated[int, Param("Seam band width", "Pixels on both sides of a border.", "tiled", 8, 256, 8)] = 64
+    seam_width: Annotated[int, Param("Seam band width", "Of the band over a border, pixels.", "tiled", 8, 256, 8)] = 64
 
 
 class ControlUnit(Part):
@@ -215,6 +215,8 @@ class Identity(Part):
         "Style strength", "Per cent of the steps that follow the words alone before the likeness begins.", "identity", 0, 100, 1)
     ] = 20
     strength: Annotated[float, Param("Identity strength", "0 is off, 1 as trained.", "identity", 0, 1.5, 0.05)] = 1.0
+    vectors: Annotated[tuple[str, ...], Param(
+        "Face vectors", "For PhotoMaker v2: of every photo 512 numbers, float32 in base64.", "identity", max_length=3000)] = ()
 
 
 class Sketch(Part):
