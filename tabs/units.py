@@ -152,7 +152,7 @@ class Desk:
         return {"thumb": data_url(made)} | ({"image": self._studio.inputs.keep(made)} if data.get("keep") else {})
 
     def _listed(self) -> dict[str, Any]:
-        return {"presets": list(self._presets.list())}
+        return {"presets": list(self._presets.names())}
 
     def _save(self, data: Mapping[str, Any]) -> dict[str, Any]:
         self._presets.save(str(data["name"]), data["units"])

@@ -22,7 +22,7 @@ class UnitPresets:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = [folder / "units" for folder in folders]
 
-    def list(self) -> Sequence[str]:
+    def names(self) -> Sequence[str]:
         """Their names, shipped ones first. Files that cannot be read are passed over."""
         return list(self._read())
 

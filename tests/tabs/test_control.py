@@ -84,7 +84,8 @@ def test_a_picture_is_kept_and_seen_again(desk: Desk, square: Path) -> None:
 def test_the_previewed_condition_is_the_one_the_net_will_see(desk: Desk, studio: Studio, square: Path, own: bool) -> None:
     image = asked(desk, "keep", path=str(square))["image"]
     unit = {"preprocessor": "canny", "threshold_a": 50, "threshold_b": 90}
-    made = asked(desk, "condition", unit=unit | ({"image": image} if own else {}), path=str(square), width=128, height=64, keep=True)
+    unit_of_panel = unit | ({"image": image} if own else {})
+    made = asked(desk, "condition", unit=unit_of_panel, path=str(square), width=128, height=64, keep=True)
     seen = studio.inputs.open(made["image"])
     wanted = studio.conditions.of(ControlUnit(**unit, image=image), Size(128, 64))
     assert seen.size == (128, 64) and (np.asarray(seen) == np.asarray(wanted)).all()
