@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from pipelines.advice import numbers, sampling, sizes, texts
+from pipelines.advice import larger, numbers, sampling, sizes, texts
 from pipelines.advice.book import SHIPPED, Book
 from pipelines.advice.case import Case, FamilyLike, Samplers
 from pipelines.advice.prompts import Vocabulary
@@ -38,6 +38,12 @@ FIELDS: Mapping[str, Callable[[Case], Verdict | None]] = MappingProxyType({
     "variation.strength": numbers.variation_strength,
     "batch_count": numbers.batch_count,
     "batch_size": numbers.batch_size,
+    "hires.scale": larger.hires_scale,
+    "hires.steps": larger.hires_steps,
+    "hires.denoising_strength": larger.hires_strength,
+    "tiled.method": larger.tiled_method,
+    "tiled.tile": larger.tiled_tile,
+    "tiled.padding": larger.tiled_padding,
 })
 
 
