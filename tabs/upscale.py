@@ -23,7 +23,7 @@ from pipelines.spec.geometry import Size
 from pipelines.studio import Studio
 from pipelines.upscale_job import Source
 from pipelines.upscalers import Target
-from pipelines.upscalers.recipe import DEFAULT, Recipe
+from pipelines.upscalers.recipe import DEFAULT, Faces, Recipe
 from pipelines.upscalers.target import FACTORS, MAX_SIDE
 from tabs.before_after import BeforeAfter
 from tabs.form import refused
@@ -84,6 +84,20 @@ class UpscaleTab:
                 self.visibility = gr.Slider(0, 1, 0.5, step=0.05, label=words("upscale_visibility"), buttons=[], min_width=150,
                                             elem_id="upscale-visibility")
 
+        self._faces()
+
+    def _faces(self) -> None:
+        """Shown where a network for it is installed."""
+        words, names = self._words, self._studio.upscalers.restorers.names()
+        with gr.Column(elem_classes="card", visible=bool(names)):
+            self.restorer = gr.Dropdown([("–", ""), *((n, n) for n in names)], value="", label=words("restore_faces"),
+                                        elem_id="upscale-restorer")
+            with gr.Row():
+                self.shown = gr.Slider(0, 1, 1, step=0.05, label=words("face_visibility"), buttons=[], min_width=150,
+                                       elem_id="upscale-face-visibility")
+                self.weight = gr.Slider(0, 1, 0.5, step=0.05, label=words("codeformer_weight"), buttons=[], min_width=150,
+                                        elem_id="upscale-weight")
+
     def _size(self) -> None:
         words = self._words
         with gr.Column(elem_classes="card"):
@@ -101,7 +115,8 @@ class UpscaleTab:
         self.stage = gr.HTML("", elem_id="upscale-stage")
         self._compared.place_slider()
         self.made = gr.Gallery(label=words("results"), show_label=False, columns=5, fit_columns=False, object_fit="contain",
-                               allow_preview=False, interactive=False, buttons=[], height="auto", visible=False, elem_id="upscale-results")
+                               allow_preview=False, interactive=False, buttons=[], height="auto", visible=False,
+                               elem_id="upscale-results")
         with gr.Row(elem_classes="chips"):
             self.download = gr.DownloadButton(words("download"), size="sm", min_width=100, visible=False,
                                               elem_id="upscale-download")
@@ -119,7 +134,7 @@ class UpscaleTab:
 
     def wire(self) -> None:
         owner, queue = self._page.owner, self._studio.queue
-        asked = {self.sources, self.folder, *self._kept, owner}
+        asked = {self.sources, self.folder, *self._kept, self.restorer, self.shown, self.weight, owner}
         self.start.click(self._submit, asked, [owner, self._timer], trigger_mode="multiple", **SPOKEN).success(
             self._look, [owner, self._seen], self._looked, **QUIET)
         self._timer.tick(self._look, [owner, self._seen], self._looked, **QUIET)
@@ -158,7 +173,8 @@ class UpscaleTab:
 
     def _recipe(self, data: Mapping[Component, Any]) -> Recipe:
         target = target_of(data[self.scale], data[self.width], data[self.height], data[self.crop])
-        return Recipe(data[self.upscaler] or "", data[self.second] or "", float(data[self.visibility]), target)
+        return Recipe(data[self.upscaler] or "", data[self.second] or "", float(data[self.visibility]), target,
+                      faces=Faces(data[self.restorer] or "", float(data[self.shown]), float(data[self.weight])))
 
     def _sources(self, data: Mapping[Component, Any]) -> list[Source]:
         """The uploads; without any, the folder's pictures."""

@@ -24,7 +24,7 @@ from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.upscalers import Target, Tiling, Upscaler, Upscalers
 from pipelines.upscalers.files import about_depth, bits, pictures
-from pipelines.upscalers.recipe import Recipe
+from pipelines.upscalers.recipe import Faces, Recipe
 
 if TYPE_CHECKING:
     from pipelines.deep import Picture
@@ -67,7 +67,7 @@ def recipe_of(given: Mapping[str, Any], format: str) -> Recipe:
     """What the flags say."""
     target = Target(given["scale"], given["width"], given["height"], given["crop"])
     return Recipe(given["upscaler"], given["second"], given["visibility"], target, Tiling(given["tile"], given["overlap"]),
-                  format == "png16")
+                  format == "png16", Faces(given["restorer"], given["face_visibility"], given["weight"]))
 
 
 def output_of(given: Mapping[str, Any], settings: Settings) -> Output:

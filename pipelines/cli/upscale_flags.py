@@ -27,4 +27,7 @@ def upscale_flags(parser: argparse.ArgumentParser) -> None:
          help="both sides given: cut the centre out, else stretch")
     flag("--tile", to="tile", type=int, default=0, metavar="PIXELS", help="side of a tile; default: from memory")
     flag("--tile-overlap", to="overlap", type=int, default=32, metavar="PIXELS", help="what neighbours share")
+    flag("--restore-faces", to="restorer", default="", metavar="NAME", help="GFPGAN, RestoreFormer or CodeFormer, as it is listed")
+    flag("--face-visibility", to="face_visibility", type=float, default=1.0, metavar="0-1", help="how much of the restored shows")
+    flag("--codeformer-weight", to="weight", type=float, default=0.5, metavar="0-1", help="0 repairs most, 1 stays closest")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")

@@ -124,10 +124,12 @@ class Library:
 
 def _must_be_read(candidate: Candidate) -> bool:
     """Whether the file's place does not say enough of it; pickles are "read" to be refused."""
-    if candidate.expected == "upscaler" and candidate.path.suffix.lower() == ".pth":
+    if candidate.expected in ("upscaler", "face restorer") and candidate.path.suffix.lower() == ".pth":
         return False    # published only so; `upscalers.weights` reads tensors from it and refuses everything else
     if candidate.expected == "embedding" and candidate.path.suffix.lower() in (".pt", ".bin"):
         return False        # most embeddings are such; they are read as data only, when they are used
+    if candidate.expected == "ip-adapter" and candidate.path.suffix.lower() == ".bin":
+        return False        # PhotoMaker and IP-Adapter are published so; `adapter_file` reads tensors from it and nothing else
     in_doubt = candidate.expected in READ_AT_SCAN or candidate.size > CHECKPOINT_SIZE
     return in_doubt or candidate.path.suffix.lower() != ".safetensors"
 

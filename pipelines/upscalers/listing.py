@@ -16,13 +16,14 @@ from pipelines.loading.header import read_header
 from pipelines.loading.library import Library
 from pipelines.spec.errors import ModelFileError, unknown
 from pipelines.spec.events import Emit
+from pipelines.upscalers.pth import check_pth
+from pipelines.upscalers.restorers import Restorers
 
 RESAMPLERS = {
     "Lanczos": Image.Resampling.LANCZOS, "Bicubic": Image.Resampling.BICUBIC, "Bilinear": Image.Resampling.BILINEAR,
     "Nearest": Image.Resampling.NEAREST,
 }
 SCALE_IN_NAME = re.compile(r"(?:^|[-_. x])([1248])x(?![0-9])|x([1248])(?![0-9])", re.IGNORECASE)
-ZIP, OLD_PICKLE = b"PK\x03\x04", b"\x80"
 Whole = Callable[[Image.Image, Emit], Image.Image]
 
 
@@ -60,6 +61,11 @@ class Upscalers:
         """Files in the upscalers' folders that cannot be used, each with its line."""
         return [u for u in self._everything() if u.problem]
 
+    @property
+    def restorers(self) -> Restorers:
+        """What can restore faces."""
+        return Restorers(self.library)
+
     def find(self, name: str) -> Upscaler:
         """By name in any case, with or without suffix. Raises FieldError with the nearest, ModelFileError for a broken one."""
         everything = self._everything()
@@ -92,19 +98,3 @@ def _looked_at(name: str, path: Path) -> Upscaler:
     except ModelFileError as error:
         return Upscaler(name, path=path, problem=error.why, fix=error.fix)
     return Upscaler(name, path=path, scale=scale)
-
-
-def check_pth(path: Path, name: str) -> None:
-    """Raises ModelFileError when the first bytes are not those of a .pth file."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError as error:
-        raise ModelFileError(name, f"cannot be opened ({error.strerror})", "Check its permissions.") from None
-    if not head:
-        raise ModelFileError(name, "the file is empty", "Download it again.")
-    if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        raise ModelFileError(name, "this is a web page, not a model",
-                             "The download link led to a login or error page: download it again.")
-    if not head.startswith((ZIP, OLD_PICKLE)):
-        raise ModelFileError(name, "this is no PyTorch file", "Download it again.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from pipelines.spec.errors import FieldError
@@ -11,6 +11,24 @@ from pipelines.upscalers.listing import RESAMPLERS, Upscaler, Upscalers
 from pipelines.upscalers.target import Target, Tiling
 
 DEFAULT = "mini-x4"
+
+
+@dataclass(frozen=True)
+class Faces:
+    """restorer: "" leaves faces alone.   visibility: 0 as they were, 1 the restored ones.   weight: of CodeFormer only; 0
+    repairs most, 1 stays closest to what was there."""
+
+    restorer: str = ""
+    visibility: float = 1.0
+    weight: float = 0.5
+
+    def done(self) -> dict[str, Any]:
+        """AUTOMATIC1111's entries."""
+        if not (self.restorer and self.visibility):
+            return {}
+        name = next((n for n in ("CodeFormer", "RestoreFormer") if n.lower() in self.restorer.lower()), "GFPGAN")
+        weight = {"CodeFormer weight": self.weight} if name == "CodeFormer" else {}
+        return {"Face restoration": self.restorer, f"{name} visibility": self.visibility} | weight
 
 
 @dataclass(frozen=True)
@@ -26,16 +44,20 @@ class Recipe:
     target: Target = Target()
     tiling: Tiling = Tiling()
     deep: bool = False
+    faces: Faces = Faces()
 
     def named(self, listed: Upscalers) -> tuple[Recipe, Upscaler, Upscaler | None]:
         """(this with names as they are listed, the upscaler, the second). Raises FieldError, ModelFileError."""
         first = listed.find(self.upscaler or (DEFAULT if DEFAULT in listed.names() else next(iter(RESAMPLERS))))
         second = listed.find(self.second) if self.second else None
         self.tiling.check()
-        if not 0 <= self.visibility <= 1:
-            raise FieldError("Second upscaler visibility", self.visibility, "outside the range", "0-1")
-        changes = {"upscaler": first.name, "second": second.name if second else ""}
-        return Recipe(**(self.__dict__ | changes)), first, second
+        for label, share in (("Second upscaler visibility", self.visibility), ("Face visibility", self.faces.visibility),
+                             ("CodeFormer weight", self.faces.weight)):
+            if not 0 <= share <= 1:
+                raise FieldError(label, share, "outside the range", "0-1")
+        faces = replace(self.faces, restorer=listed.restorers.find(self.faces.restorer).name if self.faces.restorer else "")
+        named = replace(self, upscaler=first.name, second=second.name if second else "", faces=faces)
+        return named, first, second
 
     def done(self) -> dict[str, Any]:
         """AUTOMATIC1111's entries for what was done, in its order."""
@@ -51,7 +73,7 @@ class Recipe:
         if self.second and self.visibility:
             pairs["Postprocess upscaler 2"] = self.second
             pairs["Postprocess upscaler 2 visibility"] = self.visibility
-        return pairs
+        return pairs | self.faces.done()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -59,4 +81,5 @@ class Recipe:
     @classmethod
     def of(cls, data: dict[str, Any]) -> Self:
         """From what `asdict` gave. Raises TypeError, KeyError for anything else."""
-        return cls(**(data | {"target": Target(**data["target"]), "tiling": Tiling(**data["tiling"])}))
+        return cls(**(data | {"target": Target(**data["target"]), "tiling": Tiling(**data["tiling"]),
+                             "faces": Faces(**data["faces"])}))

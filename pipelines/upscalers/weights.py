@@ -5,6 +5,7 @@ A .pth is a pickle: only tensors and plain containers are taken from it (`weight
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from pipelines.loading.header import read_header
 from pipelines.loading.memory import is_out_of_memory
 from pipelines.loading.residency import Residency
 from pipelines.spec.errors import ModelFileError
-from pipelines.upscalers.listing import Upscaler, check_pth
+from pipelines.upscalers.listing import Upscaler
+from pipelines.upscalers.pth import check_pth
+from pipelines.upscalers.restorers import EXTRA
 
 COMPONENT = "upscaler"
 SAFETENSORS = "Download its .safetensors version, or convert it in a place you trust."
@@ -53,7 +56,7 @@ def network(upscaler: Upscaler, holder: Residency) -> Network:
     return found
 
 
-def read(path: Path, name: str, dtype: torch.dtype = torch.float32) -> Network:
+def read(path: Path, name: str, dtype: torch.dtype = torch.float32, kind: type[Network] = Network) -> Network:
     """The file as a network on the CPU, in `dtype` where the architecture can. Raises ModelFileError, one line."""
     from spandrel import (
         ImageModelDescriptor,
@@ -65,7 +68,7 @@ def read(path: Path, name: str, dtype: torch.dtype = torch.float32) -> Network:
 
     state = state_dict(path, name)
     try:
-        found = ModelLoader().load_from_state_dict(canonicalize_state_dict(state))
+        found = ModelLoader(registry=_registry()).load_from_state_dict(canonicalize_state_dict(state))
     except UnsupportedModelError:
         raise ModelFileError(name, "no known upscaler network has these tensors",
                              "It may be another kind of model; ESRGAN, Compact, SwinIR, HAT, DAT, SPAN … are known.") from None
@@ -80,7 +83,19 @@ def read(path: Path, name: str, dtype: torch.dtype = torch.float32) -> Network:
                              "Choose one for RGB or grey pictures.")
     half = {torch.float16: found.supports_half, torch.bfloat16: found.supports_bfloat16}.get(dtype, True)
     found.eval().to(dtype=dtype if half else torch.float32)
-    return Network(found).requires_grad_(False)
+    return kind(found).requires_grad_(False)
+
+
+def _registry() -> Any:
+    """The architectures that are known: spandrel's, and those of its second package where the user installed it."""
+    from spandrel import MAIN_REGISTRY
+
+    registry = MAIN_REGISTRY.copy()
+    if importlib.util.find_spec(EXTRA):
+        from spandrel_extra_arches import EXTRA_REGISTRY
+
+        registry.add(*EXTRA_REGISTRY)
+    return registry
 
 
 def state_dict(path: Path, name: str) -> dict[str, Any]:

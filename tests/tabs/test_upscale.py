@@ -46,7 +46,7 @@ def picture(tmp_path: Path) -> str:
 
 def asked(tab: UpscaleTab, files: list[str], **values: Any) -> dict[Any, Any]:
     given = {"upscaler": "Nearest", "second": "", "visibility": 0.5, "scale": 2, "width": 0, "height": 0, "crop": True,
-             "folder": ""} | values
+             "folder": "", "restorer": "", "shown": 1, "weight": 0.5} | values
     return {getattr(tab, name): value for name, value in given.items()} | {
         tab.sources: [(f, None) for f in files], tab._page.owner: "me"}
 
