@@ -46,6 +46,7 @@ const begin = () => {
     Object.assign(kit, { ask, store: async (file) => ({ path: (await upload(file)).path }) });
     kit.figures = run(kit.code.figure)(kit.figure);
     kit.edit = run(kit.code.editor)(kit);
+    kit.paint = run(kit.code.region)(kit);
     return run(kit.code.panel)(kit);
   });
   window.atelierUnits.then((mount) => mount({ host, props, watch, tab: props.tab, takes: props.takes }),
@@ -110,7 +111,8 @@ class Desk:
     def _opened(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """All a page needs once: scripts, words, ranges, preprocessors, the figure and its poses."""
         words = self._studio.words
-        code = {"style": "control.css", "figure": "pose_figure.js", "editor": "pose_editor.js", "panel": "control.js"}
+        code = {"style": "control.css", "figure": "pose_figure.js", "editor": "pose_editor.js", "panel": "control.js",
+                "region": "region.js"}
         return {"code": {name: (ASSETS / file).read_text(encoding="utf-8") for name, file in code.items()},
                 "words": {key: words(key) for key in (*(n for n in words.names() if n.startswith(("pose_", "control_"))),
                                                       "undo", "import", "export")},

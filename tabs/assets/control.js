@@ -1,7 +1,7 @@
 // The ControlNet units of one form: a row of chips and one editor for the chosen unit. The value of the component is the list
 // of the enabled units as the request takes them; what the request has no room for (units that are switched off, the points of
 // a pose) stays in the browser. `kit`: words, fields (ranges and choices by name), unit (the defaults), rows, types,
-// ask(name, data), store(file), edit(start). Returns mount({host, props, watch, tab, takes}).
+// ask(name, data), store(file), edit(start), paint(start). Returns mount({host, props, watch, tab, takes}).
 (kit) => {
   const { words: w, fields, rows } = kit;
   const element = (tag, look = {}, ...inside) => {
@@ -184,10 +184,17 @@
         return slider(key, option.label, option, unit[key] === -1 ? option.value : unit[key]); }),
       !unit.pixel_perfect && of.detects ? slider('resolution', fields.resolution.label, fields.resolution) : null];
     };
+    const paint = async () => {
+      const unit = units[chosen], { width, height } = form();
+      const fit = { 'Just Resize': 'fill', 'Crop and Resize': 'cover', 'Resize and Fill': 'contain' }[unit.resize_mode];
+      const file = await kit.paint({ width, height, fit, under: preview ?? seen.get(unit.image), mask: seen.get(unit.mask) });
+      if (file) await keep('mask')(file);
+    };
     const region = (unit) => element('details', { className: 'unit-region', open: !!unit.mask },
       element('summary', { textContent: w.control_mask }), element('p', { textContent: w.control_mask_hint }),
       box(w.control_drop, unit.mask ? thumb(unit.mask, element('img', { alt: w.control_mask })) : null, keep('mask'), 'unit-mask'),
-      unit.mask ? button(w.control_empty, () => change({ mask: '' })) : null);
+      element('div', { className: 'unit-row' }, button(w.control_paint, paint, { className: 'unit-paint' }),
+        unit.mask ? button(w.control_empty, () => change({ mask: '' })) : null));
     const show = () => {
       const unit = units[chosen];
       if (!unit) { editor.replaceChildren(...(line ? [element('p', { className: 'wrong', textContent: line })] : [])); return; }
