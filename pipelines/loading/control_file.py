@@ -49,7 +49,7 @@ def load_control(file: ModelFile, unet: Mapping[str, Any], dtype: torch.dtype, m
         named = _adapter_names(tensors) if kind == ADAPTER else _controlnet_names(tensors)
         shapes = {key: tuple(value.shape) for key, value in named.items()}
         config = _own_config(file) or (_adapter_config(shapes) if kind == ADAPTER else _config(shapes, unet))
-    except (KeyError, IndexError, AttributeError) as error:
+    except (KeyError, IndexError) as error:
         raise ModelFileError(file.name, f"its {kind} lacks {shown(str(error), 80)}",
                              "The file is damaged or of an unknown layout.") from None
     return filled(_empty(kind, config, file.name), named, file.name, kind)
@@ -132,7 +132,7 @@ def _controlnet_names(tensors: Tensors) -> Tensors:
         for leaf in ("weight", "bias"):
             if f"{old}.{leaf}" in bare:
                 named[f"{new}.{leaf}"] = bare[f"{old}.{leaf}"]
-    return named
+    return {key: value for key, value in named.items() if value is not None}    # what the file lacks is named later
 
 
 def _adapter_config(shapes: Shapes) -> Config:

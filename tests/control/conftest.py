@@ -96,7 +96,6 @@ def scene(size: tuple[int, int] = (256, 256), shift: int = 0) -> Image.Image:
 
 
 @pytest.fixture(scope="session")
-def box(mini: Bench, thin: Bench) -> str:
-    """The scene, kept by both benches."""
-    thin.inputs.keep(scene())
+def box(mini: Bench) -> str:
+    """The scene, kept."""
     return mini.inputs.keep(scene())
