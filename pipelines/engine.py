@@ -26,6 +26,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.control import Conditions, Controls, pinned
 from pipelines.tasks.course import Course, Tick, passes
 from pipelines.tasks.enlarge import Enlarger, resolved
+from pipelines.tasks.identity import Identities
 from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.repeated import second
 from pipelines.tasks.sketch import SketchPlan
@@ -84,6 +85,7 @@ class Engine:
         self._prepare = prepare or (lambda request: (request, {}))
         conditions = conditions or Conditions(Preprocessors(residency.library.roots), self._inputs.open)
         self._controls = Controls(residency, conditions)
+        self._identities = Identities(residency, self._inputs)
 
     @cached_property
     def _encoded(self) -> EmbeddingCache:
@@ -263,9 +265,12 @@ class Engine:
         previews = Previews(self.residency.latent_rgb(pipe), emit)
         networks = Networks.of(first, self.residency.library)
         drawn = SketchPlan.of(first, self.residency.library, self._inputs)
+        worn = self._identities.worn(first, pipe, emit)
         means = text.Means(self.residency.family(first.model).name, None if networks.change_encoders else self._encoded,
                            inversions=networks.inversions(),
-                           features=(*self._controls.features(first, pipe, emit), *(drawn.features() if drawn else ())))
+                           features=(*self._controls.features(first, pipe, emit), *(drawn.features() if drawn else ()),
+                                     *worn.features),
+                           wording=worn.wording)
 
         def on_step(step: int, _steps: int, glimpse: Any) -> None:
             tick(step)
@@ -283,7 +288,7 @@ class Engine:
             painted = with_memory_ladder(sample, pipe, self.residency.device, emit, "sampling")
             emit(Stage("decoding"))
             pictures = with_memory_ladder(decoded, pipe, self.residency.device, emit, "decoding")
-        return Painted(pictures, painted, networks.hashes() | (drawn.said if drawn else {}))
+        return Painted(pictures, painted, networks.hashes() | (drawn.said if drawn else {}) | dict(worn.said))
 
     def _finished(self, group: Sequence[Planned], painted: Painted, started: float) -> Iterator[Finished]:
         seconds = (time.monotonic() - started) / len(group)

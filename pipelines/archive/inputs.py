@@ -10,13 +10,14 @@ import hashlib
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from pipelines.archive.disk import Disk
 from pipelines.images import open_image
-from pipelines.spec.errors import FieldError, ImageFileError
+from pipelines.spec.errors import FieldError, ImageFileError, StorageError
 from pipelines.spec.param import SHA256
 
 FOLDER = ".inputs"
@@ -55,6 +56,21 @@ class Inputs:
     def keep_file(self, source: str | Path | bytes) -> str:
         """As `keep`, from a file or its bytes. Raises ImageFileError for what is no picture."""
         return self.keep(open_image(source))
+
+    def forget(self, names: Sequence[str]) -> int:
+        """Delete pictures from disk and memory; how many there were. Raises StorageError when the disk refuses."""
+        gone = 0
+        for name in dict.fromkeys(names):
+            with self._lock:
+                self._lent.pop(name, None)
+            try:
+                self.path(name).unlink()
+                gone += 1
+            except FieldError:
+                continue        # it was not there
+            except OSError as error:
+                raise StorageError(f"Photos: one could not be deleted ({error.strerror}). Delete it from {self.folder}.") from error
+        return gone
 
     def check(self, name: str) -> None:
         """Raise FieldError when there is no such picture, neither kept nor lent."""

@@ -32,7 +32,8 @@ Cut = Callable[[str], Iterable["str | list[int]"]]      # words -> plain text, a
 class Wish:
     """What the user asked for; its first five fields are what `prompt.embed.encode` reads.
 
-    style_strength 0-100: how much of the run sees the words alone.   lora 0-2.   inversions: embeddings words may name.
+    style_strength 0-100: how much of the run sees the words alone.   strength 0-1.5: of the likeness, its LoRA's too; 1 as
+    trained.   inversions: embeddings words may name.
     """
 
     prompt: str
@@ -41,7 +42,7 @@ class Wish:
     steps: int = 50
     emphasis: str = "Original"
     style_strength: float = 20.0
-    lora: float = 1.0
+    strength: float = 1.0
     inversions: Inversions = NO_INVERSIONS
 
     @property
@@ -88,7 +89,7 @@ def likeness(pipe: Any, adapter: Adapter, pixels: Tensor, wish: Wish, faces: Ten
     check_prompt(wish.prompt, wish.negative_prompt, wish.steps, wish.bracketed)
     ids = _ids(pipe, adapter, pixels, faces)
     segments = _segments(pipe, adapter, ids, wish, cache)
-    with _lora(pipe, adapter.lora, wish.lora):
+    with _lora(pipe, adapter.lora, wish.strength):
         yield Likeness(segments)
 
 
@@ -142,6 +143,8 @@ def _segments(pipe: Any, adapter: Adapter, ids: Tensor, wish: Wish, cache: Embed
         mask[0, class_places(pipe.tokenizer, words, len(ids), _cutter(pipe, wish.inversions))] = True
         with torch.no_grad():
             fused = adapter.encoder.fuse_module(prompt.to(ids.dtype), ids[None, :, None], mask).to(prompt.dtype)
+        if wish.strength != 1:
+            fused = torch.lerp(prompt, fused, wish.strength)
         carrying.append(replace(segment, call_kwargs=segment.call_kwargs | {"prompt_embeds": fused}))
     before = [s for s in plain if s.start_step < joins]
     begun = [s for s in carrying if s.start_step <= joins][-1:]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 PARTS = ("id_encoder.", "lora_weights.")
+CLIP_SIDE = 224     # pixels a photo of the published encoders
 PUBLISHED = "Use photomaker-v1 or photomaker-v2, as .safetensors or .bin."
 
 
@@ -29,6 +30,11 @@ class Adapter:
     name: str
     encoder: IdEncoder
     lora: Mapping[str, Tensor]
+
+    @property
+    def reads_halves(self) -> bool:
+        """Whether its photos are -1 to 1, as mini's are, and not brought to CLIP's mean and deviation."""
+        return self.encoder.config.vision.image != CLIP_SIDE
 
 
 def adapter(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None, name: str = "PhotoMaker",

@@ -1,0 +1,135 @@
+"""The identity adapters on the disk: PhotoMaker and IP-Adapter files, which model they are for, what is missing. No torch.
+
+A .safetensors tells by its header; a pickle is not opened for a list, so it is told by its name and checked when it is used.
+The embedded model's own adapter lies in `identity/` inside its folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from pipelines.loading.header import read_header
+from pipelines.loading.library import AUTOMATIC, Library, ModelFile
+from pipelines.spec.errors import FieldError, ModelFileError, unknown
+
+LABEL = "Identity adapter"
+PHOTOMAKER, IP_ADAPTER = "PhotoMaker", "IP-Adapter"
+KIND, ENCODER_KIND, OWN_FOLDER = "ip-adapter", "text encoder", "identity"
+FAMILY_OF_WIDTH: Mapping[int, str] = MappingProxyType({192: "mini", 768: "sd15", 1024: "sd2", 2048: "sdxl"})
+MISSING: Mapping[str, str] = MappingProxyType({
+    "sdxl": "Put photomaker-v1.bin or .safetensors (TencentARC/PhotoMaker, Apache-2.0) into models/photomaker, "
+            "or ip-adapter_sdxl.safetensors (h94/IP-Adapter, Apache-2.0) into models/ipadapter and its image encoder into "
+            "models/clip_vision",
+    "sd15": "PhotoMaker knows Stable Diffusion XL only. Put ip-adapter_sd15.safetensors (h94/IP-Adapter, Apache-2.0) into "
+            "models/ipadapter and its image encoder into models/clip_vision",
+    "mini": "Put mini's identity adapter into models/mini/identity",
+})
+
+
+@dataclass(frozen=True)
+class IdentityFile:
+    """One adapter. way: PHOTOMAKER or IP_ADAPTER.   family: it was made for."""
+
+    name: str
+    path: Path
+    way: str
+    family: str
+
+
+def identities(library: Library, family: str = "") -> list[IdentityFile]:
+    """All of them, or those for one family; PhotoMaker first."""
+    found = [*_listed(library), *_own(library)]
+    return sorted((f for f in found if not family or f.family == family), key=lambda f: (f.way != PHOTOMAKER, f.name.lower()))
+
+
+def find_identity(library: Library, model: ModelFile, name: str) -> IdentityFile:
+    """The adapter of that name, or with Automatic the first that fits `model`.
+
+    Raises FieldError: none fits (with what goes where), an unknown name, one of another family.
+    """
+    family = model.family
+    fitting = identities(library, family.name)
+    if name == AUTOMATIC:
+        if not fitting:
+            raise FieldError(LABEL, "none", f"nothing here knows faces for {family.label}", fix=missing(family.name))
+        return fitting[0]
+    found = next((f for f in identities(library) if f.name.lower() == name.lower()), None)
+    if found is None:
+        raise unknown(LABEL, name, [AUTOMATIC, *(f.name for f in fitting)])
+    if found.family != family.name:
+        raise FieldError(LABEL, name, f"it was made for another family than {family.label}",
+                         ", ".join(f.name for f in fitting) or "none is here", missing(family.name) if not fitting else "")
+    return found
+
+
+def missing(family: str) -> str:
+    """Which file goes where, for a family without an adapter."""
+    return MISSING.get(family, "Choose a Stable Diffusion XL model")
+
+
+def image_encoder(library: Library, width: int) -> Path:
+    """The CLIP image tower that gives vectors or patches `width` wide. Raises FieldError naming what is missing."""
+    for path in _encoders(library):
+        if width in _widths(path):
+            return path
+    what = {1024: "CLIP-ViT-H-14", 1280: "CLIP-ViT-H-14", 1664: "CLIP-ViT-bigG-14"}.get(width, f"one that is {width} wide")
+    raise FieldError("Image encoder", "none", f"the IP-Adapter reads pictures through {what}, which is not here",
+                     fix="Put its model.safetensors, named after it, into models/clip_vision")
+
+
+def _listed(library: Library) -> Iterator[IdentityFile]:
+    for file in library.of_kind(KIND):
+        if not file.is_folder:
+            yield from _described(file.name, file.path)
+
+
+def _own(library: Library) -> Iterator[IdentityFile]:
+    for model in library.models():
+        if model.is_folder:
+            for path in sorted((model.path / OWN_FOLDER).glob("*.safetensors")):
+                yield from _described(path.stem, path)
+
+
+def _described(name: str, path: Path) -> Iterator[IdentityFile]:
+    """Nothing for a file that is no adapter of ours."""
+    if path.suffix.lower() != ".safetensors":
+        maker, lowered = "photomaker" in str(path).lower(), name.lower()
+        if maker or "ip-adapter" in lowered or "ip_adapter" in lowered:
+            family = "sdxl" if maker or "sdxl" in lowered else "sd15"
+            yield IdentityFile(name, path, PHOTOMAKER if maker else IP_ADAPTER, family)
+        return
+    try:
+        shapes = read_header(path, name).shapes
+    except ModelFileError:
+        return
+    if "id_encoder.fuse_module.layer_norm.weight" in shapes:
+        width, way = shapes["id_encoder.fuse_module.layer_norm.weight"][0], PHOTOMAKER
+    elif any(key.startswith("ip_adapter.") for key in shapes):
+        width, way = _prompt_width(shapes), IP_ADAPTER
+    else:
+        return
+    yield IdentityFile(name, path, way, FAMILY_OF_WIDTH.get(width, ""))
+
+
+def _prompt_width(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """What the adapter's keys are made from: as wide as the model's prompt."""
+    return next((shape[1] for key, shape in shapes.items() if key.endswith("to_k_ip.weight") and len(shape) == 2), 0)
+
+
+def _encoders(library: Library) -> Iterator[Path]:
+    for file in library.of_kind(ENCODER_KIND):
+        if not file.is_folder and file.path.suffix.lower() == ".safetensors":
+            yield file.path
+
+
+def _widths(path: Path) -> set[int]:
+    """Of a CLIP image tower: its hidden width and that of its vector; nothing for another file."""
+    try:
+        shapes = read_header(path).shapes
+    except ModelFileError:
+        return set()
+    tower, vector = shapes.get("vision_model.embeddings.class_embedding"), shapes.get("visual_projection.weight")
+    return {tower[0], vector[0]} if tower and vector else set()

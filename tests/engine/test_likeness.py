@@ -1,0 +1,88 @@
+"""A likeness by the engine: words alone first, then the photos, counted; afterwards the model paints as it did before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from pipelines.archive.inputs import Inputs
+from pipelines.engine import Engine, Finished
+from pipelines.loading.library import Library
+from pipelines.loading.residency import Residency
+from pipelines.patches.photomaker.encoder import MINI, IdEncoder
+from pipelines.spec.errors import FieldError
+from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.identity import check
+
+STEPS = 5
+
+
+@pytest.fixture(scope="module")
+def worn(engine: Engine, root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Engine, Inputs, Library]:
+    """An engine beside a PhotoMaker of random weights at mini's widths."""
+    home = tmp_path_factory.mktemp("identity")
+    (home / "photomaker").mkdir()
+    torch.manual_seed(0)
+    state = {f"id_encoder.{k}": v for k, v in IdEncoder(MINI).state_dict().items() if not k.endswith("position_ids")}
+    save_file(state, home / "photomaker" / "thin.safetensors", {"vision_heads": "6"})
+    library, inputs = Library([root / "models", home], home), Inputs(home)
+    return Engine(Residency(library, engine.residency.device), inputs=inputs), inputs, library
+
+
+@pytest.fixture(scope="module")
+def request_of(worn: tuple[Engine, Inputs, Library]) -> Callable[..., GenerationRequest]:
+    photo = worn[1].keep(Image.effect_noise((140, 180), 60).convert("RGB"))
+
+    def make(prompt: str = "a man img, in a park", **identity: Any) -> GenerationRequest:
+        return GenerationRequest.parse({"prompt": prompt, "steps": STEPS, "seed": 3, "sampler": "Euler",
+                                        "identity": {"photos": [photo], **identity}})
+    return make
+
+
+def painted(worn: tuple[Engine, Inputs, Library], request: GenerationRequest) -> Finished:
+    return next(iter(worn[0].run(request, lambda event: None)))
+
+
+def test_the_first_steps_see_the_words_alone_and_nothing_is_left_behind(worn: Any, request_of: Any) -> None:
+    plain = request_of().merged({"identity": None, "prompt": "a man, in a park"})
+    before = painted(worn, plain)
+    unet = worn[0].residency.pipeline("txt2img", "mini").unet
+    seen: list[torch.Tensor] = []
+    hook = unet.register_forward_pre_hook(lambda m, a, k: seen.append(k["encoder_hidden_states"][1].clone()), with_kwargs=True)
+    made = painted(worn, request_of(style_strength=40))
+    hook.remove()
+    assert [torch.equal(s, seen[0]) for s in seen] == [True] * 3 + [False] * (STEPS - 3)
+    assert made.extra["Identity"] == "PhotoMaker thin, 1 photos" and made.request.identity is not None
+    assert not np.array_equal(np.asarray(made.image), np.asarray(before.image))
+    assert np.array_equal(np.asarray(painted(worn, plain).image), np.asarray(before.image)), "a trace is left"
+
+
+def test_a_strength_of_nothing_is_off(worn: Any, request_of: Any) -> None:
+    off, plain = request_of("a man, in a park", strength=0), request_of("a man, in a park").merged({"identity": None})
+    assert np.array_equal(np.asarray(painted(worn, off).image), np.asarray(painted(worn, plain).image))
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"prompt": "a man, in a park"}, "Try “a man img, in a park”"),
+    ({"identity": {"photos": []}}, "Add a photo"),
+    ({"identity": {"photos": ["0" * 64]}}, "no longer kept"),
+    ({"identity": {"adapter": "thick"}}, "Did you mean|Allowed"),
+    ({"identity": {"vectors": ["AAAA"]}}, "512 numbers")], ids=["trigger", "photos", "gone", "adapter", "vectors"])
+def test_what_cannot_be_is_refused_before_the_run(worn: Any, request_of: Any, changes: dict, message: str) -> None:
+    with pytest.raises(FieldError, match=message):
+        check(request_of().merged(changes), worn[2], worn[1])
+
+
+def test_without_an_adapter_it_is_said_which_file_goes_where(root: Path, worn: Any, request_of: Any, tmp_path: Path) -> None:
+    bare = Library([root / "models"], tmp_path)
+    if any((root / "models" / "mini" / "identity").glob("*.safetensors")):
+        pytest.skip("mini has its own adapter")
+    with pytest.raises(FieldError, match="models/mini/identity"):
+        check(request_of(), bare, worn[1])
