@@ -26,6 +26,8 @@ class Split(NamedTuple):
 
 def split(drawing: Image.Image) -> Split:
     """What of a drawing are its lines, and what its colours; the same for dark on light and light on dark."""
+    if drawing.mode == "RGBA" and drawing.getchannel("A").getextrema()[0] == 255:
+        drawing = drawing.convert("RGB")    # covered all over: its paper is its own
     pixels = np.asarray(flat(drawing), dtype=np.int16)
     ink, coloured = _ink(pixels, _paper(drawing, pixels))
     if ink.mean() > PAINTED:

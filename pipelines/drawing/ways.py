@@ -30,7 +30,7 @@ class Available:
 class Chosen:
     """How a drawing is followed. lines: CONTROLNET, PREDICTOR, COLOURS, BRANCHES or "" (nothing follows the lines).
 
-    colours: whether the run starts on the strokes' colours and its low pass is held there.
+    colours: whether what was drawn is held, whole at first and then its low pass.
     """
 
     lines: str
@@ -41,7 +41,7 @@ class Chosen:
 
     @property
     def comb(self) -> bool:
-        """Whether lines and colours together are the picture the run starts on: nothing else follows the lines."""
+        """Whether lines and colours together are held: nothing else follows the lines."""
         return self.lines == COLOURS
 
 
@@ -76,8 +76,8 @@ def _branches(sketch: Sketch, has: Available) -> Chosen:
 def said(sketch: Sketch, chosen: Chosen) -> str:
     """The way in one line, for the picture's metadata; names the approximation as one."""
     lines = {CONTROLNET: f"lines by ControlNet {chosen.net}", PREDICTOR: f"lines by guidance predictor {chosen.predictor}",
-             COLOURS: "start and low pass of the whole drawing",
+             COLOURS: "low pass of the whole drawing",
              BRANCHES: f"three branches (training-free approximation of DiSS) by {chosen.net}"
                        + (f" and {chosen.colours_net}" if chosen.colours_net and sketch.strokes else "")}.get(chosen.lines, "")
-    colours = "start and low pass of the colours" if chosen.colours and not chosen.comb else ""
+    colours = "low pass of the colours" if chosen.colours and not chosen.comb else ""
     return ", ".join(filter(None, (lines, colours))) or "all knobs at 0: the drawing is not followed"

@@ -47,14 +47,16 @@ def low_pass(x: Tensor, size: tuple[int, int]) -> Tensor:
 class LowPass:
     """Pass `on_step` on. `reference`: (1, c, h, w) VAE-scaled latent of the strokes.   `noise`: the pictures' first noise.
 
+    where: (1, 1, h, w) 0-1, the part that was drawn on; the rest is free. None: all of it.   hold: share of the run in which
+    not the low pass but all of the reference is kept there, so that the rest of the picture forms round it.
     The reference is brought to each level with the pictures' own first noise, so no random number is drawn and a
     deterministic sampler stays on its path. Samplers with two model calls a step (Heun, DPM2) are refused.
     """
 
     call_args: Mapping[str, Any] = MappingProxyType({})
 
-    def __init__(self, reference: Tensor, noise: Tensor, realism: float) -> None:
-        self._reference, self._noise = reference, noise
+    def __init__(self, reference: Tensor, noise: Tensor, realism: float, where: Tensor | None = None, hold: float = 0.0) -> None:
+        self._reference, self._noise, self._where, self._hold = reference, noise, where, hold
         self._cells = cells(realism, *reference.shape[-2:])
 
     def __enter__(self) -> LowPass:
@@ -65,14 +67,20 @@ class LowPass:
 
     def on_step(self, pipe: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """`tensors["latents"]` with the reference's low pass, in the first four fifths of the run; `step` from 0."""
-        times = pipe.scheduler.timesteps
-        at = len(times) - pipe.num_timesteps + step     # a run that begins on a picture leaves the first ones out
-        if self._cells is None or step >= (1 - FREE_END) * pipe.num_timesteps or at + 1 >= len(times):
+        times, steps = pipe.scheduler.timesteps, pipe.num_timesteps
+        at = len(times) - steps + step     # a run that begins on a picture leaves the first ones out
+        whole = step + 1 <= self._hold * steps
+        if at + 1 >= len(times) or not whole and (self._cells is None or step >= (1 - FREE_END) * steps):
             return tensors
         if getattr(pipe.scheduler, "order", 1) != 1:
             raise FieldError("Sampler", type(pipe.scheduler).__name__, "asks the model twice a step, realism needs once",
                              "Euler, DPM++ 2M, DDIM, …")
         x = tensors["latents"]
         noised = pipe.scheduler.add_noise(self._reference.to(x), self._noise.to(x), times[at + 1].reshape(1))
-        tensors["latents"] = x - low_pass(x, self._cells) + low_pass(noised, self._cells)
+        if whole:
+            kept = noised
+        else:
+            assert self._cells is not None
+            kept = x - low_pass(x, self._cells) + low_pass(noised, self._cells)
+        tensors["latents"] = kept if self._where is None else x + self._where.to(x) * (kept - x)
         return tensors

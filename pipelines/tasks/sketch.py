@@ -1,4 +1,4 @@
-"""A drawing on its way into a run: its way is chosen, it becomes a start, a control unit and changes of the latents.
+"""A drawing on its way into a run: its way is chosen, it becomes a control unit and changes of the latents.
 
 The request that is kept says what was drawn; `laid_out` gives the one that is painted. Torch comes in with the run.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops, ImageFilter
 
 from pipelines.drawing import ways
 from pipelines.drawing.knobs import Knobs
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pipelines.archive.inputs import Inputs
-    from pipelines.loading.library import Library
+    from pipelines.loading.library import Library, ModelFile
+
+NEAR = 5        # of 128 pixels: how far round a line the sheet counts as drawn on
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,8 @@ class SketchPlan:
         return {"Sketch way": ways.said(self.sketch, self.chosen)}
 
     def laid_out(self, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
-        """`requests` with the colours as their start and the lines as their first control unit."""
+        """`requests` with the lines as their first control unit, where a ControlNet follows them."""
         changes: dict[str, Any] = {}
-        if self.chosen.colours and requests[0].init is None:
-            held = self.sketch.faithfulness if self.chosen.comb else 0.0
-            strokes = self.sketch.stroke_faithfulness if self.sketch.strokes else 0.0
-            knobs = Knobs(self.sketch.faithfulness, max(held, strokes), self.sketch.realism)
-            changes["init"] = {"image": self.inputs.lend(self.start()), "denoising_strength": knobs.strength,
-                               "exact_steps": False, "resize_mode": "Crop and resize"}
         if self.chosen.lines == ways.CONTROLNET:
             unit = {"image": self.inputs.lend(self.condition()), "model": self.chosen.net, "preprocessor": "none",
                     "weight": self.knobs.control_scale, "end": self.knobs.control_end}
@@ -78,7 +74,7 @@ class SketchPlan:
         wanted: list[Feature] = []
         if self.chosen.lines == ways.PREDICTOR and self.predictor:
             wanted.append(self._guided)
-        if self.chosen.colours and self.sketch.realism < 1:
+        if self.chosen.colours:
             wanted.append(self._refined)
         return tuple(wanted)
 
@@ -95,6 +91,16 @@ class SketchPlan:
             return ground
         return joined(_inked(drawn), ground.convert("RGBA")) or ground
 
+    def drawn_on(self) -> Image.Image:
+        """L: white where colour was laid, and round the lines where nothing else follows those."""
+        strokes, lined = self._open(self.sketch.strokes), self._open(self.sketch.lines) if self.chosen.comb else None
+        where = strokes.convert("RGBA").getchannel("A") if strokes else None
+        if lined is None:
+            return where or Image.new("L", (64, 64), 255)
+        ink = Image.fromarray((lines(lined) * 255).round().astype(np.uint8))
+        near = ink.resize((128, 128)).filter(ImageFilter.MaxFilter(NEAR)).resize(ink.size)
+        return near if where is None else ImageChops.lighter(near.resize(where.size), where)
+
     def condition(self) -> Image.Image:
         """RGB: white lines on black, as scribble ControlNets and the predictors expect them."""
         drawing = self._open(self.sketch.lines)
@@ -109,10 +115,13 @@ class SketchPlan:
 
     @contextmanager
     def _refined(self, run: Run) -> Iterator[Turn]:
-        """The low pass of the start is held while the run goes on."""
+        """What was drawn is held at first, then its low pass; what was not drawn on is free all the while."""
         from pipelines.patches.low_pass import LowPass
 
-        with LowPass(_latents(run, self.start()), run.noise, self.sketch.realism) as on:
+        knobs = self.knobs
+        lines = knobs.sketch if self.chosen.comb else 0.0
+        held = Knobs(knobs.sketch, max(lines, knobs.stroke if self.sketch.strokes else 0.0), knobs.realism)
+        with LowPass(_latents(run, self.start()), run.noise, knobs.realism, _share(run, self.drawn_on()), 1 - held.strength) as on:
             run.changes.append(on.on_step)
             yield _nothing
 
@@ -138,12 +147,9 @@ def check(request: GenerationRequest, library: Library, inputs: Inputs) -> None:
     for name in filter(None, (request.sketch.lines, request.sketch.strokes)):
         inputs.check(name)
     chosen = plan.chosen
-    if chosen.colours and request.init is not None:
-        raise FieldError("Sketch", "colours", "the run starts from another picture already",
-                         fix="Take that picture out, or set the faithfulness to the colours to 0")
-    if SAMPLERS.get(request.sampler).calls_per_step > 1 and chosen.colours and request.sketch.realism < 1:
+    if SAMPLERS.get(request.sampler).calls_per_step > 1 and chosen.colours:
         raise FieldError("Sampler", request.sampler, "it asks the model twice a step, a drawing's colours need once",
-                         "Euler, DPM++ 2M, DDIM, …", "Choose one of these, or set realism to 1")
+                         "Euler, DPM++ 2M, DDIM, …", "Choose one of these")
 
 
 def _inked(drawing: Image.Image) -> Image.Image:
@@ -163,5 +169,30 @@ def _latents(run: Run, picture: Image.Image) -> Tensor:
     return encode(run.pipe.vae, torch.from_numpy(np.array(fit, np.float32) / 255).movedim(-1, 0)[None])
 
 
+def _share(run: Run, where: Image.Image) -> Tensor:
+    """(1, 1, h, w): how much of every latent pixel is white."""
+    import torch
+
+    from pipelines.spec.geometry import Size
+    from pipelines.tasks.canvas import fitted
+
+    factor = run.pipe.vae_scale_factor
+    fit = fitted(where.convert("RGB"), Size(run.width, run.height), "Crop and resize").convert("L")
+    small = fit.resize((run.width // factor, run.height // factor), Image.Resampling.BOX)
+    return torch.from_numpy(np.array(small, np.float32) / 255)[None, None]
+
+
 def _nothing(_turn: int) -> None:
     """A feature that only changes latents has nothing to do at a turn."""
+
+
+def outlook(library: Library, model: ModelFile, way: str) -> str:
+    """How lines would be followed on `model`, and what is missing for a better way; one line for the user."""
+    names = available(library, model).names
+    try:
+        chosen = ways.choose(Sketch(lines="0" * 64, way=way), names)
+    except FieldError as error:
+        return str(error)
+    told = ways.said(Sketch(lines="0" * 64), chosen)
+    better = "" if chosen.lines != ways.COLOURS or way == ways.COLOURS else f" For lines that are met exactly: {names.missing_net}."
+    return f"{told[0].upper()}{told[1:]}.{better}"
