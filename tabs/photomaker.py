@@ -1,0 +1,137 @@
+"""The likeness of a person in new pictures: photos, a prompt with the trigger word, style against likeness, the best of a batch."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from pipelines.loading.identity_files import PHOTOMAKER, find_identity
+from pipelines.loading.library import AUTOMATIC
+from pipelines.patches.photomaker.rules import check_prompt
+from pipelines.spec.errors import FieldError, StudioError
+from pipelines.studio import Studio
+from tabs.form import Form, refused
+from tabs.listeners import QUIET, SPOKEN
+from tabs.page import Page
+from tabs.photos import Photos
+from tabs.run import Runner, RunView
+from tabs.units import Units
+from tabs.workbench import choices
+
+NAME = "photomaker"
+
+
+def build(studio: Studio, page: Page) -> Form:
+    """Place everything of the tab; call inside its `gr.Tab`."""
+    words = studio.words
+    form = Form(NAME, words, lambda source: _choices(studio, source))
+    with gr.Row(elem_classes="workbench"):
+        with gr.Column(scale=5, min_width=340, elem_classes="controls"):
+            with gr.Column(elem_classes="card prompts"):
+                form.field("prompt", lines=2, max_lines=6, elem_classes="prompt", placeholder="a man img riding a bike")
+                told = gr.HTML("", elem_id=f"{NAME}-told", elem_classes="told")
+                form.field("styles")
+            photos = Photos(studio, form)
+            with gr.Row(elem_classes="actions"):
+                generate = gr.Button(words("generate"), variant="primary", elem_id=f"{NAME}-generate", scale=4)
+                skip = gr.Button(words("skip"), elem_id=f"{NAME}-skip", interactive=False, min_width=80)
+                interrupt = gr.Button(words("interrupt"), variant="stop", elem_id=f"{NAME}-interrupt", interactive=False,
+                                      min_width=80)
+            _likeness(form)
+            units = Units(studio, form)
+            _sampling(form, words("advanced"))
+        with gr.Column(scale=6, min_width=340, elem_classes="easel"):
+            view, ranked = _easel(studio, (generate, skip, interrupt))
+    runner = Runner(studio, form, view, page.owner)
+    runner.wire(page.blocks)
+    units.wire(page)
+    page.remember(form)
+    fields = form.fields
+    gr.on([page.blocks.load, fields["prompt"].change, fields["model"].change, fields["identity.adapter"].change],
+          lambda *asked: ready(studio, *asked), [fields["prompt"], fields["model"], fields["identity.adapter"]], told,
+          trigger_mode="always_last", **QUIET)
+    _wire_ranking(studio, view.results, photos, fields, ranked)
+    return form
+
+
+def _likeness(form: Form) -> None:
+    with gr.Column(elem_classes="card"):
+        with gr.Row():
+            form.field("identity.style_strength", min_width=200)
+            form.field("identity.strength", min_width=200)
+        with gr.Row():
+            form.field("model", min_width=160)
+            form.field("identity.adapter", min_width=160)
+        with gr.Row():
+            form.field("batch_count", min_width=110)
+            form.field("seed", min_width=120)
+
+
+def _sampling(form: Form, title: str) -> None:
+    with gr.Accordion(title, open=False):
+        form.field("negative_prompt", lines=2, max_lines=6, elem_classes="prompt")
+        for pair in (("steps", "cfg_scale"), ("width", "height"), ("sampler", "schedule")):
+            with gr.Row():
+                for path in pair:
+                    form.field(path, min_width=150)
+
+
+def _easel(studio: Studio, buttons: tuple[gr.Button, gr.Button, gr.Button]) -> tuple[RunView, dict[str, Any]]:
+    """What a run shows, and the ranking under it."""
+    words, (generate, skip, interrupt) = studio.words, buttons
+    stage = gr.HTML("", elem_id=f"{NAME}-stage")
+    results = gr.Gallery(label=words("results"), show_label=False, columns=2, object_fit="contain", preview=True,
+                         interactive=False, buttons=["download", "fullscreen"], elem_id=f"{NAME}-results",
+                         elem_classes="results", height="auto", visible=False)
+    verdicts = gr.HTML("", elem_id=f"{NAME}-verdicts")
+    with gr.Row(visible=False, elem_classes="chips") as after:
+        keep = gr.Number(1, precision=0, minimum=1, maximum=64, label=words("rank_keep"), min_width=110, elem_id=f"{NAME}-keep")
+        rank = gr.Button(words("rank"), size="sm", min_width=90, elem_id=f"{NAME}-rank")
+    order = gr.HTML("", elem_id=f"{NAME}-ranked", elem_classes="told")
+    return RunView(generate, skip, interrupt, stage, results, verdicts, after), {"keep": keep, "rank": rank, "order": order}
+
+
+def _choices(studio: Studio, source: str) -> list[Any]:
+    if source != "identity_adapters":
+        return choices(studio, source)
+    from pipelines.loading.identity_files import identities
+
+    return [AUTOMATIC, *(found.name for found in identities(studio.library))]
+
+
+def ready(studio: Studio, prompt: str, model: str, adapter: str) -> str:
+    """What stands in the way of a run, before it is asked for: a missing file, the trigger word, another family."""
+    try:
+        found = find_identity(studio.library, studio.model(model), adapter or AUTOMATIC)
+        if found.way == PHOTOMAKER and prompt:
+            check_prompt(prompt)
+    except StudioError as error:
+        return f'<span class="verdict unusual">{html.escape(str(error))}</span>'
+    return html.escape(f"{found.way}: {found.name}")
+
+
+def _wire_ranking(studio: Studio, results: gr.Gallery, photos: Photos, fields: dict[str, Any], ranked: dict[str, Any]) -> None:
+    ranked["rank"].click(
+        lambda shown, names, prompt, model, keep: best_of(studio, shown, names, (prompt, model), keep),
+        [results, photos.panel, fields["prompt"], fields["model"], ranked["keep"]], [ranked["order"], results], **SPOKEN)
+
+
+def best_of(studio: Studio, shown: list[Any] | None, names: list[str] | None, told: tuple[str, str], keep: Any) -> list[Any]:
+    """The k best of the shown pictures in words, and the gallery with the best one chosen. Raises a toast without models."""
+    from pipelines.ranked import ranked
+
+    files = [Path(str(entry[0] if isinstance(entry, (list, tuple)) else entry)) for entry in shown or ()]
+    try:
+        if not files:
+            raise FieldError(studio.words("results"), "", studio.words("nothing_to_send"))
+        rows = ranked(studio, files, told[0], told[1], [studio.inputs.open(name) for name in names or ()])
+    except StudioError as error:
+        raise refused(error) from None
+    lines = []
+    for row in rows[:max(1, int(keep or 1))]:
+        parts = ", ".join(f"{name} {value:.3f}" for name, value in row.parts.items())
+        lines.append(f"<li>{html.escape(files[row.index].name)} <small>{html.escape(parts)}</small></li>")
+    return [f"<ol>{''.join(lines)}</ol>", gr.Gallery(selected_index=rows[0].index)]
