@@ -61,5 +61,7 @@ def paint(studio: Studio, request: GenerationRequest, emit: Emit, job: str = "",
     for finished in studio.engine.run_cells(missing, request_of, emit, failed):
         kept[finished.index] = studio.inputs.keep(finished.image)
         told = {"Loop": f"{finished.index % len(levels) + 1} of {len(levels)}"}
-        yield studio.keep(replace(finished, extra=finished.extra | told), emit, job)
+        file = studio.keep(replace(finished, extra=finished.extra | told), emit, job)
+        studio.lineage.note(kept[finished.index], studio.archive.root / file)
+        yield file
 

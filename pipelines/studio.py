@@ -16,6 +16,7 @@ from pipelines import batch, experiments, loopback, reproduce, samplers, upscale
 from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
+from pipelines.archive.lineage import Lineage
 from pipelines.engine import Engine, Finished
 from pipelines.live import Turn
 from pipelines.loading import loras
@@ -33,7 +34,7 @@ from pipelines.spec.events import Emit, Note, Saved
 from pipelines.spec.geometry import snap
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
-from pipelines.tasks import sketch
+from pipelines.tasks import identity, sketch
 from pipelines.tasks.control import Conditions
 from pipelines.tasks.control import refusals as unit_refusals
 from pipelines.tasks.preprocess import Preprocessors
@@ -69,6 +70,7 @@ class Studio:
         self.upscalers = Upscalers(self.library, lambda: self.hooks.upscalers())
         self.archive = Archive(settings.outputs_dir)
         self.inputs = Inputs(settings.outputs_dir)
+        self.lineage = Lineage(self.archive, self.inputs)
         self.presets = Presets(settings.preset_folders)
         self.styles = Styles(settings.preset_folders)
         self.advice = Advice(settings.language, samplers=samplers.SAMPLERS)
@@ -112,6 +114,7 @@ class Studio:
             model = self.model(request.model)
             changes |= started(request, self.inputs, model.family.size_step)
             sketch.check(request, self.library, self.inputs)
+            identity.check(request, self.library, self.inputs)
             changes |= completed(request.merged(changes), self.inputs, self.upscalers, self.model)
             refusals += self._fits(request.merged(changes), model)
             if request.vae != "Automatic":

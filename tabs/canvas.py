@@ -19,9 +19,12 @@ from pipelines.studio import Studio
 from tabs.form import Form, refused
 from tabs.source import IMAGE, Source, needed, shown, size_of
 
-MASK = "inpaint.mask"
+MASK, STROKES = "inpaint.mask", "init.strokes"
 SIDES = ("left", "right", "top", "bottom")
 PAINT = ("#e2593a", 0.6)        # see-through, so that one sees what is painted over
+COLOURS = ("#000000", "#ffffff", "#c8372d", "#e8a33d", "#f2d95c", "#4c9a4e", "#3f7fc1", "#6b4fa0", "#8a5a3a", "#f0c4a4")
+SHELVED = 20            # pictures whose strokes are put aside
+WAYS = ("mask", "colours", "whole")     # what was painted is: a mask; colours and their mask; colours over the whole picture
 
 
 class Canvas:
@@ -33,33 +36,43 @@ class Canvas:
         self.source = Source(studio, "inpaint")
         self.editor = gr.ImageEditor(
             type="pil", image_mode="RGBA", sources=(), transforms=(), layers=False, format="png", visible=False,
-            label=words("editor_hint"), brush=gr.Brush(colors=[PAINT], default_color=PAINT, color_mode="fixed"),
+            label=words("editor_hint"), brush=gr.Brush(colors=[PAINT, *COLOURS], default_color=PAINT),
             eraser=gr.Eraser(), height=480, buttons=["fullscreen"], elem_id="inpaint-editor")
+        self.way = gr.Radio([(words(f"painted_{way}"), way) for way in WAYS], value=WAYS[0], show_label=False, container=False,
+                            elem_id="inpaint-way")
         with gr.Row(elem_classes="chips", visible=False) as self.chips:
             self.other = gr.Button(words("other_picture"), size="sm", min_width=90, elem_id="inpaint-other")
             self.alpha = gr.Button(words("mask_from_alpha"), size="sm", min_width=90, elem_id="inpaint-alpha")
         with gr.Accordion(words("mask_picture"), open=False, elem_id="inpaint-mask-fold") as self.fold:
             self.file = gr.Image(type="filepath", image_mode=None, show_label=False, height=220, buttons=["fullscreen"],
                                  sources=["upload", "clipboard"], elem_id="inpaint-mask-file")
-        self.inputs: set[Component] = {self.source.image, self.editor, self.file}
-        self.outputs: list[Any] = [self.source.image, self.editor, self.chips, self.file, self.fold]
+        self.sent = gr.State(None)      # what the editor was sent last, for one that was not on screen yet
+        self.shelf = gr.State({})       # what had been painted on pictures that another one replaced, by their files
+        self.noted: list[Any] = [self.source.image, self.file, self.way]
+        self.inputs: set[Component] = {self.source.image, self.editor, self.file, self.way}
+        self.outputs: list[Any] = [self.source.image, self.editor, self.chips, self.sent, self.way, self.file, self.fold]
 
     # -- into a request ------------------------------------------------------------------------------------------------
 
     def read(self, data: Mapping[Component, Any]) -> dict[str, str]:
         """The picture and its mask, kept. Raises FieldError without a picture, or when nothing would be painted."""
         name = needed(self._studio, data[self.source.image])
-        mask = self._mask(data, name)
+        size, layers = size_of(self._studio.inputs.path(name)), (data[self.editor] or {}).get("layers") or ()
+        mask, strokes = self._mask(data, size), None
+        if data.get(self.way, WAYS[0]) != WAYS[0]:
+            strokes = flattened(layers, size)
+        if strokes is not None and data[self.way] == "whole":
+            mask = Image.new("L", size, 255)
         if mask is not None and mask.getbbox() is not None:
-            return {IMAGE: name, MASK: self._studio.inputs.keep(mask)}
+            colours = self._studio.inputs.keep(strokes) if strokes is not None else ""
+            return {IMAGE: name, MASK: self._studio.inputs.keep(mask), STROKES: colours}
         if not any(data.get(self._form.fields[f"outpaint.{side}"]) for side in SIDES):
             words = self._studio.words
             raise FieldError(words("group_inpaint"), "", words("nothing_masked"), fix=words("mask_how_to"))
-        return {IMAGE: name, MASK: ""}
+        return {IMAGE: name, MASK: "", STROKES: ""}
 
-    def _mask(self, data: Mapping[Component, Any], name: str) -> Image.Image | None:
-        """White where it is painted anew, as large as the picture; a file goes before what was painted."""
-        size = size_of(self._studio.inputs.path(name))
+    def _mask(self, data: Mapping[Component, Any], size: tuple[int, int]) -> Image.Image | None:
+        """White where it is painted anew, of the picture's size; a file goes before what was painted."""
         if data[self.file]:
             return of_file(data[self.file]).resize(size, Image.Resampling.BILINEAR)
         mask = painted((data[self.editor] or {}).get("layers") or ())
@@ -68,28 +81,59 @@ class Canvas:
     # -- onto the page -------------------------------------------------------------------------------------------------
 
     def write(self, names: Mapping[str, str]) -> list[Any]:
-        picture: list[Any] = [gr.skip()] * 3
+        mask = shown(self._studio, names.get(MASK, ""))
+        strokes = shown(self._studio, names.get(STROKES, ""))
+        way = self._way(mask, strokes)
+        picture: list[Any] = [gr.skip()] * 5
         if IMAGE in names:
-            picture = self._showing(shown(self._studio, names[IMAGE]))
+            picture = self._showing(shown(self._studio, names[IMAGE]), strokes, way)
         if MASK not in names:
             return [*picture, gr.skip(), gr.skip()]
-        mask = shown(self._studio, names[MASK])
+        if strokes:                     # the strokes are shown, and what they cover follows from them
+            mask = None
         return [*picture, mask, gr.Accordion(open=bool(mask))]
 
-    def _showing(self, path: str | None) -> list[Any]:
-        """Updates for source, editor and chips: the editor over the picture, or the empty field."""
-        value = {"background": path, "layers": [], "composite": None} if path else None
+    def _way(self, mask: str | None, strokes: str | None) -> str:
+        if not strokes:
+            return WAYS[0]
+        whole = mask is None or open_image(mask).convert("L").getextrema()[0] == 255
+        return "whole" if whole else "colours"
+
+    def _showing(self, path: str | None, strokes: str | None = None, way: str = WAYS[0]) -> list[Any]:
+        """Updates for source, editor, chips, `sent` and way: the editor over the picture, or the empty field."""
+        value = {"background": path, "layers": [strokes] if strokes else [], "composite": None} if path else None
         return [gr.update(value=path, visible=not path), gr.update(value=value, visible=bool(path)),
-                gr.Row(visible=bool(path))]
+                gr.Row(visible=bool(path)), value, way]
 
     def arrived(self, path: str, model: str) -> list[Any]:
         """A picture was given: updates for `outputs` without a mask, and a width and height that suit it."""
         kept, width, height = self.source.arrived(path, model)
         return [*self._showing(kept), None, gr.skip(), width, height]
 
-    def again(self, path: str | None) -> Any:
-        """Update for the editor: its picture once more, for an editor that was not on screen yet when it was sent."""
-        return {"background": path, "layers": [], "composite": None} if path else gr.skip()
+    def again(self, held: Mapping[str, Any] | None, sent: Mapping[str, Any] | None) -> Any:
+        """Update for an editor that was not on screen yet when it was sent its picture: the same once more, if it is blank."""
+        return sent if sent and (held or {}).get("background") is None else gr.skip()
+
+    def shelve(self, path: str | None, held: Mapping[str, Any] | None, way: str,
+               shelf: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+        """`shelf` with what is painted on the picture at `path`, which is about to be replaced."""
+        layers = (held or {}).get("layers") or ()
+        strokes = flattened(layers, layers[0].size) if path and layers else None
+        if strokes is None:
+            return shelf
+        kept = str(self._studio.inputs.path(self._studio.inputs.keep(strokes)))
+        return dict([*((p, s) for p, s in shelf.items() if p != path), (str(path), (kept, way))][-SHELVED:])
+
+    def followed(self, path: str | None, held: Mapping[str, Any] | None, sent: Mapping[str, Any] | None,
+                 shelf: dict[str, tuple[str, str]]) -> list[Any]:
+        """After an undo: updates for source, editor, chips, `sent`, way and shelf that show the picture that came back."""
+        strokes, way = shelf.get(path or "", (None, WAYS[0]))
+        painted_on = painted((held or {}).get("layers") or ())
+        blank = painted_on is None or painted_on.getbbox() is None
+        if path == ((sent or {}).get("background")) and not (blank and strokes):
+            return [gr.skip()] * 6
+        left = {file: found for file, found in shelf.items() if file != path}
+        return [*self._showing(path, strokes, way), left]
 
     def emptied(self) -> list[Any]:
         """Updates for `outputs`: room for another picture."""
@@ -117,6 +161,16 @@ def painted(layers: Any) -> Image.Image | None:
             footprint = footprint.resize(union.size, Image.Resampling.NEAREST)
         union = footprint if union is None else ImageChops.lighter(union, footprint)
     return union
+
+
+def flattened(layers: Any, size: tuple[int, int]) -> Image.Image | None:
+    """The colours of all strokes as one RGBA picture of `size`; None without any."""
+    if not layers or painted(layers).getbbox() is None:     # type: ignore[union-attr]
+        return None
+    whole = Image.new("RGBA", layers[0].size)
+    for layer in layers:
+        whole.alpha_composite(layer if layer.size == whole.size else layer.resize(whole.size))
+    return whole if whole.size == tuple(size) else whole.resize(size, Image.Resampling.BILINEAR)
 
 
 def of_file(path: str) -> Image.Image:

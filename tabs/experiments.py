@@ -30,6 +30,7 @@ from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.reproduce import Reproduce
 from tabs.send import settle
+from tabs.undo import keeping
 
 BUSY, MANY, IDLE = 0.7, 3.0, 5.0        # seconds between two looks; MANY for a large grid
 OPEN = ("queued", "running")
@@ -149,7 +150,8 @@ class Experiments:
         self._page.blocks.load(self._look, [owner, looked], seen, **QUIET)
         self.table.select(self._choose, [owner, looked], panel, **SPOKEN)
         self.first.click(lambda now: replace(now, first=now.cell), looked, looked, **SPOKEN)
-        settle(self._page, "inpaint", self.send.click(self._send, [owner, looked], self._page.targets, **SPOKEN))
+        send = keeping(self._page.forms["inpaint"], self.send.click)
+        settle(self._page, "inpaint", send(self._send, [owner, looked], self._page.targets, **SPOKEN))
         for button, kind in ((self.sheet, "png"), (self.web, "html"), (self.csv, "csv")):
             button.click(self._file(kind), owner, self.file, **SPOKEN).success(None, None, None, js=FETCH)
 
@@ -310,9 +312,10 @@ class Experiments:
             if kind == "png" and (note := contact_sheet.draw(grid, find, out)):
                 gr.Info(html.escape(note))
             elif kind == "html":
-                contact_sheet.page(grid, find, out)
+                contact_sheet.page(grid, find, out, experiments.scores(self._studio, grid, job.files))
             elif kind == "csv":
-                contact_sheet.table(grid, find, out, experiment_table.errors(grid, job.notes))
+                contact_sheet.table(grid, find, out, experiment_table.errors(grid, job.notes),
+                                    experiments.scores(self._studio, grid, job.files))
         return str(path)
 
 

@@ -22,6 +22,7 @@ from tabs.listeners import SPOKEN
 from tabs.page import Page
 from tabs.picture import Panel
 from tabs.send import settle, start_from, to_upscale
+from tabs.undo import keeping
 
 PER_PAGE = 30
 TO_PANEL = """() => { if (innerWidth < 760)       // on a phone the panel lies below the whole grid
@@ -112,16 +113,18 @@ class Gallery:
         finder.newer.click(lambda *v: self._turn(-1, *v), asked, seen, **SPOKEN)
         finder.older.click(lambda *v: self._turn(1, *v), asked, seen, **SPOKEN)
         finder.grid.select(self._choose, shelf, [shelf, *panel.outputs], **SPOKEN).then(None, None, None, js=TO_PANEL)
+        panel.tree.select(self._walk, shelf, [shelf, *panel.outputs], **SPOKEN)
         finder.empty.click(lambda: gr.Button(visible=True), None, finder.sure, **SPOKEN)
         finder.sure.click(self._said(self._empty), asked, whole, **SPOKEN)
         finder.undo.click(self._said(self._undo), asked, whole, **SPOKEN)
         panel.favourite.click(self._said(self._favourite), asked, whole, **SPOKEN)
         panel.throw.click(self._said(self._throw), asked, whole, **SPOKEN)
         panel.restore.click(self._said(self._restore), asked, whole, **SPOKEN)
-        panel.send.click(self._said(self._send), shelf, page.targets, **SPOKEN)
+        inpaint = page.forms["inpaint"]
+        settle(page, "inpaint", keeping(inpaint, panel.send.click)(self._said(self._send), shelf, page.targets, **SPOKEN))
         for name, button in panel.starts.items():
-            settle(page, name, button.click(self._said(lambda shelf, name=name: self._start(shelf, name)), shelf, page.targets,
-                                            **SPOKEN))
+            start = self._said(lambda shelf, name=name: self._start(shelf, name))
+            settle(page, name, keeping(page.forms[name], button.click)(start, shelf, page.targets, **SPOKEN))
         self._comparison.wire(panel.first, panel.second, panel.before, shelf)
         to_upscale(page, panel.upscale.click, self._said(lambda shelf: str(self._studio.archive.open(shelf.chosen, shelf.trash))),
                    [shelf])
@@ -182,6 +185,13 @@ class Gallery:
         file = shelf.files[event.index] if event.index < len(shelf.files) else ""
         try:
             return [replace(shelf, chosen=file), *self._panel.shown(file, shelf.trash)]
+        except StudioError as error:
+            raise refused(error) from None
+
+    def _walk(self, shelf: Shelf, event: gr.EventData) -> list[Any]:
+        """To a relative of the chosen picture, wherever in the grid it is."""
+        try:
+            return [replace(shelf, chosen=str(event.file)), *self._panel.shown(str(event.file), False)]
         except StudioError as error:
             raise refused(error) from None
 

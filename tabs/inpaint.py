@@ -17,6 +17,7 @@ from tabs.listeners import QUIET
 from tabs.many import Many
 from tabs.page import Page
 from tabs.source import keep, size_of
+from tabs.undo import keeping
 from tabs.units import Units
 from tabs.workbench import Workbench
 
@@ -83,7 +84,7 @@ def _wire_canvas(bench: Workbench, canvas: Canvas) -> None:
     fields = bench.form.fields
     canvas.source.image.upload(canvas.arrived, [canvas.source.image, fields["model"]],
                                [*canvas.outputs, fields["width"], fields["height"]], **QUIET)
-    canvas.other.click(canvas.emptied, None, canvas.outputs, **QUIET)
+    keeping(bench.form, canvas.other.click)(canvas.emptied, None, canvas.outputs, **QUIET)
     canvas.alpha.click(canvas.from_alpha, canvas.source.image, [canvas.file, canvas.fold], **QUIET)
 
 

@@ -35,9 +35,10 @@ class Page:
         """
         self.forms[form.prefix] = form
         kept = gr.BrowserState(None, storage_key=f"atelier-{form.prefix}", secret=self.secret)
-        components, paths = list(form.fields.values()), list(form.fields)
-        gr.on([c.change for c in components], None, components, kept, js="(...values) => [values]", queue=False,
-              show_progress="hidden", api_visibility="private")
+        components, paths = noted(form), list(form.fields)
+        gr.on([c.change for c in components], None, components, kept, queue=False, show_progress="hidden",
+              api_visibility="private", js=f"(...values) => {{ window.atelierUndo?.note({form.prefix!r}, values); "
+                                           f"return [values.slice(0, {len(paths)})]; }}")
 
         def bring_back(values: Any) -> list[Any]:
             held = dict(zip(paths, values, strict=False)) if isinstance(values, list) else {}
@@ -67,11 +68,21 @@ class Page:
         return self.show(name, self.forms[name].write_all(request))
 
 
+def noted(form: Form) -> list[Any]:
+    """The components whose values make a step of undo: all fields, and the pictures that are files."""
+    return [*form.fields.values(), *getattr(form.pictures, "noted", ())]
+
+
 def tab_of(request: GenerationRequest) -> str:
     """The tab in which such a request is made."""
-    if request.inpaint is not None or request.outpaint is not None:
+    if request.identity is not None:
+        return "photomaker"
+    if request.sketch is not None:
+        return "sketch"
+    if request.inpaint is not None or request.outpaint is not None or (request.init and request.init.strokes):
         return "inpaint"
-    return "txt2img" if request.init is None else "img2img"
+    only_larger = request.hires is not None and request.init is not None and request.init.denoising_strength == 0
+    return "txt2img" if request.init is None or only_larger else "img2img"
 
 
 def usable(values: Mapping[str, Any], form: Form) -> dict[str, Any]:
@@ -88,7 +99,7 @@ def usable(values: Mapping[str, Any], form: Form) -> dict[str, Any]:
             value = row.param.check(values[row.path], row.kind)
         except FieldError:
             continue
-        names = [c[0] if isinstance(c, tuple) else c for c in getattr(form.fields[row.path], "choices", None) or ()]
+        names = [c[-1] if isinstance(c, tuple) else c for c in getattr(form.fields[row.path], "choices", None) or ()]
         if row.param.source and not set([value] if isinstance(value, str) else value) <= set(names):
             continue
         result[row.path] = value

@@ -15,6 +15,7 @@ from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.words import Words
+from tabs import lineage
 from tabs.before_after import source_of
 
 STARTS = ("img2img", "inpaint")             # tabs that start from a picture

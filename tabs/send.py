@@ -20,6 +20,7 @@ from tabs.form import refused
 from tabs.listeners import SPOKEN
 from tabs.page import Page
 from tabs.source import fitted, keep, size_of
+from tabs.undo import keeping
 
 VARIED = (("vary_subtle", 0.1), ("vary_strong", 0.35))      # how much of a second noise is mixed into the first
 STARTS = ("img2img", "inpaint")
@@ -50,7 +51,7 @@ class Results:
         self.results.select(_file_of, None, self._looked_at, **SPOKEN)
         self._compared.wire(self.results, self._looked_at)
         for name, button in self._sends.items():
-            settle(page, name, button.click(self._starting(page, name), seen, page.targets, **SPOKEN))
+            settle(page, name, keeping(page.forms[name], button.click)(self._starting(page, name), seen, page.targets, **SPOKEN))
         self._settings.click(self._settings_of(page), seen, page.targets, **SPOKEN)
         to_upscale(page, self._upscale.click, self._file, seen)
         for amount, button in self._vary.items():
@@ -83,6 +84,15 @@ class Results:
             return varied(self._studio, metadata.read(file).full, amount)
 
         return varied_of
+
+    @property
+    def seen(self) -> list[Component]:
+        """What `chosen` needs to know."""
+        return [self.results, self._looked_at]
+
+    def chosen(self, data: Mapping[Component, Any]) -> str:
+        """The file of the picture that is looked at, from the values of `seen`. Raises FieldError while there is none."""
+        return self._chosen(data[self.results], data[self._looked_at])
 
     def _file(self, shown: list[Any] | None, looked_at: str) -> str:
         try:
@@ -117,7 +127,7 @@ def settle(page: Page, name: str, sent: Any) -> None:
     canvas: Any = page.forms[name].pictures
     if hasattr(canvas, "again"):
         sent.success(None, None, None, js="() => new Promise((done) => setTimeout(() => done([]), 1500))").then(
-            canvas.again, canvas.source.image, canvas.editor, **SPOKEN)
+            canvas.again, [canvas.editor, canvas.sent], canvas.editor, **SPOKEN)
 
 
 def to_upscale(page: Page, event: Callable[..., Any], file_of: Callable[..., str], inputs: list[Any]) -> None:

@@ -8,12 +8,27 @@ import secrets
 import gradio as gr
 
 from pipelines.studio import Studio
-from tabs import control, experiments, gallery, img2img, inpaint, models, queue, settings, txt2img, upscale
+from tabs import (
+    control,
+    experiments,
+    gallery,
+    img2img,
+    inpaint,
+    loras,
+    models,
+    photomaker,
+    queue,
+    settings,
+    sketch,
+    txt2img,
+    undo,
+    upscale,
+)
 from tabs.page import Page
 
 TABS = (("txt2img", txt2img.build), ("img2img", img2img.build), ("inpaint", inpaint.build),
-        ("control", control.build), ("upscale", upscale.build),
-        ("experiments", experiments.build), ("gallery", gallery.build),
+        ("sketch", sketch.build), ("photomaker", photomaker.build), ("control", control.build), ("upscale", upscale.build),
+        ("experiments", experiments.build), ("gallery", gallery.build), ("lora", loras.build),
         ("queue", queue.build), ("models", models.build), ("settings", settings.build))
 
 
@@ -34,6 +49,7 @@ def build(studio: Studio) -> gr.Blocks:
                     extension_tab.build(studio, page)
             for connect in page.later:
                 connect()
+        undo.build(page, words)
     return blocks
 
 

@@ -29,6 +29,7 @@ class Source:
                               sources=["upload", "clipboard"], buttons=["fullscreen"], elem_id=f"{prefix}-source", **look)
         self.inputs: set[Component] = {self.image}
         self.outputs: list[Component] = [self.image]
+        self.noted = self.outputs
 
     def read(self, data: Mapping[Component, Any]) -> dict[str, str]:
         return {IMAGE: needed(self._studio, data[self.image])}
@@ -51,7 +52,9 @@ def keep(studio: Studio, path: str | Path) -> str:
     if file.parent.resolve() == studio.inputs.folder.resolve() and SHA256.fullmatch(file.stem):
         return file.stem
     try:
-        return studio.inputs.keep_file(file)
+        name = studio.inputs.keep_file(file)
+        studio.lineage.note(name, file)
+        return name
     except OSError as error:
         raise StudioError(f"Picture: it could not be kept ({error.strerror}).") from error
 

@@ -17,6 +17,7 @@ from pipelines.loading.controls import controls
 from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
+from pipelines.tasks.enlarge import listed
 from tabs.advise import Advisor
 from tabs.explain import explained
 from tabs.form import Form, outputs_of, refused
@@ -25,6 +26,7 @@ from tabs.page import Page
 from tabs.presets import build as build_presets
 from tabs.run import Runner, RunView
 from tabs.send import Results
+from tabs.undo import keeping
 
 SHAPES = ("square", "portrait", "landscape")
 
@@ -138,6 +140,11 @@ class Workbench:
         view = RunView(self._generate, self._skip, self._interrupt, stage, results, verdicts, self._results.row)
         self._runner = Runner(self.studio, self.form, view, self.page.owner)
 
+    @property
+    def results(self) -> Results:
+        """The row under the pictures; a part of the tab may add to it."""
+        return self._results
+
     # -- wiring --------------------------------------------------------------------------------------------------------
 
     def queue_on(self, event: Callable[..., Any], put: Callable[[Mapping[Component, Any], str], object],
@@ -151,7 +158,7 @@ class Workbench:
         self.advisor.wire(page.blocks)
         self._wire_presets(page.blocks)
         self._wire_small()
-        self._drop.upload(restoring(form), self._drop, outputs_of(form.outputs, self._drop), **SPOKEN)
+        keeping(form, self._drop.upload)(restoring(form), self._drop, outputs_of(form.outputs, self._drop), **SPOKEN)
         self._runner.wire(page.blocks)
         page.remember(form)
         page.later.append(lambda: self._results.wire(page, self._runner.submit_on))
@@ -187,6 +194,8 @@ def choices(studio: Studio, source: str) -> list[Any]:
         return studio.preprocessors.rows.names()
     if source == "control_models":
         return [c.name for c in controls(studio.library)]
+    if source in ("upscalers", "hires_upscalers"):
+        return list(listed(source, studio.upscalers))
     return studio.styles.names() if source == "styles" else []
 
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from pipelines.archive.item import Item
 
-SCHEMA = 1
+SCHEMA = 2
 NAME = ".index.sqlite"
 COLUMNS = "file, folder, made, bytes, width, height, source, request, words, job, job_index, trashed"
-_MARKS = {"model": "\1", "sampler": "\2", "schedule": "\3", "seed": "\4", "vae": "\5", "source": "\6"}
+_MARKS = {"model": "\1", "sampler": "\2", "schedule": "\3", "seed": "\4", "vae": "\5", "source": "\6", "from": "\7"}
 """Characters no query can contain; in `words` one stands before each field's value and _END behind it."""
 _END = "\x1f"
-_TERM = re.compile(r'(?:(model|sampler|schedule|seed|vae|source|day):)?(?:"([^"]*)"|(\S+))', re.IGNORECASE)
+_TERM = re.compile(r'(?:(model|sampler|schedule|seed|vae|source|from|day):)?(?:"([^"]*)"|(\S+))', re.IGNORECASE)
 log = logging.getLogger(__name__)
 
 
@@ -184,8 +184,9 @@ class Index:
 
 def words_of(item: Item) -> str:
     """What is searched: the folded texts, and single fields between marks."""
-    fields = "".join(f"{mark}{_plain(str({**item.request, 'source': item.source}.get(name, '')))}{_END}"
-                     for name, mark in _MARKS.items())
+    init = item.request.get("init")
+    told = {**item.request, "source": item.source, "from": init.get("image", "") if isinstance(init, dict) else ""}
+    fields = "".join(f"{mark}{_plain(str(told.get(name, '')))}{_END}" for name, mark in _MARKS.items())
     prompts = [_plain(str(item.request.get(name, ""))) for name in ("prompt", "negative_prompt")]
     return fields + "\n".join([*prompts, item.file])
 
@@ -197,7 +198,7 @@ def _plain(text: str) -> str:
 
 def condition(query: str, trashed: bool, files: Iterable[str] | None = None) -> tuple[str, list[Any]]:
     """SQL for a search: every word must occur; `sampler:"DPM++ 2M"` and `model:mi` (a beginning), `seed:42` and
-    `day:2026-11-21` (the whole value) narrow it."""
+    `day:2026-11-21` (the whole value) narrow it, and `from:` the hash of the picture that was started from."""
     where = ["trashed = ?"]
     values: list[Any] = [int(trashed)]
     for field, phrase, word in _TERM.findall(query[:500]):

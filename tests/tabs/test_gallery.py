@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
+from pipelines.archive.lineage import Lineage
 from pipelines.families.mini import MINI
 from pipelines.spec.request import GenerationRequest
 from pipelines.words import Words
@@ -19,13 +20,15 @@ from tabs import compare
 from tabs.gallery import PER_PAGE, Gallery, Shelf, _finder, caption
 from tabs.page import Page
 from tabs.picture import Panel, said
+from tabs.source import keep
 
 NASTY = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Any:
-    return SimpleNamespace(archive=Archive(tmp_path), words=Words("en"), inputs=Inputs(tmp_path),
+    archive, inputs = Archive(tmp_path), Inputs(tmp_path)
+    return SimpleNamespace(archive=archive, words=Words("en"), inputs=inputs, lineage=Lineage(archive, inputs),
                            model=lambda name: SimpleNamespace(family=MINI))
 
 
@@ -125,6 +128,18 @@ def test_a_picture_is_sent_with_its_settings_and_the_size_that_it_has(gallery: G
     [(kept, settings)] = [update for update in updates if update != gr.skip()]
     assert tabs.selected == name and studio.inputs.open(kept).size == (64, 96)
     assert (settings.steps, settings.width, settings.height) == (9, 256, 384)
+
+
+def test_one_walks_from_a_picture_to_what_was_made_of_it_and_back(gallery: Gallery, studio: Any) -> None:
+    [first] = paint(studio, prompt=NASTY)
+    kept = keep(studio, studio.archive.open(first))
+    [second] = paint(studio, prompt="a cat", init={"image": kept})
+    tree = gallery._panel.shown(first, False)[-3]
+    assert f'data-file="{first}" aria-current' in tree and f'data-file="{second}">' in tree
+    shelf, *panel = gallery._walk(Shelf(chosen=first), SimpleNamespace(file=second))
+    assert shelf.chosen == second and f'data-file="{second}" aria-current' in panel[-3]
+    with pytest.raises(gr.Error):
+        gallery._walk(Shelf(), SimpleNamespace(file="../secret.png"))
 
 
 def test_a_file_that_is_gone_is_told_and_breaks_nothing(gallery: Gallery, studio: Any) -> None:

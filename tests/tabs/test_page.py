@@ -77,7 +77,7 @@ def shown(form: Form, updates: list[Any]) -> dict[Any, Any]:
 def kept(studio: Studio, request: GenerationRequest = FULL) -> GenerationRequest:
     """`request` with pictures that the studio has."""
     image, mask = (studio.inputs.keep(Image.new(mode, (64, 48), 255)) for mode in ("RGB", "L"))
-    return request.merged({"init": {"image": image}, "inpaint": {"mask": mask}})
+    return request.merged({"init": {"image": image, "strokes": ""}, "inpaint": {"mask": mask}})
 
 
 def test_every_field_round_trips_through_the_form(form: Form, studio: Studio) -> None:
@@ -88,7 +88,7 @@ def test_every_field_round_trips_through_the_form(form: Form, studio: Studio) ->
 
 
 def test_settings_taken_over_leave_picture_and_mask_alone(form: Form, studio: Studio) -> None:
-    assert form.write_all(GenerationRequest(steps=3))[-len(form.pictures.outputs):] == [gr.skip()] * 5
+    assert form.write_all(GenerationRequest(steps=3))[-len(form.pictures.outputs):] == [gr.skip()] * len(form.pictures.outputs)
     sent = dict(zip(form.fields, form.start_from(kept(studio).init.image, FULL), strict=False))
     assert sent["steps"] == 31 and sent["outpaint.left"] == 0 and sent["inpaint.mask_blur"] == gr.skip()
 
@@ -106,9 +106,10 @@ def test_full_really_differs_from_the_default_in_every_declared_field() -> None:
 
 
 def test_a_partial_write_leaves_the_other_fields_alone(form: Form) -> None:
-    updates = dict(zip([*form.fields, 1, 2, 3, 4, 5], form.write({"steps": 12, "variation": {"strength": 0.5}}), strict=True))
+    names = [*form.fields, *range(len(form.pictures.outputs))]
+    updates = dict(zip(names, form.write({"steps": 12, "variation": {"strength": 0.5}}), strict=True))
     assert updates["steps"] == 12 and updates["variation.strength"] == 0.5
-    assert updates["prompt"] == updates[1] == updates[5] == gr.skip()
+    assert updates["prompt"] == updates[0] == updates[4] == gr.skip()
 
 
 def test_a_part_at_its_defaults_is_off() -> None:

@@ -1,0 +1,55 @@
+"""Undo and redo of every change of the forms, also of settings sent, pasted or taken from a preset: one pair of buttons.
+
+The steps live in the page (`assets/undo.js`); no value goes to the server. What was painted on a picture is put aside
+before another picture takes its place (`Canvas.shelve`), and comes back with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from pipelines.words import Words
+from tabs.form import Form
+from tabs.listeners import QUIET
+from tabs.page import Page, noted
+from tabs.theme import ASSETS
+
+STEPS = (("undo", "↶", -1), ("redo", "↷", 1))
+
+
+def build(page: Page, words: Words) -> None:
+    """Place the buttons, once all forms are there."""
+    with gr.Row(elem_id="history"):
+        buttons = {name: gr.Button(f"{sign} {words(name)}", size="sm", min_width=60, elem_id=name) for name, sign, _ in STEPS}
+    _wire(page, buttons)
+
+
+def _wire(page: Page, buttons: dict[str, gr.Button]) -> None:
+    page.blocks.load(None, None, None, js=(ASSETS / "undo.js").read_text(encoding="utf-8"), api_visibility="private")
+    seen = [(name, noted(form)) for name, form in page.forms.items()]
+    counts = json.dumps([(name, len(components)) for name, components in seen])
+    every = [component for _, components in seen for component in components]
+    for name, _, by in STEPS:
+        stepped = buttons[name].click(None, None, every, js=f"() => window.atelierUndo.step({by}, {counts})", **QUIET)
+        for form in page.forms.values():
+            _follow(form, stepped)
+
+
+def _follow(form: Form, stepped: Any) -> None:
+    """Let the editor show the picture that came back, with what had been painted on it."""
+    canvas: Any = form.pictures
+    if hasattr(canvas, "followed"):
+        stepped.then(canvas.followed, [canvas.source.image, canvas.editor, canvas.sent, canvas.shelf],
+                     [canvas.source.image, canvas.editor, canvas.chips, canvas.sent, canvas.way, canvas.shelf], **QUIET)
+
+
+def keeping(form: Form, event: Callable[..., Any]) -> Callable[..., Any]:
+    """`event` for a handler that puts another picture on the form's canvas: what is painted there is put aside first."""
+    canvas: Any = form.pictures
+    if not hasattr(canvas, "shelve"):
+        return event
+    return event(canvas.shelve, [canvas.source.image, canvas.editor, canvas.way, canvas.shelf], canvas.shelf, **QUIET).then
