@@ -17,6 +17,7 @@ from pipelines.loading.environment import prepare_environment  # noqa: E402
 
 prepare_environment()
 from bench.fidelity import fidelity  # noqa: E402
+from bench.grid import grid  # noqa: E402
 from bench.measure import Figure  # noqa: E402
 from bench.page import page  # noqa: E402
 from bench.painting import first_image, painting  # noqa: E402
@@ -25,9 +26,9 @@ from bench.weights import checkpoint_switch, task_switch  # noqa: E402
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "page": page, "first": first_image, "painting": painting, "task": task_switch, "samplers": fidelity,
-    "checkpoint": checkpoint_switch,
+    "checkpoint": checkpoint_switch, "grid": grid,
     "upscaling": upscaling}
-LARGE = ("checkpoint", "upscaling")     # 4.3 GB on the disk; minutes of CPU
+LARGE = ("checkpoint", "upscaling", "grid")     # 4.3 GB on the disk; minutes of CPU
 
 
 def main() -> int:

@@ -13,9 +13,10 @@ import io
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -27,6 +28,8 @@ from pipelines.spec.errors import ImageFileError
 MOST_PIXELS = 80_000_000        # below the 89 megapixels at which Pillow warns of a bomb
 MOST_PAGE = 40_000_000          # bytes of pictures inside the zoomable page
 PAPER, INK, GREY = (255, 255, 255), (40, 36, 33), (225, 221, 214)
+Scores = Mapping[str, Mapping[int, float]]
+NONE: Mapping[Any, Any] = MappingProxyType({})
 Find = Callable[[int], Path | None]
 """The file of a cell, None when it was not made."""
 
@@ -154,7 +157,8 @@ def _write_png(out: BinaryIO, width: int, height: int, strips: Iterator[Image.Im
 PAGE = """<!doctype html><html><head><meta charset="utf-8"><title>{title}</title><style>
 body{{font:14px system-ui,sans-serif;margin:16px;background:#f4f2ee;color:#2b2724}}
 table{{border-collapse:collapse;margin:12px 0}}th{{font-weight:500;padding:4px 8px;max-width:var(--s);overflow-wrap:anywhere}}
-td{{padding:2px}}td img{{width:var(--s);display:block;cursor:zoom-in}}td.none{{background:#e1ddd6;color:#5d5751;font-size:12px;
+td{{padding:2px}}td img{{width:var(--s);display:block;cursor:zoom-in}}
+small{{display:block;max-width:var(--s);color:#5d5751}}td.none{{background:#e1ddd6;color:#5d5751;font-size:12px;
 width:var(--s);max-width:var(--s);padding:6px}}dialog{{border:0;border-radius:8px;max-width:95vw}}
 dialog img{{width:min(85vmin,1024px)}}pre{{white-space:pre-wrap;max-width:85vmin}}</style></head>
 <body style="--s:{side}px"><h1>{title}</h1>
@@ -165,15 +169,15 @@ d.querySelector('img').src=e.target.src;d.querySelector('pre').textContent=e.tar
 """
 
 
-def page(grid: Grid, find: Find, out: BinaryIO) -> None:
-    """Write one HTML file that holds everything: a slider for the size, a click enlarges a cell and says its values."""
+def page(grid: Grid, find: Find, out: BinaryIO, scores: Scores = NONE) -> None:
+    """Write one HTML file that holds everything: a slider for the size, a click enlarges a cell and says its values and scores."""
     side = max(32, min(512, int(math.sqrt(MOST_PAGE / (grid.count * 0.2)))))
     title = html.escape(" × ".join(axis.label for axis in grid.axes))
-    tables = "".join(_table(grid, z, find, side) for z in range(grid.shape[2]))
+    tables = "".join(_table(grid, z, find, side, scores) for z in range(grid.shape[2]))
     out.write(PAGE.format(title=title, tables=tables, side=min(side, 192)).encode("utf-8", "replace"))
 
 
-def _table(grid: Grid, z: int, find: Find, side: int) -> str:
+def _table(grid: Grid, z: int, find: Find, side: int, scores: Scores) -> str:
     columns, rows, _ = grid.shape
     third = grid.axes[2] if len(grid.axes) > 2 else None
     caption = f"<h2>{html.escape(third.label)}: {html.escape(third.values[z].shown)}</h2>" if third else ""
@@ -181,34 +185,42 @@ def _table(grid: Grid, z: int, find: Find, side: int) -> str:
     lines = []
     for y in range(rows):
         head = html.escape(grid.axes[1].values[y].shown) if len(grid.axes) > 1 else ""
-        cells = "".join(_cell(grid, grid.index(x, y, z), find, side) for x in range(columns))
+        cells = "".join(_cell(grid, grid.index(x, y, z), find, side, scores) for x in range(columns))
         lines.append(f"<tr><th>{head}</th>{cells}</tr>")
     return f"{caption}<table><tr><th></th>{heads}</tr>{''.join(lines)}</table>"
 
 
-def _cell(grid: Grid, index: int, find: Find, side: int) -> str:
-    name = html.escape(grid.name(index))
+def _cell(grid: Grid, index: int, find: Find, side: int, scores: Scores) -> str:
+    marks = [f"{label} {_rounded(values[index])}" for label, values in scores.items() if index in values]
+    name = html.escape("\n".join([grid.name(index), *marks]))
+    below = f"<small>{html.escape(' · '.join(marks))}</small>" if marks else ""
     picture = _picture(find(index), (side, side))
     if picture is None:
         return f'<td class="none">{name}</td>'
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=80)
     inside = base64.b64encode(data.getvalue()).decode()
-    return f'<td><img loading="lazy" alt="{name}" title="{name}" src="data:image/jpeg;base64,{inside}"></td>'
+    return f'<td><img loading="lazy" alt="{name}" title="{name}" src="data:image/jpeg;base64,{inside}">{below}</td>'
 
 
-def table(grid: Grid, find: Find, out: BinaryIO, errors: dict[int, str] | None = None) -> None:
-    """Write CSV: a row a cell with its values, file and how far it is from the first cell (PSNR in dB, "same" when equal)."""
+def table(grid: Grid, find: Find, out: BinaryIO, errors: Mapping[int, str] = NONE, scores: Scores = NONE) -> None:
+    """Write CSV: a row a cell with its values, file, how far it is from the first cell (PSNR in dB, "same" when equal),
+    and a column for each of `scores`.
+    """
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
-    writer.writerow(["cell", *(axis.label for axis in grid.axes), "file", "PSNR to first cell, dB", "error"])
+    writer.writerow(["cell", *(axis.label for axis in grid.axes), "file", "PSNR to first cell, dB", *scores, "error"])
     first = _picture(find(0), (4096, 4096))
     for index in range(grid.count):
         path = find(index)
-        values = [harmless(value.shown) for value in grid.values(index)]
-        writer.writerow([index, *values, path.name if path else "", likeness(first, _picture(path, (4096, 4096))),
-                         harmless((errors or {}).get(index, ""))])
+        shown = [harmless(value.shown) for value in grid.values(index)]
+        writer.writerow([index, *shown, path.name if path else "", likeness(first, _picture(path, (4096, 4096))),
+                         *(_rounded(values.get(index)) for values in scores.values()), harmless(errors.get(index, ""))])
     text.detach()
+
+
+def _rounded(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def likeness(first: Image.Image | None, other: Image.Image | None) -> str:

@@ -13,6 +13,8 @@ from pipelines import samplers
 from pipelines.grid import Axis, AxisKind, Grid, kinds
 from pipelines.grid.estimate import Estimate, estimate
 from pipelines.grid.ready import Ready
+from pipelines.images import open_image
+from pipelines.ranking import scorer
 from pipelines.spec.errors import Cancelled, FieldError, RequestError, StudioError, unknown
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.parts import LAST_SEED
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from pipelines.studio import Studio
 
 KIND = "grid"
+SECONDS = "Seconds"
+Scores = dict[str, dict[int, float]]
+"""By name of the score, by cell."""
 PAST = 12           # finished pictures an estimate goes by
 
 
@@ -145,6 +150,39 @@ def paint(studio: Studio, grid: Grid, emit: Emit, job: str, done: frozenset[int]
     if missing and len(errors) == len(missing) and not isinstance(last[0], Cancelled):
         raise last[0]
     return errors
+
+
+def scores(studio: Studio, grid: Grid, files: Mapping[int, str]) -> Scores:
+    """Seconds of every cell on the disk; text alignment and aesthetic mark too where their models are there.
+
+    Raises ModelFileError for a model of the ranking that is damaged.
+    """
+    seconds: dict[int, float] = {}
+    seen: list[tuple[int, str]] = []
+    for index, file in sorted(files.items()):
+        try:
+            read = studio.archive.read(file)
+        except StudioError:
+            continue            # thrown away or damaged since
+        seen.append((index, read.full.prompt if read.full else grid.base.prompt))
+        if isinstance(spent := read.made.get("seconds"), (int, float)):
+            seconds[index] = float(spent)
+    return {SECONDS: seconds} | _ranked(studio, grid, files, seen)
+
+
+def _ranked(studio: Studio, grid: Grid, files: Mapping[int, str], seen: Sequence[tuple[int, str]]) -> Scores:
+    """In portions, so that a grid of any size needs the memory of a few pictures."""
+    model = studio.model(grid.base.model).path
+    places = [model if model.is_dir() else model.parent, *(root / scorer.FOLDER for root in studio.settings.model_roots)]
+    result: Scores = {}
+    if scorer.found(places)[0] is None:
+        return result
+    for start in range(0, len(seen), scorer.BATCH):
+        some = seen[start:start + scorer.BATCH]
+        pictures = [open_image(studio.archive.open(files[index])) for index, _ in some]
+        for name, values in scorer.scores(pictures, [prompt for _, prompt in some], places).items():
+            result.setdefault(name, {}).update(zip((index for index, _ in some), values, strict=True))
+    return result
 
 
 def expected(studio: Studio, grid: Grid) -> Estimate:

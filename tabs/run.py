@@ -16,11 +16,12 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from pipelines import experiments, upscale_job
+from pipelines import experiments, reproduce, upscale_job
 from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.words import Words
+from tabs import changes
 from tabs.form import Form, refused
 from tabs.listeners import QUIET
 from tabs.page import tab_of
@@ -29,7 +30,7 @@ from tabs.queue import troubles
 BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
 OPEN = ("queued", "running")
 OWN_KIND = "control"        # its requests are txt2img's too, so its jobs say which tab they belong to
-OTHERS = (experiments.KIND, upscale_job.KIND)       # jobs that tabs of their own show
+OTHERS = (experiments.KIND, reproduce.KIND, upscale_job.KIND)       # jobs that tabs of their own show
 SHOWN = 60                  # newest results on the easel; all of them are in the gallery
 
 
@@ -139,8 +140,8 @@ class Runner:
         return f'<div class="stage empty"><p>{html.escape(self._studio.words("nothing_yet"))}</p></div>'
 
     def _explained(self, job: Any) -> str:
-        """The verdicts on what was made: the answer to "why does it look like this?"."""
-        return explained(self._studio, job.request)
+        """What changed since the last picture, and the verdicts on this one: the answer to "why does it look like this?"."""
+        return changes.chips(self._studio, job) + explained(self._studio, job.request)
 
 
 def working(words: Words, progress: Any) -> str:

@@ -122,8 +122,9 @@ def written(studio: Studio, plan: Grid, files: dict[int, str], errors: dict[int,
         note = contact_sheet.draw(plan, find, out)
     if note:
         complain(note)
+    scores = experiments.scores(studio, plan, files)
     with page.open("wb") as out:
-        contact_sheet.page(plan, find, out)
+        contact_sheet.page(plan, find, out, scores)
     with table.open("wb") as out:
-        contact_sheet.table(plan, find, out, errors)
+        contact_sheet.table(plan, find, out, errors, scores)
     return [sheet, page, table]

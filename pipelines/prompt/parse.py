@@ -10,7 +10,7 @@ names them); `a AND b :0.5` is split before anything else is read (`parts`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pipelines.prompt.networks import without_networks
 from pipelines.prompt.tree import HEAVIEST, Alternating, Break, Node, Prompt, Scheduled, Span, Text, Weighted, at_step
@@ -18,7 +18,7 @@ from pipelines.prompt.tree import HEAVIEST, Alternating, Break, Node, Prompt, Sc
 STRONGER = 1.1
 WEAKER = 1 / 1.1
 
-_TOKEN = re.compile(r"\\[()\[\]\\|]|[()\[\]:|]|[^\\()\[\]:|]+|\\")
+_TOKEN = re.compile(r"\\[()\[\]\\|]|\(+|\[+|[)\]:|]|[^\\()\[\]:|]+|\\")
 _COMMENT_LINE = re.compile(r"^[ \t]*#[^\n]*(?:\n|\Z)", re.MULTILINE)
 _COMMENT_TAIL = re.compile(r"(?<=[ \t])#(?=[ \t])[^\n]*")
 _NUMBER = re.compile(r"\s{0,8}([+-]?(?:\d{1,12}\.?\d{0,12}|\.\d{1,12}))\s{0,8}\Z")
@@ -28,14 +28,27 @@ _PART_WEIGHT = re.compile(r":[ \t]{0,8}([+-]?(?:\d{1,12}\.?\d{0,12}|\.\d{1,12}))
 MOST_PARTS = 16         # each part is one more row of every model call
 
 
-@dataclass(slots=True)
 class _Open:
-    """A bracket being read: its nodes so far, and at which of them a bare ":" or "|" stands."""
+    """A bracket being read: its nodes so far, and at which of them a bare ":" or "|" stands.
 
-    kind: str
-    nodes: list[Node] = field(default_factory=list)
-    colons: list[int] = field(default_factory=list)
-    bars: list[int] = field(default_factory=list)
+    There may be a million at once, so what is empty is shared.
+    """
+
+    __slots__ = ("bars", "colons", "kind", "nodes")
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.nodes: list[Node] = []
+        self.colons: tuple[int, ...] | list[int] = ()
+        self.bars: tuple[int, ...] | list[int] = ()
+
+    def mark(self, sign: str) -> None:
+        """A bare ":" or "|" stands here."""
+        where = "colons" if sign == ":" else "bars"
+        if not getattr(self, where):
+            setattr(self, where, [])
+        getattr(self, where).append(len(self.nodes))
+        self.nodes.append(Text(sign))
 
 
 def parse(text: str, emphasis: bool = True) -> Prompt:
@@ -92,17 +105,16 @@ class _Reader:
 
     def take(self, piece: str) -> None:
         top = self.stack[-1]
-        if piece in ("(", "["):
-            self.waiting[piece] += 1
-            self.stack.append(_Open(piece))
+        if piece[0] in "([":            # a run of them
+            self.waiting[piece[0]] += len(piece)
+            self.stack.extend(map(_Open, piece))
         elif piece in (")", "]") and self.waiting["(" if piece == ")" else "["]:
             wanted = "(" if piece == ")" else "["
             while self.stack[-1].kind != wanted:
                 self.close(ended=False)
             self.close(ended=True)
         elif piece in (":", "|") and top.kind:
-            (top.colons if piece == ":" else top.bars).append(len(top.nodes))
-            top.nodes.append(Text(piece))
+            top.mark(piece)
         elif len(piece) == 2 and piece[0] == "\\":
             top.nodes.append(Text(piece[1] if self.emphasis else piece))
         else:
@@ -111,23 +123,29 @@ class _Reader:
     def finish(self) -> Prompt:
         if len(self.stack) > 1:
             self.notes["A bracket is not closed; it is taken as closed at the end."] = None
-        while len(self.stack) > 1:
-            self.close(ended=False)
+        stack = self.stack
+        while len(stack) > 1:
+            group = stack.pop()
+            stack[-1].nodes.append(self.left_open(group))
         return Prompt(tuple(self.stack[0].nodes), tuple(self.notes), self.changing)
 
     def close(self, ended: bool) -> None:
         """End the innermost bracket; one that is not `ended` by its own sign only weights what it holds."""
         group = self.stack.pop()
         self.waiting[group.kind] -= 1
-        node: Node
         if not ended:
-            node = Weighted(tuple(group.nodes), STRONGER if group.kind == "(" else WEAKER)
-        else:
-            node = self.round(group) if group.kind == "(" else self.square(group)
+            self.stack[-1].nodes.append(self.left_open(group))
+            return
+        node = self.round(group) if group.kind == "(" else self.square(group)
         if isinstance(node, Weighted) and not self.emphasis:
-            end = {"(": ")", "[": "]"}[group.kind] if ended else ""
-            node = Weighted((Text(group.kind), *group.nodes, Text(end)), 1.0)
+            node = Weighted((Text(group.kind), *group.nodes, Text(")" if group.kind == "(" else "]")), 1.0)
         self.stack[-1].nodes.append(node)
+
+    def left_open(self, group: _Open) -> Node:
+        """A bracket that ends where its surroundings do."""
+        if not self.emphasis:
+            return Weighted((Text(group.kind), *group.nodes), 1.0)
+        return Weighted(tuple(group.nodes), STRONGER if group.kind == "(" else WEAKER)
 
     def round(self, group: _Open) -> Node:
         number = trailing_number(group)

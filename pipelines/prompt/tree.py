@@ -5,6 +5,9 @@
     Weighted(nodes, weight)         (x) (x:1.3) [x]
     Scheduled(before, after, when)  [before:after:when], [after:when], [before::when]
     Alternating(options)            [a|b]: the next option at every step
+
+Nobody changes a node once it is made. They are not declared frozen because a megabyte of brackets is a million of them, and
+a frozen one takes twice as long to make.
 """
 
 from __future__ import annotations
@@ -15,23 +18,23 @@ HEAVIEST = 10.0         # weights beyond only destroy the picture
 BOUND = 1e6             # products of many nested weights stay finite
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Text:
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Break:
     pass
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Weighted:
     nodes: tuple[Node, ...]
     weight: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Scheduled:
     """`when` is a fraction of the steps (written with a point) or a number of steps; `before` holds that long."""
 
@@ -51,7 +54,7 @@ class Scheduled:
         return int(self.when) - earlier
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Alternating:
     options: tuple[tuple[Node, ...], ...]
 

@@ -28,11 +28,12 @@ def shown(key: str, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("key", "text", "values"), [
+    ("negative_prompt", '"", dark', ["–", "dark"]), ("negative_prompt", '"a ""b"" c", ""', ['a "b" c', "–"]),
     ("steps", "1-5", ["1", "2", "3", "4", "5"]), ("steps", "1-10 (+2)", ["1", "3", "5", "7", "9"]),
     ("steps", "10-1 (-3)", ["10", "7", "4", "1"]), ("steps", "1-10 [5]", ["1", "3", "5", "7", "10"]),
     ("cfg_scale", "1-10 [5]", ["1", "3.25", "5.5", "7.75", "10"]), ("cfg_scale", "1.0-2.0 [3]", ["1", "1.5", "2"]),
     ("cfg_scale", "1,4, 7.5", ["1", "4", "7.5"]), ("steps", "4, 4, 8-9", ["4", "8", "9"]), ("steps", "7-7 [1]", ["7"]),
-    ("cfg_rescale", "0-0.3 (+0.1)", ["0", "0.1", "0.2", "0.3"]), ("tiling", "off, on", ["off", "on"]), ("negative_prompt", "\"\", dark", ["–", "dark"]),
+    ("cfg_rescale", "0-0.3 (+0.1)", ["0", "0.1", "0.2", "0.3"]), ("tiling", "off, on", ["off", "on"]),
     ("sampler", 'Euler a, "DPM++ 2M"', ["Euler a", "DPM++ 2M"]), ("styles", "none, A + B", ["none", "A + B"]),
     ("seed", "-1, -1", ["100", "101"]), ("size", "256x256, 64×128", ["256x256", "64x128"]),
     ("prompt_sr", 'car, bus, "old, red car"', ["car", "bus", "old, red car"]),

@@ -77,6 +77,16 @@ def test_the_table_has_a_row_a_cell_and_no_formulas(files: list[Path]) -> None:
     assert rows[1:] == [["0", "'=1+1", "0.png", "same", ""], ["1", "b", "0.png", "same", ""], ["2", "c", "", "", "'@failed"]]
 
 
+def test_scores_are_columns_of_the_table_and_lines_of_the_page(files: list[Path]) -> None:
+    out, web = io.BytesIO(), io.BytesIO()
+    scores = {"Seconds": {0: 1.234567, 1: 2.0}, "Aesthetic": {1: 6.5}}
+    contact_sheet.table(grid(seed="1-2"), lambda i: files[i], out, {}, scores)
+    rows = list(csv.DictReader(io.StringIO(out.getvalue().decode())))
+    assert [(r["Seconds"], r["Aesthetic"]) for r in rows] == [("1.235", ""), ("2", "6.5")]
+    contact_sheet.page(grid(seed="1-2"), lambda i: files[i], web, scores)
+    assert "<small>Seconds 2 · Aesthetic 6.5</small>" in web.getvalue().decode()
+
+
 def test_psnr_is_that_of_the_formula() -> None:
     black, grey = Image.new("RGB", (8, 8)), Image.new("RGB", (8, 8), (5, 5, 5))
     assert contact_sheet.likeness(black, grey) == f"{10 * np.log10(255 ** 2 / 25):.2f}"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from pipelines.ranking.aesthetic import aesthetic_head
 from pipelines.ranking.clip import Clip, image_alignment, text_alignment
 from pipelines.ranking.combine import best, rank, standardised
+from pipelines.ranking.scorer import AESTHETIC, ALIGNMENT, scores, words
 from pipelines.spec.errors import FieldError, ModelFileError
 from tests.prompt.conftest import tokenizer
 
@@ -104,3 +107,24 @@ def test_a_clip_on_disk_scores_pictures_by_words_and_by_pictures(folder: Path) -
 def test_a_folder_without_a_clip_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="no CLIP model"):
         Clip.open(tmp_path)
+
+
+def test_scores_come_from_what_lies_beside_the_model_or_in_the_ranking_folder(folder: Path, tmp_path: Path) -> None:
+    model, shared = tmp_path / "mini", tmp_path / "ranking"
+    model.mkdir()
+    pictures, prompts = [Image.new("RGB", (32, 32), c) for c in ("red", "blue", "green")], ["a (red:1.3) car"] * 3
+    assert scores(pictures, prompts, [model, shared]) == {}
+    shutil.copytree(folder, shared)
+    assert scores(pictures, prompts, [model, shared]).keys() == {ALIGNMENT}
+    save_file({"weight": torch.ones(1, 24), "bias": torch.tensor([5.0])}, model / "my-aesthetic.safetensors")
+    told = scores(pictures, prompts, [model, shared])
+    clip = Clip.open(folder)
+    assert told[ALIGNMENT] == pytest.approx(text_alignment(clip.images(pictures), clip.texts(["a red car"])), abs=1e-5)
+    assert told[AESTHETIC] == pytest.approx((clip.images(pictures).sum(dim=1) + 5).tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("prompt", "plain"), [
+    ("a (red:1.3) [car]", "a red car"), ("[snow:night:0.5], <lora:x:1> fog", "snow, fog"), ("a cat AND a dog :0.5", "a cat a dog"),
+    ("", "")], ids=str)
+def test_the_words_of_a_prompt_are_scored_without_its_signs(prompt: str, plain: str) -> None:
+    assert words(prompt) == plain

@@ -1,0 +1,63 @@
+"""What changed since the visitor's last picture, as chips under a result: "CFG scale 7 → 9", "+ in the snow"."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pipelines.archive.item import difference
+from pipelines.queue import Job
+from pipelines.spec.param import declared
+from pipelines.spec.request import GenerationRequest
+from pipelines.studio import Studio
+from pipelines.words import Words
+from tabs.picture import said
+
+MOST_CHIPS = 14
+TEXTS = ("prompt", "negative_prompt")
+LONG = 40               # characters of a value on a chip
+
+
+def chips(studio: Studio, job: Job, kinds: Iterable[str] = ("txt2img", "img2img", "inpaint")) -> str:
+    """The settings in which `job` differs from the one its owner had painted before; "" for the first."""
+    past = [one for one in studio.queue.jobs(job.owner) if one.kind in kinds and one.files and one.created < job.created]
+    if not past or job.kind not in kinds:
+        return ""
+    before = max(past, key=lambda one: one.created).request
+    found = list(changed(before, job.request, studio.words))
+    if not found:
+        return _row(studio.words("changed_nothing"), [])
+    more = len(found) - MOST_CHIPS
+    return _row(studio.words("changed_since"), found[:MOST_CHIPS] + ([f"+{more} …"] if more > 0 else []))
+
+
+def changed(before: GenerationRequest, now: GenerationRequest, words: Words) -> Iterator[str]:
+    """One short text for each difference; of a prompt the parts between commas that came and went."""
+    paths = {row.param.label: row.path for row in declared(GenerationRequest)}
+    for label, old, new in difference(before.model_dump(), now.model_dump()):
+        path = paths.get(label, "")
+        name = words.label(path, label) if path else label
+        if path in TEXTS:
+            mark = "" if path == "prompt" else f"{name}: "
+            yield from (f"{mark}{text}" for text in parts_changed(str(old or ""), str(new or "")))
+        else:
+            yield f"{name} {_short(old)} → {_short(new)}"
+
+
+def parts_changed(old: str, new: str) -> list[str]:
+    """["+ at night", "− in the snow"]; when only the order changed that is one entry."""
+    before, after = ([part.strip() for part in text.replace("\n", ",").split(",") if part.strip()] for text in (old, new))
+    found = [f"+ {_short(part)}" for part in after if part not in before]
+    found += [f"− {_short(part)}" for part in before if part not in after]
+    return found or ["⇄ " + _short(new)]
+
+
+def _short(value: Any) -> str:
+    text = said(value) or "–"
+    return text if len(text) <= LONG else text[:LONG - 1] + "…"
+
+
+def _row(title: str, found: list[str]) -> str:
+    spans = "".join(f'<span class="change">{html.escape(text)}</span>' for text in found)
+    return f'<p class="changes"><b>{html.escape(title)}</b> {spans}</p>'
