@@ -265,12 +265,12 @@ class Engine:
         previews = Previews(self.residency.latent_rgb(pipe), emit)
         networks = Networks.of(first, self.residency.library)
         drawn = SketchPlan.of(first, self.residency.library, self._inputs)
+        units = self._controls.features(first, pipe, emit)
+        lines = drawn.features(lambda name: self._controls.net(name, pipe, emit)) if drawn else ()
         worn = self._identities.worn(first, pipe, emit)
         means = text.Means(self.residency.family(first.model).name, None if networks.change_encoders else self._encoded,
                            inversions=networks.inversions(),
-                           features=(*self._controls.features(first, pipe, emit), *(drawn.features() if drawn else ()),
-                                     *worn.features),
-                           wording=worn.wording)
+                           features=(*units, *lines, *worn.features), wording=worn.wording)
 
         def on_step(step: int, _steps: int, glimpse: Any) -> None:
             tick(step)

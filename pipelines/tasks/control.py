@@ -146,6 +146,13 @@ class Controls:
                 for (_, unit), control, net in zip(units, found, nets, strict=True)]
         return tuple(reversed(made))
 
+    def net(self, name: str, pipe: Any, emit: Emit) -> Any:
+        """The net of that name beside those of the units. Raises FieldError for any but a plain ControlNet that fits `pipe`."""
+        control = find_control(self._residency.library, name)
+        if control.kind != "ControlNet":
+            raise FieldError(LABEL, name, f"three branches need a ControlNet, this is a {control.kind}", fix="Choose another way")
+        return self._net(control, pipe, emit)
+
     def _net(self, control: Control, pipe: Any, emit: Emit) -> Any:
         from pipelines.loading.control_file import check_fits, control_bytes, load_control
 

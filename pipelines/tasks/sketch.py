@@ -5,7 +5,7 @@ The request that is kept says what was drawn; `laid_out` gives the one that is p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,10 @@ from pipelines.drawing.split import joined
 from pipelines.loading.sketch_files import Predictor, available
 from pipelines.samplers import SAMPLERS
 from pipelines.spec.errors import FieldError
+from pipelines.spec.geometry import Size
 from pipelines.spec.parts import Sketch
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.canvas import fitted
 from pipelines.tasks.feature import Feature, Run, Turn
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class SketchPlan:
     chosen: ways.Chosen
     inputs: Inputs
     predictor: Predictor | None = None
+    cfg_scale: float = 1.0
 
     @classmethod
     def of(cls, request: GenerationRequest, library: Library, inputs: Inputs) -> SketchPlan | None:
@@ -49,7 +52,8 @@ class SketchPlan:
             return None
         found = available(library, library.find(request.model))
         chosen = ways.choose(request.sketch, found.names)
-        return cls(request.sketch, chosen, inputs, found.predictor if chosen.lines == ways.PREDICTOR else None)
+        return cls(request.sketch, chosen, inputs, found.predictor if chosen.lines == ways.PREDICTOR else None,
+                   request.cfg_scale)
 
     @property
     def knobs(self) -> Knobs:
@@ -69,9 +73,11 @@ class SketchPlan:
             changes["control"] = [unit, *(u.model_dump() for u in requests[0].control)]
         return [r.merged(changes) for r in requests] if changes else list(requests)
 
-    def features(self) -> tuple[Feature, ...]:
-        """What changes the latents on their way."""
+    def features(self, net: Callable[[str], Any]) -> tuple[Feature, ...]:
+        """What changes the latents on their way. net: a loaded ControlNet by its name."""
         wanted: list[Feature] = []
+        if self.chosen.lines == ways.BRANCHES:
+            wanted.append(self._branched(net))
         if self.chosen.lines == ways.PREDICTOR and self.predictor:
             wanted.append(self._guided)
         if self.chosen.colours:
@@ -125,6 +131,24 @@ class SketchPlan:
             run.changes.append(on.on_step)
             yield _nothing
 
+    def _branched(self, net: Callable[[str], Any]) -> Feature:
+        """Sketch and strokes as branches beside the words; a knob of 1 is as strong as a ControlNet at weight 1."""
+        lines_net = net(self.chosen.net)
+        colours_net = net(self.chosen.colours_net) if self.sketch.strokes else lines_net
+
+        @contextmanager
+        def branched(run: Run) -> Iterator[Turn]:
+            from pipelines.patches.three_branch import ThreeBranches, controlled
+
+            sketch = controlled(lines_net, _pixels(self.condition() if self.sketch.lines else Image.new("RGB", (64, 64)), run))
+            stroke = controlled(colours_net, _pixels(self.start(), run)) if self.sketch.strokes else sketch
+            scales = (self.sketch.faithfulness * self.cfg_scale if self.sketch.lines else 0.0,
+                      self.sketch.stroke_faithfulness * self.cfg_scale if self.sketch.strokes else 0.0)
+            with ThreeBranches(run.pipe, sketch, stroke, scales, self.cfg_scale):
+                yield _nothing
+
+        return branched
+
     @contextmanager
     def _guided(self, run: Run) -> Iterator[Turn]:
         """The predictor's gradient leads the first part of the run."""
@@ -147,6 +171,8 @@ def check(request: GenerationRequest, library: Library, inputs: Inputs) -> None:
     for name in filter(None, (request.sketch.lines, request.sketch.strokes)):
         inputs.check(name)
     chosen = plan.chosen
+    if chosen.lines == ways.BRANCHES and request.cfg_scale <= 1:
+        raise FieldError("CFG scale", request.cfg_scale, "three branches are laid over guidance", "above 1", "Raise it")
     if SAMPLERS.get(request.sampler).calls_per_step > 1 and chosen.colours:
         raise FieldError("Sampler", request.sampler, "it asks the model twice a step, a drawing's colours need once",
                          "Euler, DPM++ 2M, DDIM, …", "Choose one of these")
@@ -159,22 +185,22 @@ def _inked(drawing: Image.Image) -> Image.Image:
 
 def _latents(run: Run, picture: Image.Image) -> Tensor:
     """(1, channels, height, width) in the UNet's scale, of a picture brought to the size that is painted."""
+    from pipelines.loading.encode import encode
+
+    return encode(run.pipe.vae, _pixels(picture, run))
+
+
+def _pixels(picture: Image.Image, run: Run) -> Tensor:
+    """(1, 3, height, width), 0 to 1, at the size that is painted."""
     import torch
 
-    from pipelines.loading.encode import encode
-    from pipelines.spec.geometry import Size
-    from pipelines.tasks.canvas import fitted
-
     fit = fitted(picture.convert("RGB"), Size(run.width, run.height), "Crop and resize")
-    return encode(run.pipe.vae, torch.from_numpy(np.array(fit, np.float32) / 255).movedim(-1, 0)[None])
+    return torch.from_numpy(np.array(fit, np.float32) / 255).movedim(-1, 0)[None]
 
 
 def _share(run: Run, where: Image.Image) -> Tensor:
     """(1, 1, h, w): how much of every latent pixel is white."""
     import torch
-
-    from pipelines.spec.geometry import Size
-    from pipelines.tasks.canvas import fitted
 
     factor = run.pipe.vae_scale_factor
     fit = fitted(where.convert("RGB"), Size(run.width, run.height), "Crop and resize").convert("L")
