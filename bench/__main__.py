@@ -16,6 +16,7 @@ for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):      # before torch is im
 from pipelines.loading.environment import prepare_environment  # noqa: E402
 
 prepare_environment()
+from bench.control import control  # noqa: E402
 from bench.fidelity import fidelity  # noqa: E402
 from bench.grid import grid  # noqa: E402
 from bench.measure import Figure  # noqa: E402
@@ -26,9 +27,9 @@ from bench.weights import checkpoint_switch, task_switch  # noqa: E402
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "page": page, "first": first_image, "painting": painting, "task": task_switch, "samplers": fidelity,
-    "checkpoint": checkpoint_switch, "grid": grid,
+    "checkpoint": checkpoint_switch, "grid": grid, "control": control,
     "upscaling": upscaling}
-LARGE = ("checkpoint", "upscaling", "grid")     # 4.3 GB on the disk; minutes of CPU
+LARGE = ("checkpoint", "upscaling", "grid", "control")     # 4.3 GB on the disk; minutes of CPU
 
 
 def main() -> int:

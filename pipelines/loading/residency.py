@@ -25,6 +25,7 @@ from pipelines.loading.components import (
     with_weights,
 )
 from pipelines.loading.device import Budget, Device
+from pipelines.loading.folders import GENERIC_STEMS
 from pipelines.loading.header import read_header
 from pipelines.loading.latent_rgb import LatentRgb, latent_rgb
 from pipelines.loading.library import AUTOMATIC, Library, ModelFile
@@ -85,7 +86,7 @@ class Residency:
             if self._store.get(key) is None:
                 self._forget_old_versions({key})
                 self._store.make_room(needed, size)
-                self._store.put(key, load(), path.stem)
+                self._store.put(key, load(), path.parent.name if path.stem in GENERIC_STEMS else path.stem)
             self._store.make_room(needed, 0)
             self._store.bring([key])
             module = self._store.get(key)
