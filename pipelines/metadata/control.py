@@ -32,9 +32,10 @@ LABELS = sorted((*NAMES, *OLD, "Hr Option", "Enabled", "Low Vram", "Mask Blur", 
 PAIR = re.compile(rf"(?:^|,)\s*({'|'.join(map(re.escape, LABELS))})\s*:\s*", re.IGNORECASE)
 
 
-def control_text(unit: ControlUnit) -> str:
-    """One unit as the value of its key."""
-    values = ((label, getattr(unit, field)) for label, field in NAMES.items())
+def control_text(unit: ControlUnit, digest: str = "") -> str:
+    """One unit as the value of its key. digest: of its net's file."""
+    told = unit.model_dump() | {"model": f"{unit.model} [{digest}]" if digest else unit.model}
+    values = ((label, told[field]) for label, field in NAMES.items())
     return ", ".join(f"{label}: {value}" for label, value in values
                      if not (label.startswith("Threshold") and value == ABSENT))
 

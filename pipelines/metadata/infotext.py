@@ -71,7 +71,7 @@ def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
     yield from _start(request)
     yield "Emphasis", request.emphasis if request.emphasis != "Original" else None
     for number, unit in enumerate(request.control):
-        yield f"ControlNet {number}", control_text(unit)
+        yield f"ControlNet {number}", control_text(unit, "".join(request.control_hashes[number:number + 1]))
 
 
 def _start(request: GenerationRequest) -> Iterator[tuple[str, Any]]:

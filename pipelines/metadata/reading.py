@@ -18,7 +18,7 @@ from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 
 NOTHING = "no generation data in this file"
-WRITTEN_BY_US = ("model_hash", "vae_hash")
+WRITTEN_BY_US = ("model_hash", "vae_hash", "control_hashes")
 
 
 @dataclass(frozen=True)

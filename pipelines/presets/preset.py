@@ -17,7 +17,7 @@ from pipelines.spec.request import GenerationRequest, merge
 LIMIT = 512 * 1024          # bytes of a preset file; a prompt alone may have 100 000 characters
 DEEPEST = 12                # levels of nesting
 SHAPES = ("", "square", "portrait", "landscape")
-OWN = ("model_hash", "vae_hash")        # written by the studio, never part of a preset
+OWN = ("model_hash", "vae_hash", "control_hashes")      # written by the studio, never part of a preset
 
 
 class Loader(yaml.SafeLoader):

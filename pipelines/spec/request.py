@@ -96,6 +96,7 @@ class GenerationRequest(Part):
     # Written by the studio before queueing, so that what is stored is what was made; not fields of a form.
     model_hash: str = ""        # first 10 hex digits of the checkpoint's sha256
     vae_hash: str = ""
+    control_hashes: tuple[str, ...] = ()    # of the units' nets, "" for a unit that did nothing
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:

@@ -235,17 +235,11 @@ def fitting(number: int, unit: ControlUnit, family: Family, library: Library) ->
 
 
 def pinned(request: GenerationRequest, library: Library) -> dict[str, Any]:
-    """A change of the request that names the weights of its units exactly: "name [hash]"."""
-    if not request.control:
-        return {}
-    return {"control": [unit.model_dump() | {"model": _with_hash(unit, library)} for unit in request.control]}
-
-
-def _with_hash(unit: ControlUnit, library: Library) -> str:
-    if not unit.model or unit.weight == 0:
-        return unit.model       # one that is off may name anything
-    control = find_control(library, unit.model)
-    return f"{control.name} [{control.file.short_hash()[:HASH]}]"
+    """What names the weights of its units exactly."""
+    doing = {number for number, _ in active(request)}
+    hashes = (find_control(library, unit.model).file.short_hash()[:HASH] if number in doing else ""
+              for number, unit in enumerate(request.control, 1))
+    return {"control_hashes": tuple(hashes)}
 
 
 def tensor(picture: Image) -> Tensor:
