@@ -14,8 +14,8 @@ HEAD = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512
 
 
 def test_a_unit_is_written_as_the_extension_writes_it() -> None:
-    request = GenerationRequest.parse({"seed": 1, "control": [{
-        "preprocessor": "canny", "model": "control_v11p_sd15_canny [d14c016b]", "pixel_perfect": False, "threshold_a": 100,
+    request = GenerationRequest.parse({"seed": 1, "control_hashes": ["d14c016b"], "control": [{
+        "preprocessor": "canny", "model": "control_v11p_sd15_canny", "pixel_perfect": False, "threshold_a": 100,
         "threshold_b": 200}]})
     assert f'ControlNet 0: "{UNIT}"' in infotext(request)
 
