@@ -1,0 +1,85 @@
+"""A drawing made with the mouse is painted live, the last stroke last; Generate keeps a picture that knows its drawing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Page, expect
+
+from pipelines.metadata import read
+
+PATIENCE = 120_000      # ms; two busy cores and a first load of torch
+
+
+@pytest.fixture
+def sketch(page: Page) -> Page:
+    page.get_by_role("tab", name="Sketch").click()
+    expect(page.locator("#sketch-sheet canvas")).to_be_visible(timeout=PATIENCE)
+    page.locator("#sketch-prompt textarea").fill("a red house")
+    return page
+
+
+def stroke(page: Page, *points: tuple[float, float]) -> None:
+    """Drawn with the mouse; points in shares of the sheet."""
+    box = page.locator("#sketch-sheet canvas").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=3)
+    page.mouse.up()
+
+
+def settled(page: Page) -> str:
+    """The live picture once it has not changed for five seconds."""
+    seen, since = "", time.monotonic()
+    end = since + PATIENCE / 1000
+    while time.monotonic() < end:
+        now = page.locator("#sketch-shown").inner_html()
+        if now != seen:
+            seen, since = now, time.monotonic()
+        if "<img" in seen and time.monotonic() - since > 5:
+            return seen
+        page.wait_for_timeout(300)
+    pytest.fail("the live picture never came to rest")
+
+
+def test_many_fast_strokes_end_in_the_picture_of_the_last(sketch: Page) -> None:
+    sketch.locator("#sketch-live input").check()
+    stroke(sketch, (0.2, 0.8), (0.2, 0.4), (0.5, 0.2), (0.8, 0.4))
+    first = settled(sketch)
+    calls: list[str] = []
+    sketch.on("request", lambda r: calls.append(r.url) if "queue/join" in r.url else None)
+    for number in range(30):
+        stroke(sketch, (0.1, 0.05 + number * 0.03), (0.9, 0.05 + number * 0.03))
+    last = settled(sketch)
+    assert last != first and 1 <= len(calls) <= 31
+    sketch.locator("#sketch-live input").uncheck()
+    expect(sketch.locator("#sketch-shown img")).to_have_count(0, timeout=PATIENCE)
+    sketch.locator("#sketch-live input").check()
+    assert settled(sketch) == last, "the picture shown was not that of the last stroke"
+
+
+def test_a_drawing_becomes_a_picture_that_knows_it(sketch: Page, tmp_path: Path) -> None:
+    picture = Image.new("RGB", (200, 200), "black")
+    ImageDraw.Draw(picture).rectangle((60, 60, 140, 160), outline="white", width=3)
+    picture.save(tmp_path / "light-on-dark.png")
+    sketch.locator("#sketch-sheet [data-tool=file]").set_input_files(tmp_path / "light-on-dark.png")
+    sketch.wait_for_timeout(500)
+    sketch.locator("#sketch-generate").click()
+    expect(sketch.locator("#sketch-results img").first).to_be_visible(timeout=PATIENCE)
+    with sketch.expect_download() as download:
+        sketch.locator("#sketch-results").get_by_label("Download").first.click()
+    download.value.save_as(tmp_path / "made.png")
+    request = read(tmp_path / "made.png").full
+    assert request.sketch.lines and not request.sketch.strokes and request.init is None
+
+
+def test_a_stroke_is_undone_and_an_empty_sheet_is_refused(sketch: Page) -> None:
+    stroke(sketch, (0.2, 0.2), (0.8, 0.8))
+    sketch.locator("[data-tool=undo]").click()
+    sketch.locator("#sketch-generate").click()
+    expect(sketch.get_by_text("nothing is drawn yet")).to_be_visible(timeout=PATIENCE)
