@@ -76,14 +76,33 @@ def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
 
 def _start(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
     """What AUTOMATIC1111 says of img2img and inpainting; the pictures themselves are named in our JSON."""
+    yield from _second_pass(request)
     if request.init is None:
         return
-    yield "Denoising strength", request.init.denoising_strength
+    if request.hires is None:       # with a second pass the key is that pass's
+        yield "Denoising strength", request.init.denoising_strength
     for part in (request.init, request.inpaint, request.outpaint):
         for row in declared(type(part)) if part else ():
             value = getattr(part, row.path)
             if row.param.infotext and row.path != "denoising_strength" and value != row.default:
                 yield row.param.infotext, value
+
+
+def _second_pass(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
+    """Hires fix as AUTOMATIC1111 says it, and a tiled upscale with the keys of the Ultimate SD Upscale script."""
+    hires, tiled = request.hires, request.tiled
+    if hires is not None:
+        yield "Denoising strength", hires.denoising_strength
+        sized = hires.width or hires.height
+        yield "Hires resize", f"{hires.width}x{hires.height}" if sized else None
+        for row in declared(type(hires)):
+            value = getattr(hires, row.path)
+            if row.param.infotext and (value != row.default or row.path in ("scale", "upscaler")):
+                yield row.param.infotext, None if row.path == "scale" and sized else value
+    if tiled is not None:
+        for row in declared(type(tiled)):
+            if row.param.infotext:
+                yield row.param.infotext, getattr(tiled, row.path)
 
 
 def quoted(value: Any) -> str:

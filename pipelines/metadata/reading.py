@@ -145,8 +145,22 @@ def _infotext(text: str, notes: list[str]) -> Read:
     if "Size-1" in pairs:
         values["width"], values["height"] = pairs.pop("Size-1"), pairs.pop("Size-2")
     units, missing = read_units(pairs)
-    request, said = partial(values)
+    request, said = partial(_larger(values, pairs))
     said += missing
     made: dict[str, Any] = {key: pairs.pop(key) for key in ("Version", "Model hash", "VAE hash") if key in pairs}
     notes += said + ([f"Not used: {listed(pairs)}."] if pairs else [])
     return Read({**OFF, **request, "control": units}, None, source="AUTOMATIC1111", unknown=pairs, made=made)
+
+
+def _larger(values: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
+    """`values` with what belongs to a second pass where it belongs: its size and, when there is one, the strength."""
+    if "Hires resize-1" in pairs:
+        values["hires.width"], values["hires.height"] = pairs.pop("Hires resize-1"), pairs.pop("Hires resize-2")
+    if any(path.startswith("hires.") for path in values) and "init.denoising_strength" in values:
+        values["hires.denoising_strength"] = values.pop("init.denoising_strength")
+    if values.get("hires.upscaler") == "None":      # the other program's name for resizing alone
+        values["hires.upscaler"] = "Lanczos"
+    if any(path.startswith("tiled.") for path in values):
+        values.setdefault("tiled.method", "Separate")       # the script whose keys these are
+        pairs.pop("Ultimate SD upscale tile_height", None)
+    return values

@@ -85,6 +85,12 @@ class Inpaint(Part):
     soft: Annotated[bool, Param(
         "Soft inpainting", "A grey mask changes the picture less (differential diffusion, arXiv 2306.00950).", "inpaint",
         infotext="Soft inpainting")] = False
+    seam_strength: Annotated[float, Param(
+        "Coherence pass", "Denoising strength of a second, short pass over the seam; 0 is off.", "inpaint", 0, 1, 0.05,
+        infotext="Coherence pass")] = 0.0
+    seam_width: Annotated[int, Param(
+        "Coherence width", "Pixels on both sides of the mask's edge that the second pass paints.", "inpaint", 8, 128, 8,
+        infotext="Coherence width")] = 24
 
 
 class Outpaint(Part):
@@ -158,22 +164,26 @@ class Hires(Part):
 class Tiled(Part):
     """`init.image` enlarged and painted again in overlapping tiles, with memory that does not grow with the picture."""
 
-    scale: Annotated[float, Param("Upscale by", "How many times larger.", "tiled", 1, 8, 0.05)] = 2.0
+    scale: Annotated[float, Param("Upscale by", "How many times larger.", "tiled", 1, 8, 0.05, infotext="Tiled upscale")] = 2.0
     width: Annotated[int, Param("Upscaled width", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 8, multiple=True)] = 0
     height: Annotated[int, Param("Upscaled height", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 8, multiple=True)] = 0
     upscaler: Annotated[str, Param(
-        "Upscaler", "What makes the picture larger before it is painted.", "tiled", source="upscalers", max_length=200)
+        "Upscaler", "What makes the picture larger before it is painted.", "tiled", source="upscalers",
+        infotext="Ultimate SD upscale upscaler", max_length=200)
     ] = "Automatic"
     method: Annotated[str, Param(
         "Tiling", "Blended: all tiles at once, joined at every step. Separate: one after another, as Ultimate SD Upscale.",
-        "tiled", choices=TILINGS)] = "Blended"
+        "tiled", choices=TILINGS, infotext="Tiled method")] = "Blended"
     tile: Annotated[int, Param(
-        "Tile size", "Pixels; 0 takes the size the model was trained on.", "tiled", 0, 2048, 8, multiple=True)] = 0
-    padding: Annotated[int, Param("Tile padding", "Pixels a tile looks beyond its own area.", "tiled", 0, 256, 8)] = 32
-    mask_blur: Annotated[int, Param("Tile mask blur", "Width of the soft edge of a separate tile.", "tiled", 0, 64, 1)] = 8
+        "Tile size", "Pixels; 0 takes the size the model was trained on.", "tiled", 0, 2048, 8, multiple=True,
+        infotext="Ultimate SD upscale tile_width")] = 0
+    padding: Annotated[int, Param("Tile padding", "Pixels a tile looks beyond its own area.", "tiled", 0, 256, 8,
+                                  infotext="Ultimate SD upscale padding")] = 32
+    mask_blur: Annotated[int, Param("Tile mask blur", "Width of the soft edge of a separate tile.", "tiled", 0, 64, 1,
+                                    infotext="Ultimate SD upscale mask_blur")] = 8
     order: Annotated[str, Param("Tile order", "In which separate tiles are painted.", "tiled", choices=TILE_ORDERS)] = "Linear"
     seam_fix: Annotated[str, Param("Seam fix", "A second pass over the borders of separate tiles.", "tiled",
-                                   choices=SEAM_FIXES)] = "None"
+                                   choices=SEAM_FIXES, infotext="Tiled seam fix")] = "None"
     seam_denoising_strength: Annotated[float, Param(
         "Seam denoising strength", "How much a seam is painted anew.", "tiled", 0, 1, 0.01)] = 0.35
     seam_width: Annotated[int, Param("Seam band width", "Of the band over a border, pixels.", "tiled", 8, 256, 8)] = 64
