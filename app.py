@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return cli.batch(order, known, hooks)
         if order.command == "reproduce":
             return cli.reproduce(order, known, hooks)
+        if order.command == "rank":
+            return cli.rank(order, known, hooks)
         if order.command == "explain":
             return cli.explain(order, known, hooks)
         return doctor.report(known, hooks.faults) if order.command == "doctor" else serve(known, hooks)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from pipelines.cli.batch_flags import batch_flags
 from pipelines.cli.control_flags import control_flag
 from pipelines.cli.foreign import translated
-from pipelines.cli.looking_flags import explain_flags, reproduce_flags
+from pipelines.cli.looking_flags import explain_flags, rank_flags, reproduce_flags
 from pipelines.cli.upscale_flags import upscale_flags
 from pipelines.preprocess import RESIZE_MODES, RESOLUTION, ROWS
 from pipelines.preprocess.rows import DEFAULT_RESOLUTION
@@ -28,11 +28,15 @@ from pipelines.spec.request import GenerationRequest
 EPILOG = "Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 stopped with Ctrl+C."
 
 SHORT = MappingProxyType({      # a name of its own, where nothing else could be meant
-    "init.image": "--init-image", "init.strokes": "--painted-over", "init.denoising_strength": "--denoising-strength", "init.resize_mode": "--resize-mode",
+    "init.image": "--init-image", "init.strokes": "--painted-over",
+    "init.denoising_strength": "--denoising-strength", "init.resize_mode": "--resize-mode",
     "init.exact_steps": "--exact-steps", "init.color_correction": "--color-correction", "inpaint.mask": "--mask-image",
     "inpaint.mask_blur": "--mask-blur", "inpaint.mask_grow": "--mask-grow", "inpaint.mask_mode": "--mask-mode",
     "inpaint.masked_content": "--masked-content", "inpaint.area": "--inpaint-area", "inpaint.padding": "--mask-padding",
-    "inpaint.soft": "--soft-inpainting",
+    "inpaint.soft": "--soft-inpainting", "inpaint.seam_strength": "--coherence-pass",
+    "inpaint.seam_width": "--coherence-width", "sketch.lines": "--sketch", "sketch.strokes": "--strokes",
+    "identity.photos": "--identity", "identity.style_strength": "--style-strength",
+    "sketch.stroke_faithfulness": "--stroke-faithfulness", "sketch.realism": "--realism",
 })
 
 
@@ -127,6 +131,10 @@ def main_parser() -> Parser:
     told = commands.add_parser("explain", help="say how a prompt is read", parents=[settings], epilog=EPILOG, allow_abbrev=False,
                                description="Say how a prompt is read: tokens, weights, what holds at a step, what is not there.")
     explain_flags(told)
+    judged = commands.add_parser("rank", help="order finished pictures, the best first", parents=[settings], epilog=EPILOG,
+                                 allow_abbrev=False, description="Order finished pictures by their words, an aesthetic mark "
+                                                                 "and photos they should be like; one a line, the best first.")
+    rank_flags(judged)
     commands.add_parser("doctor", help="say what works here and what does not", parents=[settings], allow_abbrev=False,
                         description="Say what works on this machine and what is mismatched.")
     return main
@@ -178,7 +186,8 @@ def request_flags(parser: argparse.ArgumentParser, out: bool = True) -> None:
             group.add_argument(*names, dest=row.path, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS,
                                help=text)
         else:
-            group.add_argument(*names, dest=row.path, action="append" if row.kind is tuple else "store",
+            several: dict[str, Any] = {"action": "extend", "nargs": "+"} if row.param.picture else {"action": "append"}
+            group.add_argument(*names, dest=row.path, **(several if row.kind is tuple else {"action": "store"}),
                                metavar=metavar(row.path), default=argparse.SUPPRESS, help=text)
 
 

@@ -83,7 +83,51 @@ def with_pictures(changes: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
             if not path.is_file():
                 raise ImageFileError(given, "no such file")
             result[part] = result[part] | {field_: studio.inputs.keep_file(path)}
-    return result
+    return result | drawn(result.get("sketch", {}), studio) | pictured(result.get("identity", {}), studio)
+
+
+def pictured(identity: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
+    """`--identity FILE …` cropped to the face and kept, what is amiss said; `--identity-vector FILE` read."""
+    from pipelines.portraits.faces import detector
+    from pipelines.portraits.photos import portraits, read_vector
+    from pipelines.tasks.identity import packed
+
+    result = dict(identity)
+    files = [Path(name).expanduser() for name in identity.get("photos", ()) if not SHA256.fullmatch(name)]
+    for path in (path for path in files if not path.is_file()):
+        raise ImageFileError(str(path), "no such file")
+    if files:
+        found = portraits(files, detector([p for root in studio.library.roots for p in root.rglob("face_detection_yunet*.onnx")]))
+        for portrait in filter(lambda portrait: portrait.note, found):
+            complain(portrait.note)
+        kept = [name for name in identity["photos"] if SHA256.fullmatch(name)]
+        result["photos"] = [*kept, *(studio.inputs.keep(portrait.picture.convert("RGB")) for portrait in found)]
+    vectors = [Path(name).expanduser() for name in identity.get("vectors", ())]
+    if vectors:
+        result["vectors"] = [packed(read_vector(path)) if path.is_file() else name
+                             for path, name in zip(vectors, identity["vectors"], strict=True)]
+    return {"identity": result} if result else {}
+
+
+def drawn(sketch: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
+    """`--sketch FILE` and `--strokes FILE` kept; a sketch alone is taken apart into its lines and its colours."""
+    from pipelines.drawing.split import split
+    from pipelines.images import open_image
+
+    files = {name: Path(sketch[name]).expanduser() for name in ("lines", "strokes")
+             if sketch.get(name) and not SHA256.fullmatch(sketch[name])}
+    if not files:
+        return {"sketch": dict(sketch)} if sketch else {}
+    for path in files.values():
+        if not path.is_file():
+            raise ImageFileError(str(path), "no such file")
+    kept: dict[str, str] = {}
+    if "lines" in files and "strokes" not in sketch:
+        parts = split(open_image(files["lines"]))
+        kept = {name: studio.inputs.keep(part) if part else "" for name, part in zip(("lines", "strokes"), parts, strict=True)}
+    else:
+        kept = {name: studio.inputs.keep_file(path) for name, path in files.items()}
+    return {"sketch": {**sketch, **kept}}
 
 
 def like(name: str) -> GenerationRequest:

@@ -1,4 +1,4 @@
-"""The flags of `reproduce` and `explain`. What they give lies in `Order.given`."""
+"""The flags of `reproduce`, `explain` and `rank`. What they give lies in `Order.given`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def explain_flags(parser: argparse.ArgumentParser) -> None:
     flag("--steps", type=int, default=25, metavar="N", help="of so many; default 25")
     flag("--model", default="mini", metavar="NAME", help="whose vocabulary cuts the words; default mini")
     flag("--emphasis", default="Original", metavar="MODE", help="Original, No norm, Ignore or None; default Original")
+
+
+def rank_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("given.files", metavar="FILE", nargs="+", help="finished pictures")
+    flag = _adding(parser)
+    flag("--prompt", default="", metavar="TEXT", help="what they should show; without it each picture's own prompt")
+    flag("--photo", action="append", default=[], metavar="FILE", help="a photo they should be like (repeatable)")
+    flag("--keep", type=int, default=0, metavar="K", help="print the K best only")
+    flag("--model", default="", metavar="NAME", help="the checkpoint whose own judges are asked first")
 
 
 def _adding(parser: argparse.ArgumentParser) -> Any:
