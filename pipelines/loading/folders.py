@@ -30,7 +30,7 @@ KIND_OF_FOLDER = {
 }
 # Folders that hold no models of ours, or far too many files.
 PASSED_OVER = {"__pycache__", "node_modules", "venv", "vae_approx", "configs", "hypernetworks", "style_models", "gligen",
-               "karlo", "blip", "deepbooru", "torch_deepdanbooru", "localizations", "annotators"}
+               "karlo", "blip", "deepbooru", "torch_deepdanbooru", "localizations", "annotators", "sketch"}
 GENERIC_STEMS = {"diffusion_pytorch_model", "model", "pytorch_lora_weights", "diffusion_pytorch_model.fp16", "model.fp16"}
 SUFFIXES = (".safetensors", *PICKLES)
 

@@ -131,7 +131,8 @@ class Identities:
         tensors = self._loaded(found, emit)
         kind = recognise({k: tuple(v.shape) for k, v in tensors.items()}, found.name)
         check_fits(pipe.unet, kind, found.name)
-        seen = look(self._tower(kind.image_width, emit), clip_pixels(photos, 224), kind)
+        tower = self._tower(kind.image_width, emit)
+        seen = look(tower, clip_pixels(photos, tower.config.image_size), kind)
 
         @contextmanager
         def worn(run: Run) -> Iterator[Turn]:
