@@ -30,7 +30,9 @@ LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse
          "pipelines.styles", "pipelines.images", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
          "pipelines.experiments", "pipelines.live", "pipelines.batch", "pipelines.loopback", "pipelines.reproduce", "pipelines.loading.record", "pipelines.ranking.likeness",
          "pipelines.grid", "pipelines.contact_sheet",
-         "pipelines.loading.library", "pipelines.upscalers.listing", "pipelines.families", "pipelines.pose", "pipelines.preprocess",
+         "pipelines.loading.library", "pipelines.upscalers.listing", "pipelines.upscalers.recipe", "pipelines.upscalers.files",
+         "pipelines.upscalers.restorers", "pipelines.upscale_job", "pipelines.deep", "pipelines.families", "pipelines.pose",
+         "pipelines.preprocess",
          "pipelines.portraits", "pipelines.drawing", "pipelines.ranking.combine", "extensions", "app")
 HEAVY = {"torch", "diffusers", "transformers", "torchvision", "accelerate", "peft", "spandrel"}
 
