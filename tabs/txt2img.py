@@ -7,6 +7,7 @@ import gradio as gr
 from pipelines.studio import Studio
 from tabs.form import Form
 from tabs.hires import HiresPanel
+from tabs.history import History
 from tabs.page import Page
 from tabs.units import Units
 from tabs.workbench import Workbench
@@ -18,6 +19,7 @@ def build(studio: Studio, page: Page) -> Form:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=5, min_width=340, elem_classes="controls"):
             bench.prompts()
+            History(studio, page)
             bench.actions()
             bench.presets()
             bench.sampling()

@@ -47,7 +47,7 @@ def scores(pictures: Sequence[Image], prompts: Sequence[str], places: Sequence[P
         return {}
     clip = _clip(folder, _stamp(folder / "model.safetensors"))
     head = _head(file, _stamp(file)) if file else None
-    result: dict[str, list[float]] = {ALIGNMENT: []} | ({AESTHETIC: []} if head else {})
+    result: dict[str, list[float]] = {name: [] for name in (ALIGNMENT, *([AESTHETIC] if head else []))}
     for start in range(0, len(pictures), BATCH):
         seen = clip.images(pictures[start:start + BATCH])
         said = clip.texts([words(prompt) for prompt in prompts[start:start + BATCH]])
