@@ -211,7 +211,9 @@ class Engine:
 
         first = requests[0]
         if first.init is None:
-            return self._sampled(requests, together.task(requests, self.residency.device.is_main_memory), course.tick(0), emit)
+            words = together.task(requests, self.residency.device.is_main_memory)
+            painted = self._sampled(requests, words, course.tick(0), emit)
+            return replace(painted, extra=painted.extra | words.said)
         if first.tiled is not None:
             return self._in_tiles(requests, course.tick(0), emit)
         task = ImageTask.of(requests, self._inputs.open)

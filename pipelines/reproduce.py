@@ -168,6 +168,9 @@ def compared(studio: Studio, told: Recipe, finished: Finished) -> Verdict:
     reasons = [*changes(told.made, environment(studio.engine.residency.device)), *told.reasons]
     reasons += [f"{key} {told.made[key]} → {finished.extra.get(key, 'none')}" for key in HASHES
                 if key in told.made and told.made[key] != finished.extra.get(key)]
+    together = told.made.get("together", 1)
+    if isinstance(together, int) and together > 1:
+        reasons.append(f"it was a cell of a grid, sampled with {together - 1} others: equal up to rounding")
     if told.source == "Atelier" and "torch" not in told.made:
         reasons.append("the machine that made it is not recorded")
     version = str(told.made.get("Version", ""))

@@ -38,6 +38,11 @@ class TextTask:
     def shown(self) -> Size:
         return self.requests[0].size
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the file says of how it was sampled."""
+        return {}
+
     def paint(self, pipe: Any, on_step: text.OnStep, means: text.Means) -> Any:
         return text.paint(pipe, self.requests, on_step, means)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FREE: Mapping[str, Any] = {"seed": 0, "prompt": "", "negative_prompt": "", "variation": None}
 MAIN_MEMORY_PIXELS = 8 * 256 * 256      # a larger batch no longer fits a processor's caches and is slower again
 CARD_PIXELS = 8 * 512 * 512
+MOST = 16       # pictures; a batch is saved when all of it is done
 
 
 def key(request: GenerationRequest) -> object | None:
@@ -49,12 +50,17 @@ def _is_part(value: object) -> bool:
 def most(request: GenerationRequest, main_memory: bool) -> int:
     """How many pictures of this size one batch takes."""
     pixels = MAIN_MEMORY_PIXELS if main_memory else CARD_PIXELS
-    return max(1, pixels // request.size.pixels) * (1 if request.cfg_scale > 1 else 2)
+    return min(MOST, max(1, pixels // request.size.pixels) * (1 if request.cfg_scale > 1 else 2))
 
 
 @dataclass(frozen=True)
 class CellsTask(TextTask):
     """Pictures from words alone; the requests share their `key`."""
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """For the file: why this picture may differ from its single run in the last bit."""
+        return {"together": len(self.requests)}
 
     def paint(self, pipe: Any, on_step: text.OnStep, means: text.Means) -> Any:
         """Latents (n, channels, height, width); prompts of unlike length (in chunks of 75) go one batch after another."""

@@ -25,7 +25,7 @@ with Studio.open(settings.checked({"data_dir": sys.argv[1]}), Hooks()) as studio
         name = jobs[0].id
     else:
         base = GenerationRequest(prompt="a red car", seed=5, steps=2, width=64, height=64)
-        name = experiments.submit(studio, experiments.grid_of(studio, base, [("cfg_scale", "1-6"), ("seed", "1-3")]))
+        name = experiments.submit(studio, experiments.grid_of(studio, base, [("cfg_scale", "1-6"), ("seed", "1-3")], exact=True))
     print(studio.queue.wait(name, 120).status, sorted(studio.queue.get(name).files))
 """
 
