@@ -33,6 +33,7 @@ PASSED_OVER = {"__pycache__", "node_modules", "venv", "vae_approx", "configs", "
                "karlo", "blip", "deepbooru", "torch_deepdanbooru", "localizations", "annotators", "sketch"}
 GENERIC_STEMS = {"diffusion_pytorch_model", "model", "pytorch_lora_weights", "diffusion_pytorch_model.fp16", "model.fp16"}
 SUFFIXES = (".safetensors", *PICKLES)
+OF_EXTENSION = Path("extensions", "sd-webui-controlnet", "models")      # where that extension keeps them by default
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def walk(root: Path) -> Iterator[Candidate]:
     seen: set[tuple[int, int]] = set()      # a folder is entered once, by whichever name comes first
     for folder in start:
         yield from _walk(folder, root, KIND_OF_FOLDER.get(folder.name.lower(), ""), (), seen)
+    if (root / OF_EXTENSION).is_dir():
+        yield from _walk(root / OF_EXTENSION, root, "controlnet", (), seen)
 
 
 def _walk(folder: Path, root: Path, kind: str, group: Sequence[str], seen: set[tuple[int, int]]) -> Iterator[Candidate]:

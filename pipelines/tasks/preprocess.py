@@ -103,13 +103,14 @@ class Preprocessors:
             if path is None:
                 raise row.missing(weight)
             paths.append(path)
-        if self._held is None or self._held[0] != tuple(paths):
+        held = self._held       # by itself: the page and the worker may both ask
+        if held is None or held[0] != tuple(paths):
             self.release()
             from pipelines.loading.device import Device
             from pipelines.tasks.detectors import BUILDERS
 
-            self._held = tuple(paths), BUILDERS[row.how](paths, Device.pick(self.device).torch)
-        return self._held[1]
+            held = self._held = tuple(paths), BUILDERS[row.how](paths, Device.pick(self.device).torch)
+        return held[1]
 
 
 def flattened(image: Image.Image) -> Any:
