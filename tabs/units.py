@@ -44,6 +44,8 @@ const begin = () => {
     document.head.append(Object.assign(document.createElement('style'), { textContent: kit.code.style }));
     const run = (code) => Function(`return (${code})`)();
     Object.assign(kit, { ask, store: async (file) => ({ path: (await upload(file)).path }) });
+    kit.pieces = run(kit.code.pieces)();
+    kit.unitFields = run(kit.code.fields);
     kit.figures = run(kit.code.figure)(kit.figure);
     kit.edit = run(kit.code.editor)(kit);
     kit.paint = run(kit.code.region)(kit);
@@ -112,7 +114,7 @@ class Desk:
         """All a page needs once: scripts, words, ranges, preprocessors, the figure and its poses."""
         words = self._studio.words
         code = {"style": "control.css", "figure": "pose_figure.js", "editor": "pose_editor.js", "panel": "control.js",
-                "region": "region.js"}
+                "region": "region.js", "pieces": "pieces.js", "fields": "unit_fields.js"}
         return {"code": {name: (ASSETS / file).read_text(encoding="utf-8") for name, file in code.items()},
                 "words": {key: words(key) for key in (*(n for n in words.names() if n.startswith(("pose_", "control_"))),
                                                       "undo", "import", "export")},

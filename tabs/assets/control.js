@@ -4,12 +4,7 @@
 // ask(name, data), store(file), edit(start), paint(start). Returns mount({host, props, watch, tab, takes}).
 (kit) => {
   const { words: w, fields, rows } = kit;
-  const element = (tag, look = {}, ...inside) => {
-    const made = Object.assign(document.createElement(tag), look);
-    made.append(...inside.filter((part) => part !== null));
-    return made;
-  };
-  const button = (text, act, look = {}) => element('button', { type: 'button', textContent: text, onclick: act, ...look });
+  const { element, button } = kit.pieces;
   const seen = new Map();         // kept picture -> its address for <img>
   const row = (name) => rows.find((r) => r.name === name) ?? rows[0];
   const stored = (key, fallback) => { try { return JSON.parse(localStorage.getItem(key)) ?? fallback; } catch { return fallback; } };
@@ -104,49 +99,8 @@
         threshold_a: -1, threshold_b: -1, model: model?.name ?? units[chosen].model });
     };
 
-    // -- widgets ---------------------------------------------------------------------------------------------------------------
-    const labelled = (text, ...inside) => element('label', { className: 'unit-field' }, element('span', { textContent: text }),
-      ...inside);
-    const slider = (key, label, { minimum, maximum, step }, shown = units[chosen][key]) => {
-      const set = (value) => { range.value = number.value = value; };
-      const give = (e) => { if (e.target.value !== '') { set(Math.min(Math.max(+e.target.value, minimum), maximum));
-        change({ [key]: +range.value }, false); } };
-      const look = { min: minimum, max: maximum, step, value: shown };
-      const range = element('input', { type: 'range', ...look, ariaLabel: label, oninput: (e) => { number.value = e.target.value; },
-        onchange: give });
-      const number = element('input', { type: 'number', ...look, ariaLabel: label, onchange: give });
-      range.value = shown;
-      range.name = number.name = key;
-      return labelled(label, element('span', { className: 'unit-slider' }, range, number));
-    };
-    const select = (key, label, options, value = units[chosen][key]) => {
-      const made = element('select', { name: key, ariaLabel: label, onchange: (e) => change({ [key]: e.target.value,
-        ...(key === 'preprocessor' ? { threshold_a: -1, threshold_b: -1 } : {}) }) },
-        ...options.map(([name, text]) => element('option', { value: name, textContent: text })));
-      made.value = value;
-      return labelled(label, made);
-    };
-    const segments = (key, label) => element('div', { className: 'unit-field', role: 'radiogroup', ariaLabel: label },
-      element('span', { textContent: label }), element('div', { className: 'unit-segments' }, ...fields[key].choices.map((name) =>
-        button(name, () => change({ [key]: name }), { className: units[chosen][key] === name ? 'chosen' : '',
-          ariaChecked: units[chosen][key] === name, role: 'radio' }))));
-    const chooser = (text, then) => {
-      const input = element('input', { type: 'file', accept: 'image/*', hidden: true,
-        onchange: (e) => { const [file] = e.target.files; if (file) then(file); } });
-      return element('label', { className: 'file', textContent: text }, input);
-    };
-    const box = (text, image, then, className) => {
-      const made = chooser('', then);
-      made.className = `unit-box drop-here ${className}`;
-      made.append(image ?? element('span', { textContent: text }));
-      for (const name of ['dragover', 'drop']) made.addEventListener(name, (e) => {
-        e.preventDefault();
-        e.stopPropagation();
-        const [file] = e.dataTransfer?.files ?? [];
-        if (name === 'drop' && file) then(file);
-      });
-      return made;
-    };
+    const held = (key) => units[chosen][key];
+    const { labelled, slider, select, segments, chooser, box } = kit.unitFields(kit, held, change);
 
     // -- what is shown ---------------------------------------------------------------------------------------------------------
     const named = (unit) => {

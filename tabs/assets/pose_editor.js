@@ -7,12 +7,7 @@
   const { shape, read, written, changed, fitted, mirrored, middle, paint } = kit.figures;
   const REACH = 22, LEAST = 64, MOST = 2048;      // px of the screen around a point; sides of the canvas
   const CARRIED = { 0: 'face', 4: 'hand_right', 7: 'hand_left' };   // what moves along with a joint
-  const element = (tag, look = {}, ...inside) => {
-    const made = Object.assign(document.createElement(tag), look);
-    made.append(...inside);
-    return made;
-  };
-  const button = (text, act, look = {}) => element('button', { type: 'button', textContent: text, onclick: act, ...look });
+  const { element, button } = kit.pieces;
 
   return (start) => new Promise((finish) => {
     let pose = start.pose ? read(start.pose) : fitted(read(figure.standing), start.width, start.height);

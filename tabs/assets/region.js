@@ -2,12 +2,7 @@
 // Returns paint({width, height, under, mask, fit}) -> a promise of a PNG file, or of null when it was left.
 (kit) => (start) => new Promise((finish) => {
   const w = kit.words, { width, height } = start;
-  const element = (tag, look = {}, ...inside) => {
-    const made = Object.assign(document.createElement(tag), look);
-    made.append(...inside);
-    return made;
-  };
-  const button = (text, act, look = {}) => element('button', { type: 'button', textContent: text, onclick: act, ...look });
+  const { element, button } = kit.pieces;
   const board = element('canvas', { width, height, className: 'region-board' });
   const pen = board.getContext('2d', { willReadFrequently: true });
   let past = [], erasing = false, last = null;
