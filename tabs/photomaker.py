@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,12 +10,13 @@ import gradio as gr
 from pipelines.loading.identity_files import PHOTOMAKER, find_identity
 from pipelines.loading.library import AUTOMATIC
 from pipelines.patches.photomaker.rules import check_prompt
-from pipelines.spec.errors import FieldError, StudioError
+from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
-from tabs.form import Form, refused
-from tabs.listeners import QUIET, SPOKEN
+from tabs.form import Form
+from tabs.listeners import QUIET
 from tabs.page import Page
 from tabs.photos import Photos
+from tabs.ranking import Ranking
 from tabs.run import Runner, RunView
 from tabs.units import Units
 from tabs.workbench import choices
@@ -44,7 +44,7 @@ def build(studio: Studio, page: Page) -> Form:
             units = Units(studio, form)
             _sampling(form, words("advanced"))
         with gr.Column(scale=6, min_width=340, elem_classes="easel"):
-            view, ranked = _easel(studio, (generate, skip, interrupt))
+            view, ranking = _easel(studio, (generate, skip, interrupt))
     runner = Runner(studio, form, view, page.owner)
     runner.wire(page.blocks)
     units.wire(page)
@@ -53,7 +53,7 @@ def build(studio: Studio, page: Page) -> Form:
     gr.on([page.blocks.load, fields["prompt"].change, fields["model"].change, fields["identity.adapter"].change],
           lambda *asked: ready(studio, *asked), [fields["prompt"], fields["model"], fields["identity.adapter"]], told,
           trigger_mode="always_last", **QUIET)
-    _wire_ranking(studio, view.results, photos, fields, ranked)
+    ranking.wire(view.results, fields["prompt"], fields["model"], photos.panel)
     return form
 
 
@@ -79,7 +79,7 @@ def _sampling(form: Form, title: str) -> None:
                     form.field(path, min_width=150)
 
 
-def _easel(studio: Studio, buttons: tuple[gr.Button, gr.Button, gr.Button]) -> tuple[RunView, dict[str, Any]]:
+def _easel(studio: Studio, buttons: tuple[gr.Button, gr.Button, gr.Button]) -> tuple[RunView, Ranking]:
     """What a run shows, and the ranking under it."""
     words, (generate, skip, interrupt) = studio.words, buttons
     stage = gr.HTML("", elem_id=f"{NAME}-stage")
@@ -87,11 +87,8 @@ def _easel(studio: Studio, buttons: tuple[gr.Button, gr.Button, gr.Button]) -> t
                          interactive=False, buttons=["download", "fullscreen"], elem_id=f"{NAME}-results",
                          elem_classes="results", height="auto", visible=False)
     verdicts = gr.HTML("", elem_id=f"{NAME}-verdicts")
-    with gr.Row(visible=False, elem_classes="chips") as after:
-        keep = gr.Number(1, precision=0, minimum=1, maximum=64, label=words("rank_keep"), min_width=110, elem_id=f"{NAME}-keep")
-        rank = gr.Button(words("rank"), size="sm", min_width=90, elem_id=f"{NAME}-rank")
-    order = gr.HTML("", elem_id=f"{NAME}-ranked", elem_classes="told")
-    return RunView(generate, skip, interrupt, stage, results, verdicts, after), {"keep": keep, "rank": rank, "order": order}
+    ranking = Ranking(studio, NAME)
+    return RunView(generate, skip, interrupt, stage, results, verdicts, ranking.row), ranking
 
 
 def _choices(studio: Studio, source: str) -> list[Any]:
@@ -111,27 +108,3 @@ def ready(studio: Studio, prompt: str, model: str, adapter: str) -> str:
     except StudioError as error:
         return f'<span class="verdict unusual">{html.escape(str(error))}</span>'
     return html.escape(f"{found.way}: {found.name}")
-
-
-def _wire_ranking(studio: Studio, results: gr.Gallery, photos: Photos, fields: dict[str, Any], ranked: dict[str, Any]) -> None:
-    ranked["rank"].click(
-        lambda shown, names, prompt, model, keep: best_of(studio, shown, names, (prompt, model), keep),
-        [results, photos.panel, fields["prompt"], fields["model"], ranked["keep"]], [ranked["order"], results], **SPOKEN)
-
-
-def best_of(studio: Studio, shown: list[Any] | None, names: list[str] | None, told: tuple[str, str], keep: Any) -> list[Any]:
-    """The k best of the shown pictures in words, and the gallery with the best one chosen. Raises a toast without models."""
-    from pipelines.ranked import ranked
-
-    files = [Path(str(entry[0] if isinstance(entry, (list, tuple)) else entry)) for entry in shown or ()]
-    try:
-        if not files:
-            raise FieldError(studio.words("results"), "", studio.words("nothing_to_send"))
-        rows = ranked(studio, files, told[0], told[1], [studio.inputs.open(name) for name in names or ()])
-    except StudioError as error:
-        raise refused(error) from None
-    lines = []
-    for row in rows[:max(1, int(keep or 1))]:
-        parts = ", ".join(f"{name} {value:.3f}" for name, value in row.parts.items())
-        lines.append(f"<li>{html.escape(files[row.index].name)} <small>{html.escape(parts)}</small></li>")
-    return [f"<ol>{''.join(lines)}</ol>", gr.Gallery(selected_index=rows[0].index)]

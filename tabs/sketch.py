@@ -19,6 +19,7 @@ from pipelines.studio import Studio
 from tabs.form import Form, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
+from tabs.ranking import Ranking
 from tabs.run import Runner, RunView
 from tabs.sketchpad import Sketchpad
 from tabs.workbench import choices
@@ -44,6 +45,7 @@ def build(studio: Studio, page: Page) -> Form:
             with gr.Row(elem_classes="actions"):
                 generate = gr.Button(words("generate"), variant="primary", elem_id=f"{NAME}-generate", scale=4)
                 live = gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live", min_width=110, container=False)
+                skip = gr.Button(words("skip"), elem_id=f"{NAME}-skip", interactive=False, min_width=80)
                 interrupt = gr.Button(words("interrupt"), variant="stop", elem_id=f"{NAME}-interrupt", interactive=False,
                                       min_width=80)
             with gr.Column(elem_classes="card"):
@@ -54,10 +56,11 @@ def build(studio: Studio, page: Page) -> Form:
             _sampling(form, words("advanced"))
         with gr.Column(scale=6, min_width=340, elem_classes="easel"):
             shown = gr.HTML("", elem_id=f"{NAME}-shown", elem_classes="live-picture")
-            view = _easel(studio, generate, interrupt)
+            view, ranking = _easel(studio, (generate, skip, interrupt))
     runner = Runner(studio, form, view, page.owner)
     runner.wire(page.blocks)
     page.remember(form)
+    ranking.wire(view.results, form.fields["prompt"], form.fields["model"])
     _wire_live(studio, page, form, live, shown)
     _wire_small(studio, page, form, told)
     return form
@@ -82,16 +85,15 @@ def _sampling(form: Form, title: str) -> None:
             form.field("batch_count", min_width=110)
 
 
-def _easel(studio: Studio, generate: gr.Button, interrupt: gr.Button) -> RunView:
-    words = studio.words
+def _easel(studio: Studio, buttons: tuple[gr.Button, gr.Button, gr.Button]) -> tuple[RunView, Ranking]:
+    words, (generate, skip, interrupt) = studio.words, buttons
     stage = gr.HTML("", elem_id=f"{NAME}-stage")
     results = gr.Gallery(label=words("results"), show_label=False, columns=2, object_fit="contain", preview=True,
                          interactive=False, buttons=["download", "fullscreen"], elem_id=f"{NAME}-results",
                          elem_classes="results", height="auto", visible=False)
     verdicts = gr.HTML("", elem_id=f"{NAME}-verdicts")
-    with gr.Row(visible=False, elem_classes="chips") as after:
-        skip = gr.Button(words("skip"), size="sm", elem_id=f"{NAME}-skip", interactive=False, min_width=80)
-    return RunView(generate, skip, interrupt, stage, results, verdicts, after)
+    ranking = Ranking(studio, NAME)
+    return RunView(generate, skip, interrupt, stage, results, verdicts, ranking.row), ranking
 
 
 def _wire_live(studio: Studio, page: Page, form: Form, live: gr.Checkbox, shown: gr.HTML) -> None:

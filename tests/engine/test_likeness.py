@@ -20,6 +20,7 @@ from pipelines.patches.photomaker.encoder import MINI, IdEncoder
 from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.identity import check
+from tests.patches.test_ip_adapter import tensors
 
 STEPS = 5
 
@@ -62,6 +63,29 @@ def test_the_first_steps_see_the_words_alone_and_nothing_is_left_behind(worn: An
     assert made.extra["Identity"] == "PhotoMaker thin, 1 photos" and made.request.identity is not None
     assert not np.array_equal(np.asarray(made.image), np.asarray(before.image))
     assert np.array_equal(np.asarray(painted(worn, plain).image), np.asarray(before.image)), "a trace is left"
+
+
+def test_an_ip_adapter_is_the_second_way_and_leaves_no_trace(engine: Engine, root: Path, request_of: Any, tmp_path: Path) -> None:
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    (tmp_path / "ipadapter").mkdir()
+    (tmp_path / "clip_vision").mkdir()
+    tower = CLIPVisionModelWithProjection(CLIPVisionConfig(hidden_size=32, intermediate_size=32, num_hidden_layers=1,
+                                                           num_attention_heads=1, patch_size=16, image_size=32, projection_dim=24))
+    state = {k: v for k, v in tower.state_dict().items() if "position_ids" not in k}
+    save_file(state, tmp_path / "clip_vision" / "thin.safetensors")
+    unet = engine.residency.pipeline("txt2img", "mini").unet
+    save_file(tensors(unet), tmp_path / "ipadapter" / "ip-adapter_thin.safetensors")
+    library, inputs = Library([root / "models", tmp_path], tmp_path), Inputs(tmp_path)
+    photo = inputs.keep(Image.effect_noise((64, 64), 60).convert("RGB"))
+    wished = request_of("a man, in a park", photos=[photo], adapter="ip-adapter_thin").merged({"steps": 2})
+    check(wished, library, inputs)
+    own = (Engine(Residency(library, engine.residency.device), inputs=inputs), inputs, library)
+    before = painted(own, wished.merged({"identity": None}))
+    made = painted(own, wished)
+    assert made.extra["Identity"] == "IP-Adapter ip-adapter_thin, 1 photos"
+    assert not np.array_equal(np.asarray(made.image), np.asarray(before.image))
+    assert np.array_equal(np.asarray(painted(own, wished.merged({"identity": None})).image), np.asarray(before.image))
 
 
 def test_a_strength_of_nothing_is_off(worn: Any, request_of: Any) -> None:
