@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines import metadata
 from pipelines.cli.flags import Order, complain
 from pipelines.cli.generate import Ticker
-from pipelines.cli.outcome import BAD_INPUT, DONE, FAILED, STOPPED, outcome
+from pipelines.cli.outcome import DONE, STOPPED, code_of, outcome
 from pipelines.images import open_image
 from pipelines.metadata import SUFFIXES
 from pipelines.settings import Settings
@@ -27,6 +27,7 @@ from pipelines.upscalers.files import about_depth, bits, pictures
 from pipelines.upscalers.recipe import Faces, Recipe
 
 if TYPE_CHECKING:
+    from pipelines.cli.tiled import Painter
     from pipelines.deep import Picture
     from pipelines.loading.residency import Residency
     from pipelines.upscalers.making import Bench
@@ -58,9 +59,16 @@ def _upscale(typed: Order, settings: Settings, more: Callable[[], Sequence[Upsca
     work = list(zip(files, destinations(files, output.place, SUFFIXES[output.format])))
     ticker = Ticker(quiet=typed.quiet)
 
+    if typed.given["tiled"]:
+        from pipelines.cli.tiled import Painter
+
+        painter = Painter.of(typed.given, settings, listed, holder_of(listed, settings))
+        return _all(work, ticker, lambda file, place: _painted(painter, output, (file, place), ticker))
+
     from pipelines.upscalers.making import Bench
 
-    return _all(recipe, output, work, Bench(listed, holder_of(listed, settings)), ticker)
+    bench = Bench(listed, holder_of(listed, settings))
+    return _all(work, ticker, lambda file, place: _one(recipe, output, (file, place), bench, ticker))
 
 
 def recipe_of(given: Mapping[str, Any], format: str) -> Recipe:
@@ -84,18 +92,18 @@ def output_of(given: Mapping[str, Any], settings: Settings) -> Output:
     return Output(given["out"], format, quality)
 
 
-def _all(recipe: Recipe, output: Output, work: list[tuple[Path, Path]], bench: Bench, ticker: Ticker) -> int:
+def _all(work: list[tuple[Path, Path]], ticker: Ticker, make: Callable[[Path, Path], None]) -> int:
     codes = {DONE}
     for number, (file, place) in enumerate(work, 1):
         try:
             ticker(Stage(f"{number}/{len(work)} {file.name}"))
-            _one(recipe, output, (file, place), bench, ticker)
+            make(file, place)
             ticker.clear()
             print(place, flush=True)
         except StudioError as error:
             ticker.clear()
             complain(f"{file.name}: {error}")
-            codes.add(BAD_INPUT if isinstance(error, FieldError) else FAILED)
+            codes.add(code_of(error))
         except KeyboardInterrupt:
             ticker.clear()
             complain("Stopped. Finished pictures are kept.")
@@ -117,6 +125,16 @@ def _one(recipe: Recipe, output: Output, files: tuple[Path, Path], bench: Bench,
     extra = {key: value for key, value in said.made.items() if key not in ("job", "index", "seconds")}
     extra |= done.recipe.done() | {"Version": f"Atelier {VERSION}"}
     for note in save(done.picture, place, said.full or said.infotext, extra, output):
+        ticker(Note(note))
+
+
+def _painted(painter: Painter, output: Output, files: tuple[Path, Path], ticker: Ticker) -> None:
+    """One picture painted again in tiles."""
+    from pipelines.studio import VERSION
+
+    finished = painter(files[0], ticker)
+    extra = finished.extra | {"seconds": round(finished.seconds, 2), "Version": f"Atelier {VERSION}"}
+    for note in save(finished.image, files[1], finished.request, extra, output):
         ticker(Note(note))
 
 

@@ -5,6 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+TILED: tuple[tuple[str, type, str], ...] = (
+    ("padding", int, "pixels a tile looks beyond its own area; default 32"),
+    ("method", str, "Blended (default), Feathered or Separate"),
+    ("seam-fix", str, "of Separate: None, Band, Half tile or \"Half tile + intersections\""),
+    ("denoising-strength", float, "0 keeps the enlarged picture; default 0.3"),
+    ("prompt", str, "default: what the picture's own file says"), ("negative-prompt", str, "likewise"),
+    ("model", str, "likewise, else mini"), ("steps", int, "likewise"), ("seed", int, "likewise, else from the picture"))
+
 
 def upscale_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the command, on a parser that already has those of the settings."""
@@ -30,4 +38,10 @@ def upscale_flags(parser: argparse.ArgumentParser) -> None:
     flag("--restore-faces", to="restorer", default="", metavar="NAME", help="GFPGAN, RestoreFormer or CodeFormer, as it is listed")
     flag("--face-visibility", to="face_visibility", type=float, default=1.0, metavar="0-1", help="how much of the restored shows")
     flag("--codeformer-weight", to="weight", type=float, default=0.5, metavar="0-1", help="0 repairs most, 1 stays closest")
+    group = parser.add_argument_group("painted again in tiles (--tile is then the side of a tile of the model, 0 its own size)")
+    group.add_argument("--tiled-diffusion", dest="given.tiled", action="store_true",
+                       help="let a model paint the enlarged picture again, tile by tile")
+    for name, kind, text in TILED:
+        group.add_argument("--" + name, dest="given.paint." + name.replace("-", "_"), type=kind, default=None,
+                           metavar=name.rpartition("-")[2].upper(), help=text)
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")

@@ -82,3 +82,28 @@ def test_sixteen_bits_say_what_the_source_had(folder, capsys):
 def test_a_resampler_without_new_values_writes_eight_bits_and_says_so(folder, capsys):
     _, [made], err = said(capsys, folder, str(folder / "in" / "a.png"), "--upscaler", "Nearest", "--format", "png16")
     assert bits(Path(made)) == 8 and "Nearest makes 8 bits a channel" in err
+
+
+def test_a_picture_is_painted_again_in_tiles_and_its_file_says_so(folder, capsys):
+    source = folder / "in" / "made.png"
+    own = GenerationRequest(prompt="a red car", seed=5, steps=4, sampler="Euler").merged({"hires": {}, "model_hash": "0" * 10})
+    write(Image.effect_noise((128, 96), 40).convert("RGB"), source, own, {})
+    words = [str(source), "--tiled-diffusion", "--scale", "2", "--tile", "128", "--padding", "16", "--upscaler", "Lanczos",
+             "--denoising-strength", "0.5", "-o", str(folder / "large.png")]
+    code, made, _ = said(capsys, folder, *words)
+    found = read(made[0])
+    assert code == 0 and Image.open(made[0]).size == (256, 192)
+    assert (found.full.prompt, found.full.seed, found.full.hires, found.full.tiled.tile) == ("a red car", 5, None, 128)
+    assert found.full.init.denoising_strength == 0.5 and found.made["Seam score"] > 0
+    first = np.asarray(Image.open(made[0]))
+    assert said(capsys, folder, *words)[0] == 0 and np.array_equal(first, np.asarray(Image.open(made[0])))
+
+
+@pytest.mark.parametrize(("words", "line"), [
+    (["--method", "Sewn"], "Tiling: Sewn - no such choice"), (["--padding", "999"], "Tile padding: 999 - too large"),
+    (["--scale", "8", "--width", "16384", "--height", "16384"], "megapixels"),
+    (["--steps", "4", "--denoising-strength", "0.1"], "of 4 steps none would run"),
+], ids=["method", "padding", "size", "no steps"])
+def test_what_cannot_be_painted_in_tiles_is_said(folder, capsys, words, line):
+    code, made, err = said(capsys, folder, str(folder / "in" / "a.png"), "--tiled-diffusion", *words)
+    assert code == 2 and not made and line in err
