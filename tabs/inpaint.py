@@ -67,6 +67,9 @@ def _mask(bench: Workbench) -> None:
         with gr.Row():
             form.field("inpaint.masked_content", min_width=160)
             form.field("inpaint.mask_grow", min_width=200)
+        with gr.Row():
+            form.field("inpaint.seam_strength", min_width=200)
+            form.field("inpaint.seam_width", min_width=200)
         form.field("inpaint.soft")
 
 

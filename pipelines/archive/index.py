@@ -65,10 +65,14 @@ class Index:
     def _prepared(self, db: sqlite3.Connection) -> sqlite3.Connection:
         try:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA):
+            if not 0 <= version <= SCHEMA:
                 raise sqlite3.DatabaseError(f"schema {version}")
             if version and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("damaged")
+            if 0 < version < SCHEMA:        # an older studio's: the files say it all again
+                with db:
+                    db.execute("DROP TABLE items")
+                    db.execute("DROP TABLE folders")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")     # a cache: a power loss may cost its last rows, never its shape
             with db:

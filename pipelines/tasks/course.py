@@ -60,7 +60,10 @@ def passes(requests: Sequence[GenerationRequest], family: Family, inputs: Inputs
         with Image.open(inputs.path(first.init.image)) as picture:
             return (Pass(tiles.calls(first, Size(*picture.size), family) * len(requests)),)
     steps = first.steps if first.init is None else steps_run(first.steps, first.init.denoising_strength, first.init.exact_steps)
-    found = [Pass(samplers.callback_count(first.sampler, steps) if steps else 0, first.size.pixels * len(requests))]
+    calls_first = samplers.callback_count(first.sampler, steps) if steps else 0
+    if first.inpaint and (seam := steps_run(first.steps, first.inpaint.seam_strength)):
+        calls_first += samplers.callback_count(first.sampler, seam)
+    found = [Pass(calls_first, first.size.pixels * len(requests))]
     if first.hires:
         found += [Pass(calls(first), larger(first.size, first.hires).final.pixels)] * len(requests)
     return tuple(found)

@@ -10,14 +10,17 @@ import numpy as np
 from PIL import Image
 
 from pipelines.loading.encode import encode
+from pipelines.patches.glimpse import Glimpse
 from pipelines.patches.inpainting import inpainting_channels
+from pipelines.samplers import callback_count
 from pipelines.spec.events import Emit
 from pipelines.spec.geometry import Size
-from pipelines.spec.parts import LAST_SEED, Init
+from pipelines.spec.parts import LAST_SEED, Init, Inpaint
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.begin import Begin
 from pipelines.tasks.canvas import Canvas, canvas_of, colours_like, over, plain
 from pipelines.tasks.noise import generator
+from pipelines.tasks.steps import steps_run
 from pipelines.tasks.text import Means, OnStep, paint, pictures
 
 if TYPE_CHECKING:
@@ -78,7 +81,27 @@ class ImageTask:
             patches = (*patches, inpainting_channels(pipe.unet, mask, self._seen(pipe, mask)))
         begin = Begin(self._content(first, kept, mask), init.denoising_strength, init.exact_steps,
                       kept if mask is not None else None, mask, self._soft)
-        return paint(pipe, self.requests, on_step, replace(means, patches=patches), begin)
+        painted = paint(pipe, self.requests, on_step, replace(means, patches=patches), begin)
+        if mask is None or first.inpaint is None or first.inpaint.seam_strength == 0:
+            return painted
+        return self._joined(pipe, painted, mask, on_step, means)
+
+    def _joined(self, pipe: Any, painted: Tensor, mask: Tensor, on_step: OnStep, means: Means) -> Tensor:
+        """`painted` with the seam painted again from what lies on both sides of it, with noise of another seed."""
+        first = self.requests[0]
+        how = first.inpaint or Inpaint()
+        seam = edge(mask, round(how.seam_width / pipe.vae_scale_factor))
+        patches = means.patches
+        if pipe.unet.config.in_channels > pipe.vae.config.latent_channels:
+            patches = (*patches, inpainting_channels(pipe.unet, seam, self._seen(pipe, seam)))
+        before = callback_count(first.sampler, steps_run(first.steps, self._init.denoising_strength, self._init.exact_steps))
+        others = [r.merged({"seed": (r.seed + 1) % (LAST_SEED + 1)}) for r in self.requests]
+
+        def on_seam(step: int, steps: int, glimpse: Glimpse) -> None:
+            on_step(before + step, before + steps, glimpse)
+
+        begin = Begin(painted, how.seam_strength, False, painted, seam)
+        return paint(pipe, others, on_seam, replace(means, patches=patches), begin)
 
     def developed(self, pipe: Any, painted: Tensor, emit: Emit) -> list[Image.Image]:
         """The painted pictures with the colours asked for, laid back on what they were cut from."""
@@ -129,6 +152,17 @@ class ImageTask:
 
         hidden = (functional.interpolate(mask, scale_factor=pipe.vae_scale_factor) > 0).float()
         return encode(pipe.vae, _pixels(self.canvas.picture) * (1 - hidden) + GREY * hidden)
+
+
+def edge(mask: Tensor, width: int) -> Tensor:
+    """1 within `width` latent pixels (at least one) of the border between 0 and more in `mask` (1, 1, height, width), else 0."""
+    from torch.nn import functional
+
+    reach = 2 * max(1, width) + 1
+    free = (mask > 0).float()
+    grown = functional.max_pool2d(free, reach, 1, reach // 2)
+    shrunk = -functional.max_pool2d(-free, reach, 1, reach // 2)
+    return grown - shrunk
 
 
 def _pixels(picture: Image.Image) -> Tensor:

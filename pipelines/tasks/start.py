@@ -39,6 +39,10 @@ def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[
         inputs.path(name)
     for strength in strengths(request):
         _runs(request, strength)
+    seam = request.inpaint.seam_strength if request.inpaint else 0
+    if seam and steps_run(request.steps, seam) < 1:
+        raise FieldError("Coherence pass", seam, f"of {request.steps} steps none would run", f"0, or {1 / request.steps:.2g}-1",
+                         "Raise it")
     if by is not None and loops_of(request) > 1:
         raise FieldError("Loops", loops_of(request), "each would make the frame larger", "1 with outpainting")
     if by is None:

@@ -219,6 +219,15 @@ def test_a_damaged_index_is_moved_aside_and_made_again(
     assert len(list(archive.root.glob(".index.sqlite.bad-*"))) == ("is damaged" in caplog.text)
 
 
+def test_the_index_of_an_older_studio_is_made_anew_without_a_word(archive: Archive, save: Callable[..., Item], caplog) -> None:
+    file = save().file
+    archive.close()
+    with sqlite3.connect(archive.root / ".index.sqlite") as db:
+        db.execute("PRAGMA user_version=1")
+    assert [item.file for item in Archive(archive.root).items()] == [file]
+    assert not list(archive.root.glob(".index.sqlite.bad-*")) and not caplog.text
+
+
 def test_an_index_deleted_under_a_running_studio_comes_back(archive: Archive, save: Callable[..., Item]) -> None:
     first = save().file
     for path in archive.root.glob(".index.sqlite*"):

@@ -83,6 +83,20 @@ def test_outside_the_mask_nothing_changes_and_inside_it_does(again, inputs: Inpu
     assert np.abs(made[120:200, 80:180].astype(int) - source[120:200, 80:180]).mean() > 3
 
 
+def test_the_coherence_pass_changes_the_seam_and_nothing_beyond_the_mask(again, inputs: Inputs, scene: str) -> None:
+    mask = Image.new("L", (256, 256))
+    ImageDraw.Draw(mask).rectangle((64, 64, 191, 191), fill=255)
+    seen: list[Event] = []
+    how = {"mask": inputs.keep(mask), "mask_blur": 2}
+    plain = again(init={"image": scene}, inpaint=how)
+    joined = again(seen.append, init={"image": scene}, inpaint=how | {"seam_strength": 0.5, "seam_width": 16})
+    source, steps = np.asarray(inputs.open(scene)), [e for e in seen if isinstance(e, Step)]
+    assert np.array_equal(joined[:56], source[:56]) and np.array_equal(joined[200:], source[200:])
+    changed = np.abs(joined.astype(int) - plain).max(-1)
+    assert changed[64:80, 64:192].mean() > 1 and changed[64:80, 64:192].mean() > 2 * changed[112:144, 112:144].mean()
+    assert len(steps) == 5 and steps[-1].fraction == 1 and [e.fraction for e in steps] == sorted(e.fraction for e in steps)
+
+
 def test_only_masked_leaves_a_large_picture_at_its_size(again, inputs: Inputs) -> None:
     large = inputs.keep(Image.effect_noise((600, 400), 30).convert("RGB"))
     mask = Image.new("L", (600, 400))
