@@ -13,6 +13,7 @@ from pipelines.families.architecture import count
 from pipelines.families.control import ADAPTER, PREFIX, UNION
 from pipelines.loading.compat import torch
 from pipelines.loading.folder import read_json
+from pipelines.loading.folders import GENERIC_STEMS
 from pipelines.loading.header import read_header
 from pipelines.loading.model_file import ModelFile
 from pipelines.loading.modules import Tensors, filled
@@ -83,9 +84,9 @@ def _empty(kind: str, config: Config, name: str) -> torch.nn.Module:
 
 
 def _own_config(file: ModelFile) -> Config | None:
-    """The `config.json` of a diffusers folder; None for a file that lies alone."""
+    """The `config.json` of a diffusers folder; None for a file with a name of its own, which shares its folder with others."""
     beside = file.path.parent / "config.json"
-    if not beside.is_file():
+    if file.path.stem not in GENERIC_STEMS or not beside.is_file():
         return None
     config = read_json(beside, file.name)
     return config if "_class_name" in config else None

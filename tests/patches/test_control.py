@@ -119,3 +119,31 @@ def test_a_wrapper_that_was_there_before_is_there_afterwards() -> None:
     with pytest.raises(RuntimeError, match="cut off"), Steering(Net(), Guide(WHITE), laid):
         raise RuntimeError("cut off")
     assert laid.pipe.unet.forward is hooked
+
+
+class Adapter(torch.nn.Module):
+    """Four features of what it is shown; folds eight pixels, as the original does."""
+
+    config = SimpleNamespace()
+    downscale_factor = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.shown: list[torch.Size] = []
+
+    def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        self.shown.append(pixels.shape)
+        return [torch.ones(1, 1, 2, 2) for _ in range(4)]
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(BALANCED, [1, 1, 1, 1]), (PROMPT, [0.25, 0.62, 0.825, 1])])
+def test_an_adapter_runs_once_and_is_given_anew_to_every_call(mode: str, expected: list[float]) -> None:
+    laid, net = run(), Adapter()
+    with Steering(net, Guide(torch.ones(1, 3, 30, 28), weight=0.5, mode=mode), laid):
+        for _ in range(2):
+            told = laid.pipe.unet(torch.zeros(2, 4, 4, 4), 1, encoder_hidden_states=None)
+            found = [told["down_intrablock_additional_residuals"].pop(0) for _ in range(4)]     # the UNet takes them out too
+            assert [float(one.mean()) for one in found] == pytest.approx([0.5 * e for e in expected])
+            assert all(one.shape[0] == 2 for one in found)
+    assert net.shown == [(1, 3, 32, 32)]        # grown to what it can fold
