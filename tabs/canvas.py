@@ -111,8 +111,10 @@ class Canvas:
         return [*self._showing(kept), None, gr.skip(), width, height]
 
     def again(self, held: Mapping[str, Any] | None, sent: Mapping[str, Any] | None) -> Any:
-        """Update for an editor that was not on screen yet when it was sent its picture: the same once more, if it is blank."""
-        return sent if sent and (held or {}).get("background") is None else gr.skip()
+        """Update for an editor that was not on screen yet when it was sent its picture: the same once more, if any is missing."""
+        here, mask = held or {}, painted((held or {}).get("layers") or ())
+        lacking = here.get("background") is None or (sent and sent["layers"] and (mask is None or mask.getbbox() is None))
+        return sent if sent and lacking else gr.skip()
 
     def shelve(self, path: str | None, held: Mapping[str, Any] | None, way: str,
                shelf: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:

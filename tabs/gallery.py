@@ -147,6 +147,7 @@ class Gallery:
         words, archive = self._studio.words, self._studio.archive
         wanted = {"query": (query or "").strip(), "favourites": shelf.view == "favourites", "trash": shelf.trash}
         try:
+            archive.refresh(wait=False)
             count = archive.count(**wanted)
             pages = max(1, -(-count // PER_PAGE))
             number = min(max(0, shelf.page), pages - 1)
