@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipelines.spec.param import declared
+from pipelines.spec.parts import ControlUnit
 from pipelines.spec.request import GenerationRequest
 from pipelines.words import SHIPPED, Words
 
@@ -30,7 +31,7 @@ def test_both_languages_have_the_same_keys_and_gaps() -> None:
 
 def test_every_declared_field_has_a_ukrainian_label_and_help() -> None:
     fields = table("uk", "fields")
-    assert list(fields) and set(fields) == {d.path for d in declared(GenerationRequest)}
+    assert list(fields) and set(fields) == {d.path for d in declared(GenerationRequest)} | {f"control.{d.path}" for d in declared(ControlUnit)}
     assert all(row["label"] and row["help"].endswith(".") for row in fields.values())
 
 
