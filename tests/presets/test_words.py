@@ -31,7 +31,8 @@ def test_both_languages_have_the_same_keys_and_gaps() -> None:
 
 def test_every_declared_field_has_a_ukrainian_label_and_help() -> None:
     fields = table("uk", "fields")
-    assert list(fields) and set(fields) == {d.path for d in declared(GenerationRequest)} | {f"control.{d.path}" for d in declared(ControlUnit)}
+    paths = {d.path for d in declared(GenerationRequest)} | {f"control.{d.path}" for d in declared(ControlUnit)}
+    assert list(fields) and set(fields) == paths
     assert all(row["label"] and row["help"].endswith(".") for row in fields.values())
 
 
