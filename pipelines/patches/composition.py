@@ -5,7 +5,7 @@
 The pipeline goes on as with one prompt. A hook widens what it gives to the UNet to one row a prompt, another folds the
 answer into u and u + sum of w_i (c_i - u), of which the pipeline's own guidance makes the line above. With a CFG scale of
 1 the pipeline sends no u: a row of the negative prompt is added, since weights that do not add up to 1 need it.
-A ControlNet sees the first prompt alone; its residuals are repeated for every prompt.
+A ControlNet (`control.py`) stands further in and is shown every prompt; residuals given from outside are repeated.
 """
 
 from __future__ import annotations
