@@ -15,17 +15,23 @@ from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, Scene, sample
 
 STEM = (8, 16, 32, 64, 96)  # one entry more than halvings: 256 pixels come down to 16, as the latents do
+GAIN = 2.0  # of the stem's first weights: SiLU halves small values
 SILENT = 0.3  # share of empty captions: without words the condition must do the work
 
 
 def build(unet: UNet2DConditionModel) -> ControlNetModel:
     """A ControlNet that changes nothing yet: its bridges' last convolutions are zero.
 
-    The stem's last one is not, unlike diffusers': behind zero bridges it is harmless, and these then learn from the condition
-    from the first step on, while two zero layers in a row wait for each other.
+    The stem begins otherwise than diffusers': with torch's usual weights its nine SiLU layers let a hundredth of the condition
+    through, and its zero last layer waits for the zero bridges behind it. Behind zero bridges any stem is harmless, so this one
+    hands on the condition at full strength, and the bridges learn from it from the first step.
     """
     model = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=STEM)
-    torch.nn.init.normal_(model.controlnet_cond_embedding.conv_out.weight, std=0.03)
+    stem = model.controlnet_cond_embedding
+    for conv in (stem.conv_in, *stem.blocks, stem.conv_out):
+        torch.nn.init.normal_(conv.weight, std=GAIN / conv.weight[0].numel() ** 0.5)
+        torch.nn.init.zeros_(conv.bias)
+    stem.conv_out.weight.data.mul_(0.25)  # about as strong as the noisy latents it is added to
     return model.to(memory_format=torch.channels_last)
 
 
