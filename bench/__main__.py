@@ -19,6 +19,7 @@ prepare_environment()
 from bench.control import control  # noqa: E402
 from bench.fidelity import fidelity  # noqa: E402
 from bench.grid import grid  # noqa: E402
+from bench.images import images  # noqa: E402
 from bench.measure import Figure  # noqa: E402
 from bench.page import page  # noqa: E402
 from bench.painting import first_image, painting  # noqa: E402
@@ -26,7 +27,7 @@ from bench.upscaling import upscaling  # noqa: E402
 from bench.weights import checkpoint_switch, task_switch  # noqa: E402
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
-    "page": page, "first": first_image, "painting": painting, "task": task_switch, "samplers": fidelity,
+    "page": page, "first": first_image, "painting": painting, "images": images, "task": task_switch, "samplers": fidelity,
     "checkpoint": checkpoint_switch, "grid": grid, "control": control,
     "upscaling": upscaling}
 LARGE = ("checkpoint", "upscaling", "grid", "control")     # 4.3 GB on the disk; minutes of CPU

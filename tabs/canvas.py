@@ -16,6 +16,7 @@ from PIL import Image, ImageChops
 from pipelines.images import open_image
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.studio import Studio
+from pipelines.tasks.canvas import alike_around, plain
 from tabs.form import Form, refused
 from tabs.source import IMAGE, Source, needed, shown, size_of
 
@@ -46,6 +47,9 @@ class Canvas:
         with gr.Accordion(words("mask_picture"), open=False, elem_id="inpaint-mask-fold") as self.fold:
             self.file = gr.Image(type="filepath", image_mode=None, show_label=False, height=220, buttons=["fullscreen"],
                                  sources=["upload", "clipboard"], elem_id="inpaint-mask-file")
+            self.wand = gr.Image(type="filepath", image_mode=None, interactive=False, label=words("wand"), height=220, buttons=[],
+                                 elem_id="inpaint-wand")
+            self.tolerance = gr.Slider(0, 128, 24, step=1, label=words("wand_tolerance"), buttons=[])
         self.sent = gr.State(None)      # what the editor was sent last, for one that was not on screen yet
         self.shelf = gr.State({})       # what had been painted on pictures that another one replaced, by their files
         self.noted: list[Any] = [self.source.image, self.file, self.way]
@@ -140,6 +144,17 @@ class Canvas:
     def emptied(self) -> list[Any]:
         """Updates for `outputs`: room for another picture."""
         return [*self._showing(None), None, gr.Accordion(open=False)]
+
+    def touched(self, path: str | None, mask: str | None, tolerance: float, event: gr.SelectData) -> str:
+        """The mask's file with what is alike around the pixel that was clicked."""
+        try:
+            picture = plain(self._studio.inputs.open(needed(self._studio, path)))
+            found = alike_around(picture, (int(event.index[0]), int(event.index[1])), int(tolerance))
+            if mask:
+                found = ImageChops.lighter(found, of_file(mask).resize(found.size, Image.Resampling.BILINEAR))
+            return str(self._studio.inputs.path(self._studio.inputs.keep(found)))
+        except StudioError as error:
+            raise refused(error) from None
 
     def from_alpha(self, path: str | None) -> list[Any]:
         """Updates for the mask's file and its fold: white where the picture is see-through."""

@@ -13,7 +13,7 @@ from pipelines.studio import Studio
 from tabs.canvas import SIDES, Canvas
 from tabs.form import Form
 from tabs.img2img import denoising, sizes, wire_denoising, wire_sizes
-from tabs.listeners import QUIET
+from tabs.listeners import QUIET, SPOKEN
 from tabs.many import Many
 from tabs.page import Page
 from tabs.source import keep, size_of
@@ -88,6 +88,8 @@ def _wire_canvas(bench: Workbench, canvas: Canvas) -> None:
     canvas.source.image.upload(canvas.arrived, [canvas.source.image, fields["model"]],
                                [*canvas.outputs, fields["width"], fields["height"]], **QUIET)
     keeping(bench.form, canvas.other.click)(canvas.emptied, None, canvas.outputs, **QUIET)
+    gr.on([canvas.fold.expand, canvas.source.image.change], lambda path: path, canvas.source.image, canvas.wand, **QUIET)
+    canvas.wand.select(canvas.touched, [canvas.source.image, canvas.file, canvas.tolerance], canvas.file, **SPOKEN)
     canvas.alpha.click(canvas.from_alpha, canvas.source.image, [canvas.file, canvas.fold], **QUIET)
 
 

@@ -205,6 +205,17 @@ def filled(picture: Image.Image, mask: Image.Image) -> Image.Image:
     return result
 
 
+def alike_around(picture: Image.Image, at: tuple[int, int], tolerance: int) -> Image.Image:
+    """White (L) where the colours are within `tolerance` (0-255 a channel) of those at `at` (x, y) and joined to it."""
+    import cv2
+
+    pixels = np.ascontiguousarray(picture.convert("RGB"))
+    found = np.zeros((picture.height + 2, picture.width + 2), np.uint8)
+    how = 4 | 255 << 8 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE
+    cv2.floodFill(pixels, found, at, 0, (tolerance,) * 3, (tolerance,) * 3, how)
+    return Image.fromarray(found[1:-1, 1:-1])
+
+
 def colours_like(result: Image.Image, like: Image.Image) -> Image.Image:
     """`result` whose mean and spread in Lab are those of `like` (Reinhard et al. 2001)."""
     import cv2

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LATENT_UPSCALE = "Just resize (latent upscale)"
-GREY = 127 / 255        # what an inpainting checkpoint was shown under its mask
+GREY = 0.5      # what an inpainting checkpoint was shown under its mask: the middle of its range
 
 
 @dataclass(frozen=True)

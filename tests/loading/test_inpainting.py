@@ -50,6 +50,34 @@ def test_masks_and_sizes_hold_on_every_architecture(models: Path, cache: Path, t
     assert not np.array_equal(made[~black], np.asarray(picture)[~black])
 
 
+def test_mask_and_masked_picture_are_those_of_diffusers_own_pipeline(models: Path, cache: Path, tmp_path: Path,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    from diffusers import StableDiffusionInpaintPipeline
+    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mean)   # theirs draws, ours not
+    inputs, library = Inputs(tmp_path), Library([models], cache)
+    library.scan()
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8))
+    mask = Image.new("L", (128, 96))
+    ImageDraw.Draw(mask).rectangle((40, 32, 79, 63), fill=255)      # whole latent pixels: elsewhere ours frees more
+    residency = Residency(library, Device.pick("cpu"))
+    pipe = residency.pipeline("inpaint", "fill")
+    seen: list[torch.Tensor] = []
+    handle = pipe.unet.conv_in.register_forward_pre_hook(lambda module, args: seen.append(args[0].detach().clone()))
+    request = GenerationRequest.parse({
+        "model": "fill", "prompt": "a cat", "steps": 1, "width": 128, "height": 96, "init": {
+            "image": inputs.keep(picture), "denoising_strength": 1}, "inpaint": {"mask": inputs.keep(mask), "mask_blur": 0}})
+    list(Engine(residency, None, inputs).run(request, lambda e: None))
+    parts = {**pipe.components, "safety_checker": None, "feature_extractor": None}
+    theirs = StableDiffusionInpaintPipeline(**parts, requires_safety_checker=False)
+    theirs("a cat", image=picture, mask_image=mask, width=128, height=96, num_inference_steps=1, output_type="latent")
+    handle.remove()
+    ours, bare = seen[0], seen[-1]
+    assert ours.shape == bare.shape == (2, 9, 12, 16)
+    assert torch.equal(ours[:, 4], bare[:, 4]) and torch.allclose(ours[:, 5:], bare[:, 5:], atol=1e-5)
+
+
 def test_a_nine_channel_unet_is_given_latents_mask_and_masked_latents_in_that_order() -> None:
     seen: list[torch.Tensor] = []
     unet = torch.nn.Module()
