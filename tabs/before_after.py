@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import ImageOps
 
 from pipelines import metadata
+from pipelines.images import open_image
 from pipelines.spec.errors import StudioError
 from pipelines.spec.param import SHA256
 from pipelines.studio import Studio
@@ -58,7 +60,8 @@ def pair(studio: Studio, files: Sequence[str], looked_at: str = "") -> Pair | No
     chosen = next((file for file in files if Path(file).name == looked_at), files[-1] if files else None)
     if chosen is None:
         return None
-    before = source_of(studio, chosen) or next((viewed(studio, file) for file in files if file != chosen), None)
+    source = source_of(studio, chosen)
+    before = cropped(studio, source, chosen) if source else next((viewed(studio, file) for file in files if file != chosen), None)
     return (before, viewed(studio, chosen)) if before else None
 
 
@@ -72,6 +75,25 @@ def source_of(studio: Studio, file: str | Path) -> str | None:
         return str(studio.inputs.path(name))
     except StudioError:
         return None
+
+
+def cropped(studio: Studio, source: str, file: str | Path) -> str:
+    """`source`, cut as the result `file` was where its settings say that it was cut, so that the two lie on one another."""
+    said = metadata.read(file)
+    upscaled = said.made.get("upscaled")
+    target = upscaled.get("target") if isinstance(upscaled, dict) else None
+    cut = (bool(target.get("width") and target.get("height") and target.get("crop")) if isinstance(target, dict)
+           else said.full is not None and said.full.init is not None and said.full.init.resize_mode == "Crop and resize")
+    width, height = metadata.read_texts(source, brief=True).size
+    ratio = said.size[0] / max(1, said.size[1])
+    if not cut or abs(width / max(1, height) / ratio - 1) < 0.01:
+        return source
+    place = studio.settings.uploads_dir / "before" / f"{Path(source).stem}-{said.size[0]}x{said.size[1]}.png"
+    if not place.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        size = max(1, round(min(width, height * ratio))), max(1, round(min(height, width / ratio)))
+        ImageOps.fit(open_image(source), size).save(place)
+    return str(place)
 
 
 def viewed(studio: Studio, file: str | Path) -> str:

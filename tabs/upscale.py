@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import uuid
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -25,7 +24,7 @@ from pipelines.upscale_job import Source
 from pipelines.upscalers import Target
 from pipelines.upscalers.recipe import DEFAULT, Faces, Recipe
 from pipelines.upscalers.target import FACTORS, MAX_SIDE
-from tabs.before_after import BeforeAfter
+from tabs.before_after import BeforeAfter, pair, viewed
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
@@ -240,7 +239,8 @@ class UpscaleTab:
         if not file:
             return [gr.update(visible=False), gr.update(visible=False)]
         path = str(self._studio.archive.open(file))
-        return [self._compared.update([path], Path(path).name), gr.update(value=path, visible=True)]
+        alone = (viewed(self._studio, path),) * 2       # its source was thrown away
+        return [gr.update(value=pair(self._studio, [path]) or alone, visible=True), gr.update(value=path, visible=True)]
 
     def _choose(self, owner: str, event: gr.SelectData) -> list[Any]:
         job = self.job(owner)

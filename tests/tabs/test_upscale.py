@@ -58,12 +58,13 @@ def done(tab: UpscaleTab, studio: Studio) -> Any:
 
 
 def test_what_was_asked_for_is_made_and_shown_beside_its_source(tab: UpscaleTab, studio: Studio, picture: str) -> None:
-    assert tab._submit(asked(tab, [picture], width=100, height=50))[0] == "me"
+    assert tab._submit(asked(tab, [picture], width=100))[0] == "me"
     [file] = done(tab, studio).files
     assert studio.archive.get(file).width == 100
     stage, thumbnails, slider, download, *_ = tab._look("me", "")
     before, after = slider["value"]
-    assert ".inputs" in before and after == download["value"] == str(studio.archive.open(file)) and not thumbnails["visible"]
+    assert Image.open(before).size == (40, 30) and not thumbnails["visible"]
+    assert after == download["value"] == str(studio.archive.open(file))
     assert tab._look("me", tab._look("me", "")[-1])[1:4] == [gr.skip()] * 3      # nothing new is sent twice
 
 
@@ -115,13 +116,19 @@ def test_a_form_of_an_older_browser_changes_nothing(tab: UpscaleTab) -> None:
 
 def test_a_result_of_img2img_is_laid_over_its_source_and_others_over_one_another(studio: Studio, picture: str) -> None:
     kept = studio.inputs.keep_file(picture)
-    image = Image.new("RGB", (64, 64))
+    image = Image.new("RGB", (80, 60))
     files = [str(studio.archive.open(studio.archive.save(image, request).file)) for request in (
         GenerationRequest(seed=1), GenerationRequest(seed=2, init={"image": kept}), GenerationRequest(seed=3))]
     assert pair(studio, files, Path(files[1]).name) == (str(studio.inputs.path(kept)), files[1])
     assert pair(studio, files) == (files[0], files[2]) and pair(studio, files[:1]) is None and pair(studio, []) is None
     studio.inputs.path(kept).unlink()
     assert source_of(studio, files[1]) is None
+
+
+def test_what_was_cut_is_laid_over_what_was_cut(tab: UpscaleTab, studio: Studio, picture: str) -> None:
+    tab._submit(asked(tab, [picture], width=100, height=50))
+    found = pair(studio, [str(studio.archive.open(file)) for file in done(tab, studio).files])
+    assert found is not None and Image.open(found[0]).size == (40, 20)      # the middle of 40×30
 
 
 def test_jobs_of_this_tab_do_not_show_in_txt2img(studio: Studio, tab: UpscaleTab, picture: str) -> None:
