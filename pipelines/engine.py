@@ -17,7 +17,7 @@ from PIL.Image import Image
 from pipelines import samplers
 from pipelines.archive.inputs import Inputs
 from pipelines.previews import Previews
-from pipelines.spec.errors import Cancelled, OutOfMemory, Skipped, StorageError, StudioError
+from pipelines.spec.errors import Cancelled, FieldError, OutOfMemory, Skipped, StorageError, StudioError
 from pipelines.spec.events import Emit, Note, Stage
 from pipelines.spec.geometry import Size
 from pipelines.spec.larger import larger
@@ -27,6 +27,7 @@ from pipelines.tasks.control import Conditions, Controls, pinned
 from pipelines.tasks.course import Course, Tick, passes
 from pipelines.tasks.enlarge import Enlarger, resolved
 from pipelines.tasks.identity import Identities
+from pipelines.tasks.loops import loops_of
 from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.repeated import second
 from pipelines.tasks.sketch import SketchPlan
@@ -155,6 +156,8 @@ class Engine:
         return [one for i in range(request.count) if i not in done for one in self._planned(i, request.image(i))]
 
     def _planned(self, index: int, request: GenerationRequest) -> list[Planned]:
+        if loops_of(request) > 1:       # each picture needs the one before it: that is `pipelines.loopback`'s business
+            raise FieldError("Loops", loops_of(request), "not in a grid or among several pictures", "1")
         single, extra = self._prepare(request)
         sampler, schedule = samplers.canonical(single.sampler, single.schedule)
         changes: dict[str, Any] = {"sampler": sampler, "schedule": schedule}

@@ -19,6 +19,7 @@ from pipelines.spec.errors import Cancelled, FieldError, RequestError, StudioErr
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.parts import LAST_SEED
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.loops import loops_of
 
 if TYPE_CHECKING:
     from pipelines.queue import Job
@@ -78,6 +79,8 @@ def grid_of(studio: Studio, base: GenerationRequest, axes: Sequence[tuple[str, s
             made.append(kind_of(studio, key).axis(text, base))
         except (FieldError, RequestError) as error:
             refusals += error.errors if isinstance(error, RequestError) else [error]
+    if loops_of(base) > 1:
+        refusals.append(FieldError("Loops", loops_of(base), "not in a grid", "1"))
     if not axes:
         refusals.append(FieldError("Axis", "", "none is chosen", fix="Choose what runs along X"))
     if refusals:
