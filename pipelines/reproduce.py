@@ -163,11 +163,13 @@ def compared(studio: Studio, told: Recipe, finished: Finished) -> Verdict:
 
     before, now = studio.inputs.open(told.picture), finished.image
     if told.format in LOSSY and told.source == "Atelier":
-        now = _compressed(now, finished.request, LOSSY[told.format])
+        now = _compressed(now, finished.request, LOSSY[told.format], studio.settings.output_quality)
     sizes = (before.width, before.height), (now.width, now.height)
     reasons = [*changes(told.made, environment(studio.engine.residency.device)), *told.reasons]
     reasons += [f"{key} {told.made[key]} → {finished.extra.get(key, 'none')}" for key in HASHES
                 if key in told.made and told.made[key] != finished.extra.get(key)]
+    if told.format in LOSSY and told.source == "Atelier":
+        reasons.append(f"compared as {told.format} of quality {studio.settings.output_quality}; the file may have had another")
     together = told.made.get("together", 1)
     if isinstance(together, int) and together > 1:
         reasons.append(f"it was a cell of a grid, sampled with {together - 1} others: equal up to rounding")
@@ -179,11 +181,11 @@ def compared(studio: Studio, told: Recipe, finished: Finished) -> Verdict:
     return Verdict(psnr(before, now), tuple(reasons), sizes)
 
 
-def _compressed(picture: Image, request: GenerationRequest, format: str) -> Image:
+def _compressed(picture: Image, request: GenerationRequest, format: str, quality: int) -> Image:
     from pipelines.metadata import write
 
     data = io.BytesIO()
-    write(picture, data, request, None, format)
+    write(picture, data, request, None, format, quality)
     return open_image(data.getvalue())
 
 
