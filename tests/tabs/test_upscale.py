@@ -54,7 +54,7 @@ def asked(tab: UpscaleTab, files: list[str], **values: Any) -> dict[Any, Any]:
 def done(tab: UpscaleTab, studio: Studio) -> Any:
     job = tab.job("me")
     assert job is not None
-    return studio.queue.wait(job.id, 60)
+    return studio.queue.wait(job.id, 300)
 
 
 def test_what_was_asked_for_is_made_and_shown_beside_its_source(tab: UpscaleTab, studio: Studio, picture: str) -> None:

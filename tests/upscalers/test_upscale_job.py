@@ -47,7 +47,7 @@ def files(tmp_path: Path) -> Path:
 def submitted(studio: Studio, sources: list[Source], **recipe: Any) -> tuple[str, Any]:
     work = upscale_job.work_of(studio, Recipe(**{"upscaler": "Lanczos", "target": Target(2)} | recipe), sources)
     job = upscale_job.submit(studio, work, owner="me")
-    return job, studio.queue.wait(job, 60)
+    return job, studio.queue.wait(job, 300)
 
 
 def test_what_made_the_source_stays_and_what_was_done_is_added(studio: Studio, files: Path) -> None:
