@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import html
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -37,15 +38,16 @@ class Photos:
         def ask(data: Any) -> dict[str, Any]:
             return desk.ask(data)
 
+        said = html.escape(json.dumps({name: words(name) for name in WORDS}), quote=True)
         told = {name: html.escape(words(name)) for name in ("photos_add", "photos_delete", "photos_consent")}
         self.panel = gr.HTML(
             [], js_on_load=SCRIPT.read_text(encoding="utf-8"), server_functions=[ask], elem_id=f"{form.prefix}-photos",
-            elem_classes="card photos", apply_default_css=False, words={name: words(name) for name in WORDS},
+            elem_classes="card photos", apply_default_css=False,
             html_template=(f'<div class="tools"><label class="file">⇪ {told["photos_add"]}'
                            '<input type="file" data-act="add" accept="image/*" multiple></label>'
                            f'<button type="button" data-act="delete" disabled>{told["photos_delete"]}</button></div>'
                            f'<p class="consent">{told["photos_consent"]}</p><p class="line" role="status"></p>'
-                           '<div class="shelf"></div>'))
+                           f'<div class="shelf" data-words="{said}"></div>'))
         form.hold(FIELD, self.panel)
 
 

@@ -14,7 +14,9 @@ COLOURED = 0.15     # share of a pixel's distance from the paper that is colour 
 THIN = 0.012        # of the longer side: coloured ink thinner than this is a line
 THICK = 0.08        # grey ink thicker than this is an area: a black car, not its outline
 LOOKED_AT = 256     # pixels of the longer side at which widths are measured
-PAINTED = 0.85      # share of the sheet under ink from which it is a painting without paper
+PAINTED = 0.25      # share of the border under ink from which it is a painting without paper
+BLACK = 70          # of 255: darker ink in a painting is a line where it is thin
+FEW, MOSTLY = 12, 0.8       # so few colours over so much of it: painted with a brush, and no photo
 
 
 class Split(NamedTuple):
@@ -29,12 +31,25 @@ def split(drawing: Image.Image) -> Split:
     if drawing.mode == "RGBA" and drawing.getchannel("A").getextrema()[0] == 255:
         drawing = drawing.convert("RGB")    # covered all over: its paper is its own
     pixels = np.asarray(flat(drawing), dtype=np.int16)
-    ink, coloured = _ink(pixels, _paper(drawing, pixels))
-    if ink.mean() > PAINTED:
-        return Split(None, _with_alpha(drawing, np.ones_like(ink)))
+    paper = _paper(drawing, pixels)
+    ink, coloured = _ink(pixels, paper)
+    if not drawing.has_transparency_data and _without_paper(ink):
+        return _painting(drawing, pixels)
     areas = ink & (_thicker(ink & coloured, THIN) | _thicker(ink & ~coloured, THICK))
     thin = ink & ~areas
     return Split(_black_on_white(pixels, thin) if thin.any() else None, _with_alpha(drawing, areas) if areas.any() else None)
+
+
+def _painting(drawing: Image.Image, pixels: np.ndarray) -> Split:
+    """Colour all over: of what was painted with a brush, thin black ink is lines still; of a photo nothing is."""
+    everywhere = _with_alpha(drawing, np.ones(pixels.shape[:2], bool))
+    codes = (pixels // 16) @ np.array((256, 16, 1), np.int16)
+    counts = np.sort(np.bincount(codes.ravel()))[::-1]
+    black = pixels.max(axis=-1) < BLACK
+    thin = black & ~_thicker(black, THICK)
+    if counts[:FEW].sum() < MOSTLY * codes.size or not thin.any():
+        return Split(None, everywhere)
+    return Split(_black_on_white(np.where(thin[..., None], pixels, 255), thin), everywhere)
 
 
 def joined(lines: Image.Image | None, strokes: Image.Image | None) -> Image.Image | None:
@@ -54,6 +69,12 @@ def _paper(drawing: Image.Image, pixels: np.ndarray) -> np.ndarray:
         return np.array((255, 255, 255))
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     return np.median(border, axis=0)
+
+
+def _without_paper(ink: np.ndarray) -> bool:
+    """Whether there is ink at much of the border: a drawing leaves it free."""
+    border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
+    return bool(border.mean() > PAINTED)
 
 
 def _ink(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
 // Photos of a person: each is shown with the square that will be used, which can be dragged or drawn anew. The component's
 // value is the list of the kept squares' names. Photos are made small and upright here; only the square leaves the browser.
-// Runs once, with Gradio's `element`, `props`, `watch` and `server`. `props.words`: labels by name.
-const w = props.words, LONGER = 1024, MOST = 16;
+// Runs once, with Gradio's `element`, `props`, `watch` and `server`.
 const shelf = element.querySelector('.shelf'), line = element.querySelector('.line');
+const w = JSON.parse(shelf.dataset.words), LONGER = 1024, MOST = 16;
 let photos = [];        // { name, note, canvas, box } or { name, thumb } for one that came back by its name
 
 const ask = async (what, data) => {

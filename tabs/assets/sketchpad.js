@@ -1,5 +1,5 @@
 // A sheet to draw on. The component's value is the drawing as a PNG data address, "" while it is empty; what was not drawn
-// on is see-through. Runs once, with Gradio's `element`, `props` and `watch`. `props.words`: labels by name.
+// on is see-through. Runs once, with Gradio's `element`, `props` and `watch`.
 const [sheet] = element.getElementsByTagName('canvas');
 const pen = sheet.getContext('2d', { willReadFrequently: true });
 const tool = (name) => element.querySelector(`[data-tool="${name}"]`);
