@@ -23,7 +23,8 @@ from pipelines.spec.geometry import Size
 from pipelines.spec.larger import larger
 from pipelines.spec.parts import Hires
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks.control import Conditions, Controls, pinned
+from pipelines.tasks.condition import Conditions
+from pipelines.tasks.control import Controls, pinned
 from pipelines.tasks.course import Course, Tick, passes
 from pipelines.tasks.enlarge import Enlarger, resolved
 from pipelines.tasks.identity import Identities

@@ -35,7 +35,7 @@ from pipelines.spec.geometry import snap
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
 from pipelines.tasks import identity, sketch
-from pipelines.tasks.control import Conditions
+from pipelines.tasks.condition import Conditions
 from pipelines.tasks.control import refusals as unit_refusals
 from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.repeated import completed

@@ -18,7 +18,7 @@ from pipelines.loading.library import Library
 from pipelines.loading.residency import Residency
 from pipelines.spec.events import Event
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks.control import Conditions
+from pipelines.tasks.condition import Conditions
 from pipelines.tasks.preprocess import Preprocessors
 from tests.control import layouts
 from tests.loading.ldm_layout import write_checkpoint

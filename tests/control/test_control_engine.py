@@ -13,7 +13,8 @@ from pipelines.loading.compat import torch
 from pipelines.spec.errors import FieldError, ModelFileError
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks.control import refusals, tensor
+from pipelines.tasks.condition import tensor
+from pipelines.tasks.control import refusals
 from tests.control import layouts
 from tests.control.conftest import Bench, scene
 from tests.loading.ldm_layout import build, thin_configs
