@@ -104,7 +104,11 @@ class TiledTask:
 
     def untouched(self) -> Image.Image:
         """The enlarged picture, not painted again."""
-        return self.source.crop((0, 0, *self.size))
+        return self._cut(self.source)
+
+    def _cut(self, picture: Image.Image) -> Image.Image:
+        """Without what was added to come to the grid; the picture itself, not a copy, where nothing was."""
+        return picture if picture.size == tuple(self.size) else picture.crop((0, 0, *self.size))
 
     @cached_property
     def _coded(self) -> list[Tile]:
@@ -207,8 +211,7 @@ class TiledTask:
 
     def developed(self, pipe: Any, painted: list[Any], emit: Emit) -> list[Image.Image]:
         """The pictures at their size; says how much of the tiles one sees."""
-        made = [(self._decoded(pipe, one) if self._tiled.method == "Blended" else one).crop((0, 0, *self.size))
-                for one in painted]
+        made = [self._cut(self._decoded(pipe, one) if self._tiled.method == "Blended" else one) for one in painted]
         score = max(seam_score(picture, *borders(self.jobs, self.size), self.untouched()) for picture in made)
         self.extra["Seam score"] = round(score, 3)
         emit(Note(f"Seams: {score:.2f} - " + ("they do not show (1 is the picture elsewhere)." if score <= NO_SEAMS else

@@ -1,0 +1,65 @@
+"""Memory of a tiled upscale: how far the peak lies above the pictures' own buffers, at 1024 and 2048 pixels.
+
+Each size runs in a process of its own, with one step of mini for every window; the peak is the kernel's (VmHWM), reset after
+the weights are loaded and a first small run has warmed the libraries' buffers.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from bench.measure import ROOT, Figure, environment
+
+SIDES = (1024, 2048)
+WAYS = ("Blended", "Separate")
+ONE = """
+import json, sys, tempfile
+from pathlib import Path
+from PIL import Image
+from pipelines.loading.environment import prepare_environment
+prepare_environment()
+from pipelines.archive.inputs import Inputs
+from pipelines.engine import Engine
+from pipelines.loading.device import Budget, Device
+from pipelines.loading.library import Library
+from pipelines.loading.residency import Residency
+from pipelines.spec.request import GenerationRequest
+
+def memory(key):
+    return int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(key)).split()[1]) * 1024
+
+side, method = int(sys.argv[1]), sys.argv[2]
+inputs = Inputs(Path(tempfile.mkdtemp()))
+engine = Engine(Residency(Library([Path("models")]), Device.pick("cpu"), Budget(2**30, 2**30)), None, inputs)
+
+def run(side):
+    name = inputs.keep(Image.radial_gradient("L").resize((side // 4, side // 4)).convert("RGB"))
+    request = GenerationRequest.parse({"steps": 2, "seed": 1, "cfg_scale": 1, "sampler": "Euler",
+        "init": {"image": name, "denoising_strength": 0.5}, "tiled": {"scale": 4, "method": method, "upscaler": "Lanczos"}})
+    return next(engine.run(request, lambda event: None)).image
+
+run(768)
+Path("/proc/self/clear_refs").write_text("5")
+before = memory("VmRSS:")
+picture = run(side)
+assert picture.size == (side, side)
+own = 2 * 4 * side * side       # the enlarged picture and the canvas; Pillow keeps RGB in 4 bytes
+print(json.dumps({"peak": memory("VmHWM:"), "before": before, "own": own}))
+"""
+
+
+def tiled() -> list[Figure]:
+    """For each way of tiling: what the process takes besides the pictures, at the larger size over the smaller."""
+    figures = []
+    for way in WAYS:
+        rest, rows = {}, {}
+        for side in SIDES:
+            done = subprocess.run([sys.executable, "-c", ONE, str(side), way], cwd=ROOT, env=environment(),
+                                  capture_output=True, text=True, check=True)
+            rows[side] = {key: value / 2**20 for key, value in json.loads(done.stdout).items()}
+            rest[side] = rows[side]["peak"] - rows[side]["own"]
+        figures.append(Figure("B8", f"tiled upscale, {way}: peak RSS less the pictures, {SIDES[-1]} / {SIDES[0]}",
+                              rest[SIDES[-1]] / rest[SIDES[0]], "x", 1.10, {str(side): row for side, row in rows.items()}))
+    return figures
