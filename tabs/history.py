@@ -34,10 +34,10 @@ class History:
     def __init__(self, studio: Studio, page: Page) -> None:
         self._studio, self._page = studio, page
         words = studio.words
-        with gr.Accordion(words("history"), open=False, elem_classes="explainer", elem_id="history") as self._fold:
+        with gr.Accordion(words("history"), open=False, elem_classes="explainer", elem_id="past") as self._fold:
             self._search = gr.Textbox(placeholder=words("history_search"), label=words("history_search"), show_label=False,
-                                      max_lines=1, max_length=300, container=False, elem_id="history-search")
-            self._list = gr.HTML("", js_on_load=CLICK, elem_id="history-list")
+                                      max_lines=1, max_length=300, container=False, elem_id="past-search")
+            self._list = gr.HTML("", js_on_load=CLICK, elem_id="past-list")
         page.later.append(self._wire)
 
     def _wire(self) -> None:
@@ -70,7 +70,7 @@ def drawn(items: Iterable[Item], words: Words) -> str:
             seen.setdefault(_alike(item), item)
     if not seen:
         return f'<p class="told">{html.escape(words("history_none"))}</p>'
-    return f'<div class="history">{"".join(_line(item, words) for item in seen.values())}</div>'
+    return f'<div class="past">{"".join(_line(item, words) for item in seen.values())}</div>'
 
 
 def _alike(item: Item) -> str:
