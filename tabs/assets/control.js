@@ -54,9 +54,9 @@
     // -- what the studio is asked ----------------------------------------------------------------------------------------------
     const fitting = async () => {
       const { model } = form();
-      if (asked === model) return;
+      if (!model || asked === model) return;      // the page says which model when its form is there
       asked = model;
-      try { ({ models } = await kit.ask('models', { model })); } catch (error) { models = []; line = error.message; }
+      try { ({ models } = await kit.ask('models', { model })); line = ''; } catch (error) { models = []; line = error.message; }
       show();
     };
     const thumb = (name, into) => {
