@@ -84,7 +84,7 @@ def scored(studio: Any, count: int) -> list[Figure]:
         print("No ControlNets in models/mini/controlnet: nothing to measure.")
         return []
     network = estimators(studio)
-    worlds = {people: Scenes.of(people, count) for people in (False, True)}
+    worlds = {people: Scenes.of(people, count) for people in {kind == "pose" for kind in there}}
     plain = {people: world.painted(studio, ()) for people, world in worlds.items()}
     alone: dict[tuple[str, bool], float] = {}
     figures = []
