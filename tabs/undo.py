@@ -29,10 +29,12 @@ def build(page: Page, words: Words) -> None:
 
 
 def _wire(page: Page, buttons: dict[str, gr.Button]) -> None:
-    page.blocks.load(None, None, None, js=(ASSETS / "undo.js").read_text(encoding="utf-8"), api_visibility="private")
     seen = [(name, noted(form)) for name, form in page.forms.items()]
     counts = json.dumps([(name, len(components)) for name, components in seen])
     every = [component for _, components in seen for component in components]
+    script = (ASSETS / "undo.js").read_text(encoding="utf-8").strip()
+    page.blocks.load(None, every, None, js=f"(...values) => {{ ({script})(); window.atelierUndo.begin({counts}, values); }}",
+                     **QUIET)
     for name, _, by in STEPS:
         stepped = buttons[name].click(None, None, every, js=f"() => window.atelierUndo.step({by}, {counts})", **QUIET)
         for form in page.forms.values():

@@ -12,6 +12,11 @@
   for (const kind of ['pointerdown', 'keydown', 'drop', 'paste']) document.addEventListener(kind, gesture, true);
 
   window.atelierUndo = {
+    // What all forms hold as the page opens, one after another: [[form, how many values], …] and the values.
+    begin(forms, values) {
+      let at = 0;
+      for (const [form, count] of forms) { now = { [form]: values.slice(at, at + count), ...now }; at += count; }
+    },
     note(form, values) {
       if (same(values, now[form])) return;
       const typing = keys && noted.form === form && Date.now() - noted.at < TYPING;

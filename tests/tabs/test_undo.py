@@ -26,10 +26,11 @@ globalThis.document = { listeners: {}, addEventListener(kind, act) { (this.liste
 globalThis.window = globalThis;
 const act = (kind) => document.listeners[kind].forEach((f) => f({ type: kind, target: { closest: () => null }, key: 'x' }));
 (%s)();
-const { note, step } = window.atelierUndo, forms = [['a', 2], ['b', 1]], stay = '{"__type__":"update"}';
+const { begin, note, step } = window.atelierUndo, forms = [['a', 2], ['b', 1]], stay = '{"__type__":"update"}';
 const said = [];
 const tell = (values) => said.push(values.map((v) => JSON.stringify(v) === stay ? '-' : v).join(' '));
-note('a', [1, 'x']); note('b', ['p']);              // as the page opened
+begin(forms, [1, 'x', 'p']);
+note('a', [1, 'x']);                                // what the browser had kept, once more
 act('pointerdown'); note('a', [2, 'x']); note('a', [2, 'y']);      // a preset: one gesture, two fields
 act('pointerdown'); note('a', [3, 'y']); note('b', ['q']);         // sent to another form
 tell(step(-1, forms)); note('a', [2, 'y']); note('b', ['p']);      // the page says what it became
