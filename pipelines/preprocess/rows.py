@@ -33,6 +33,7 @@ FACE = Weight("facenet.pth", 154, CMU, ANNOTATORS)
 MLSD = Weight("mlsd_large_512_fp32.pth", 7, "Apache-2.0 (MLSD)", ANNOTATORS)
 DEPTH_ANYTHING = Weight("depth-anything-small-hf", 99, "Apache-2.0", "LiheYoung/depth-anything-small-hf")
 DEPTH_ANYTHING_2 = Weight("Depth-Anything-V2-Small-hf", 99, "Apache-2.0", "depth-anything/Depth-Anything-V2-Small-hf")
+MINI = Weight("mini-estimators.safetensors", 2, "Apache-2.0", "models/mini/estimators of this studio")
 DPT = Weight("dpt-large", 1370, "Apache-2.0", "Intel/dpt-large")
 
 LOW = number("low", "Canny low threshold", "Edges weaker than this are dropped.", (1, 255, 1), 100)
@@ -48,10 +49,16 @@ ROWS: Registry[Preprocessor] = Registry("Preprocessor", (
     Preprocessor("depth_anything_v2", "Depth Anything V2", "Depth", "depth", weights=(DEPTH_ANYTHING_2,), seeks="depth"),
     Preprocessor("depth_dpt", "Depth (DPT large)", "Depth", "depth", weights=(DPT,), seeks="depth"),
 
+    Preprocessor("mini_depth", "mini depth (knows the picture-book world only)", "Depth", "picture_book", weights=(MINI,),
+                 fixed={"part": "depth"}, seeks="depth"),
+
     Preprocessor("normal_bae", "Normals (BAE)", "NormalMap", "bae", weights=(BAE,)),
     Preprocessor("normal_midas", "Normals from MiDaS depth", "NormalMap", "midas", (
         number("background", "Background threshold", "What is farther than this has no slope.", (0, 1, 0.01), 0.4),),
         (MIDAS,), {"normal": True}, aliases=("normal_map",)),
+
+    Preprocessor("mini_normal", "mini normals (knows the picture-book world only)", "NormalMap", "picture_book",
+                 weights=(MINI,), fixed={"part": "normal"}),
 
     Preprocessor("openpose", "OpenPose body", "OpenPose", "openpose", weights=(BODY,), seeks="people"),
     Preprocessor("openpose_hand", "OpenPose body and hands", "OpenPose", "openpose", (), (BODY, HAND), {"hand": True},
@@ -60,6 +67,9 @@ ROWS: Registry[Preprocessor] = Registry("Preprocessor", (
                  seeks="people"),
     Preprocessor("openpose_full", "OpenPose body, hands and face", "OpenPose", "openpose", (), (BODY, HAND, FACE),
                  {"hand": True, "face": True}, seeks="people"),
+
+    Preprocessor("mini_pose", "mini pose: one person (knows the picture-book world only)", "OpenPose", "picture_book",
+                 weights=(MINI,), fixed={"part": "pose"}, seeks="people"),
 
     Preprocessor("mlsd", "Straight lines (MLSD)", "MLSD", "mlsd", (
         number("value", "MLSD value threshold", "Higher finds fewer lines.", (0.01, 2, 0.01), 0.1),
@@ -82,6 +92,8 @@ ROWS: Registry[Preprocessor] = Registry("Preprocessor", (
     Preprocessor("scribble_hed", "Scribble (HED)", "Scribble", "hed", (), (HED,), {"scribble": True}, seeks="lines"),
     Preprocessor("scribble_pidinet", "Scribble (PiDiNet)", "Scribble", "pidinet", (), (PIDI,), {"scribble": True},
                  seeks="lines"),
+    Preprocessor("mini_sketch", "mini outlines (knows the picture-book world only)", "Scribble", "picture_book",
+                 weights=(MINI,), fixed={"part": "sketch"}, seeks="lines"),
     Preprocessor("threshold", "Black and white by brightness", "Scribble", "threshold", (
         number("threshold", "Binarization threshold", "Brighter than this is white.", (0, 255, 1), 127),),
         seeks="border between bright and dark"),
