@@ -47,8 +47,8 @@ def picture(tmp_path: Path) -> str:
 def asked(tab: UpscaleTab, files: list[str], **values: Any) -> dict[Any, Any]:
     given = {"upscaler": "Nearest", "second": "", "visibility": 0.5, "scale": 2, "width": 0, "height": 0, "crop": True,
              "folder": "", "restorer": "", "shown": 1, "weight": 0.5} | values
-    return {getattr(tab, name): value for name, value in given.items()} | {
-        tab.sources: [(f, None) for f in files], tab._page.owner: "me"}
+    return {getattr(tab.form, name): value for name, value in given.items()} | {
+        tab.form.sources: [(f, None) for f in files], tab._page.owner: "me"}
 
 
 def done(tab: UpscaleTab, studio: Studio) -> Any:
@@ -104,14 +104,15 @@ def test_another_visitor_sees_and_stops_nothing(tab: UpscaleTab, studio: Studio,
 
 @pytest.mark.parametrize(("size", "text"), [
     ((2, 0, 0, True), "40×30 → <b>80×60</b>"), ((2, 100, 0, True), "<b>100×75</b>"), ((9, 0, 0, True), "Upscale by: 9.0"),
+    ((2, float("nan"), 0, True), "Width: -1"), ((2, 0, float("inf"), True), "Height: -1"), ((float("nan"), 0, 0, True), "nan"),
     ((None, None, None, None), "<b>80×60</b>")], ids=str)
 def test_the_size_is_told_before_the_run(tab: UpscaleTab, picture: str, size: tuple[Any, ...], text: str) -> None:
-    assert text in tab._sizes([(picture, None)], *size)
+    assert text in tab.form.sizes([(picture, None)], *size)
 
 
 def test_a_form_of_an_older_browser_changes_nothing(tab: UpscaleTab) -> None:
-    assert tab._bring_back(["gone.pth", "", 0.5, 2, 0, 0, True])[:2] == [gr.skip(), ""]
-    assert tab._bring_back("nonsense") == [gr.skip()] * 7
+    assert tab.form.bring_back(["gone.pth", "", 0.5, 2, 0, 0, True])[:2] == [gr.skip(), ""]
+    assert tab.form.bring_back("nonsense") == [gr.skip()] * 7
 
 
 def test_a_result_of_img2img_is_laid_over_its_source_and_others_over_one_another(studio: Studio, picture: str) -> None:
