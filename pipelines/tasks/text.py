@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-OnStep = Callable[[int, int, Glimpse], None]
-"""Called after every step with (step, steps, glimpse); steps counts from 1. May raise to end the run."""
+OnStep = Callable[[int, int, Glimpse | None], None]
+"""Called after every step with (step, steps, glimpse); steps counts from 1, glimpse is None within tiles. May raise to end
+the run."""
 
 Wording = Callable[[Any, Wanted, "EmbeddingCache | None", Inversions], AbstractContextManager[Sequence[Segment]]]
 """Stands in for `prompt.embed.encode` while a run lasts: (pipeline, what is wanted, cache, embeddings) -> its segments."""
