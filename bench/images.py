@@ -1,6 +1,8 @@
-"""B3 for what starts from a picture: the studio's img2img and inpaint against diffusers' own pipelines, same weights, same steps.
+"""B3 for what starts from a picture: the studio's img2img and inpaint against diffusers' own, same weights, same steps.
 
-Also what a small mask in a large picture costs: painted only around the mask it must cost what a picture of that size does.
+mini has 8 latent channels, which diffusers' inpaint pipeline refuses: the bare inpaint is its img2img pipeline with a callback
+that puts the noised picture back outside the mask, which is what that pipeline does. And what a small mask in a large picture
+costs: painted only around the mask it must cost what a picture of that size does.
 """
 
 from __future__ import annotations
@@ -22,19 +24,17 @@ LARGE, SPOT = 2048, 60      # px a side of a large picture, and of the mask in i
 
 
 class Images(Bench):
-    """The studio and both bare pipelines over the very same modules, one picture and one mask."""
+    """The studio and the bare pipeline over the very same modules, one picture and one mask."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)        # brings `compat` in, which must be before diffusers
-        from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
+        from diffusers import StableDiffusionImg2ImgPipeline
 
         self.picture = Image.effect_noise((256, 256), 60).convert("RGB")
         self.mask = spot((256, 256), 90)
         parts = {**self.bare.components, "safety_checker": None, "feature_extractor": None}
-        self.pipes = {kind: made(**parts, requires_safety_checker=False) for kind, made in (
-            ("img2img", StableDiffusionImg2ImgPipeline), ("inpaint", StableDiffusionInpaintPipeline))}
-        for pipe in self.pipes.values():
-            pipe.set_progress_bar_config(disable=True)
+        self.pipe = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
+        self.pipe.set_progress_bar_config(disable=True)
 
     def request(self, kind: str, picture: Image.Image | None = None, **inpaint: Any) -> GenerationRequest:
         keep = self.studio.inputs.keep
@@ -52,12 +52,31 @@ class Images(Bench):
         from pipelines import samplers
         from pipelines.loading.compat import torch
 
-        pipe = self.pipes[kind]
+        pipe = self.pipe
         pipe.scheduler, _ = samplers.build(REQUEST["sampler"], REQUEST["schedule"], pipe.scheduler.config, STEPS)
-        more = {"mask_image": self.mask, "width": 256, "height": 256} if kind == "inpaint" else {}
+        more = {"callback_on_step_end": self._putting_back(pipe)} if kind == "inpaint" else {}
         made = pipe(REQUEST["prompt"], negative_prompt=REQUEST["negative_prompt"], image=self.picture, strength=STRENGTH,
-                    num_inference_steps=STEPS, guidance_scale=7.0, generator=torch.Generator().manual_seed(42), **more)
-        made.images[0].save(self.file)
+                    num_inference_steps=STEPS, guidance_scale=7.0, generator=torch.Generator().manual_seed(42), **more).images[0]
+        (Image.composite(made, self.picture, self.mask) if kind == "inpaint" else made).save(self.file)
+
+    def _putting_back(self, pipe: Any) -> Callable[..., dict[str, Any]]:
+        """The callback of an inpaint by hand; the picture is encoded once more, as diffusers' inpaint pipeline does."""
+        from pipelines.loading.compat import torch
+
+        with torch.no_grad():
+            pixels = pipe.image_processor.preprocess(self.picture)
+            kept = pipe.vae.encode(pixels).latent_dist.mode() * pipe.vae.config.scaling_factor
+        noise = torch.randn(kept.shape, generator=torch.Generator().manual_seed(42))
+        side = kept.shape[-1]
+        small = self.mask.resize((side, side), Image.Resampling.NEAREST)
+        mask = torch.tensor(list(small.getdata())).reshape(1, 1, side, side) > 0
+
+        def put_back(pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            levels = pipe.scheduler.timesteps[STEPS - round(STEPS * STRENGTH):]
+            there = kept if index + 1 >= len(levels) else pipe.scheduler.add_noise(kept, noise, levels[index + 1:index + 2])
+            return {"latents": torch.where(mask, tensors["latents"], there)}
+
+        return put_back
 
 
 def spot(size: tuple[int, int], side: int) -> Image.Image:
