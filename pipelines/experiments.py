@@ -14,6 +14,7 @@ from pipelines.grid import Axis, AxisKind, Grid, kinds
 from pipelines.grid.estimate import Estimate, estimate
 from pipelines.grid.ready import Ready
 from pipelines.images import open_image
+from pipelines.metadata import Read
 from pipelines.ranking import scorer
 from pipelines.spec.errors import Cancelled, FieldError, RequestError, StudioError, unknown
 from pipelines.spec.events import Emit, Note
@@ -160,17 +161,26 @@ def scores(studio: Studio, grid: Grid, files: Mapping[int, str]) -> Scores:
 
     Raises ModelFileError for a model of the ranking that is damaged.
     """
-    seconds: dict[int, float] = {}
-    seen: list[tuple[int, str]] = []
-    for index, file in sorted(files.items()):
-        try:
-            read = studio.archive.read(file)
-        except StudioError:
-            continue            # thrown away or damaged since
-        seen.append((index, read.full.prompt if read.full else grid.base.prompt))
-        if isinstance(spent := read.made.get("seconds"), (int, float)):
-            seconds[index] = float(spent)
-    return {SECONDS: seconds} | _ranked(studio, grid, files, seen)
+    seen = {index: found for index, file in sorted(files.items()) if (found := _read(studio, file)) is not None}
+    prompts = [(index, found.full.prompt if found.full else grid.base.prompt) for index, found in seen.items()]
+    return {SECONDS: _spent(seen)} | _ranked(studio, grid, files, prompts)
+
+
+def seconds(studio: Studio, files: Mapping[int, str]) -> dict[int, float]:
+    """How long each cell on the disk took."""
+    return _spent({index: found for index, file in files.items() if (found := _read(studio, file)) is not None})
+
+
+def _read(studio: Studio, file: str) -> Read | None:
+    """What the picture says; None when it was thrown away or damaged since."""
+    try:
+        return studio.archive.read(file)
+    except StudioError:
+        return None
+
+
+def _spent(seen: Mapping[int, Read]) -> dict[int, float]:
+    return {index: float(spent) for index, found in seen.items() if isinstance(spent := found.made.get("seconds"), (int, float))}
 
 
 def _ranked(studio: Studio, grid: Grid, files: Mapping[int, str], seen: Sequence[tuple[int, str]]) -> Scores:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from statistics import fmean
 from urllib.parse import quote
 
 from pipelines.grid import Grid
@@ -48,6 +49,22 @@ def table(grid: Grid, job: Job, words: Words) -> str:
             lines.append(f"<tr><th>{name}</th>{cells}</tr>")
         parts.append(f'<div class="grid-scroll"><table class="grid-cells"><tr>{corner}{heads}</tr>{"".join(lines)}</table></div>')
     return "".join(parts)
+
+
+def bars(grid: Grid, seconds: Mapping[int, float], words: Words) -> str:
+    """Mean seconds of a picture for each value of x, as a chart; "" before there are two to compare."""
+    by: dict[int, list[float]] = {}
+    for index, spent in seconds.items():
+        by.setdefault(grid.place(index)[0], []).append(spent)
+    means = {at: fmean(spent) for at, spent in sorted(by.items())}
+    if len(means) < 2 or not max(means.values()):
+        return ""
+    longest = max(means.values())
+    rows = "".join(f"<span>{html.escape(grid.axes[0].values[at].shown)}</span>"
+                   f'<i style="width:{100 * mean / longest:.1f}%"></i><b>{mean:.2f} s</b>' for at, mean in means.items())
+    opened = " open" if grid.axes[0].key == "sampler" else ""
+    title = html.escape(words("seconds_by", name=words.label(grid.axes[0].key, grid.axes[0].label)))
+    return f'<details class="explained"{opened}><summary>{title}</summary><div class="bars">{rows}</div></details>'
 
 
 def _named(grid: Grid, axis: int, words: Words) -> str:

@@ -35,6 +35,7 @@ from tabs.undo import keeping
 BUSY, MANY, IDLE = 0.7, 3.0, 5.0        # seconds between two looks; MANY for a large grid
 OPEN = ("queued", "running")
 SIDES = ("x", "y", "z")
+MOST_TIMED = 400        # cells whose files are read for the chart of times
 FETCH = """() => setTimeout(() => {         // a download button fetches what it held before the click, so another one is pressed
   const found = document.querySelector('#experiments-file');
   (found?.matches('a, button') ? found : found?.querySelector('a, button'))?.click(); }, 250)"""
@@ -259,7 +260,11 @@ class Experiments:
 
     def _drawn(self, job: Job) -> str:
         try:
-            return experiment_table.table(experiments.of_job(job), job, self._words)
+            grid = experiments.of_job(job)
+            table = experiment_table.table(grid, job, self._words)
+            if job.status in OPEN or len(job.files) > MOST_TIMED:
+                return table
+            return table + experiment_table.bars(grid, experiments.seconds(self._studio, job.files), self._words)
         except StudioError as error:
             return f'<p class="told">{html.escape(str(error))}</p>'
 

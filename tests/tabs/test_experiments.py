@@ -120,6 +120,7 @@ def test_a_grid_is_painted_by_the_worker_cell_by_cell(tab: Experiments, studio: 
     done = studio.queue.get(job.id)
     assert sorted(done.files) == [0, 1] and len(done.notes) == 2 and "Clip skip" in done.notes[0]
     assert studio.archive.read(done.files[1]).full.steps == 2
+    assert 'class="bars"' in tab._look("me", Looked())[1]
     looked = tab._look("me", Looked())
     assert looked[1].count("data-cell") == 2 and tab._look("me", looked[6])[1] == gr.skip()
 
