@@ -97,7 +97,7 @@ class ImageTask:
         before = callback_count(first.sampler, steps_run(first.steps, self._init.denoising_strength, self._init.exact_steps))
         others = [r.merged({"seed": (r.seed + 1) % (LAST_SEED + 1)}) for r in self.requests]
 
-        def on_seam(step: int, steps: int, glimpse: Glimpse) -> None:
+        def on_seam(step: int, steps: int, glimpse: Glimpse | None) -> None:
             on_step(before + step, before + steps, glimpse)
 
         begin = Begin(painted, how.seam_strength, False, painted, seam)
