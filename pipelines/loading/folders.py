@@ -25,7 +25,8 @@ KIND_OF_FOLDER = {
     "hat": "upscaler", "span": "upscaler", "upscaler": "upscaler",
     "text_encoder": "text encoder", "text_encoders": "text encoder", "clip": "text encoder", "clip_vision": "text encoder",
     "ipadapter": "ip-adapter", "photomaker": "ip-adapter", "instantid": "ip-adapter",
-    "gfpgan": "face restorer", "codeformer": "face restorer", "restoreformer": "face restorer", "facerestore_models": "face restorer",
+    "gfpgan": "face restorer", "codeformer": "face restorer", "restoreformer": "face restorer",
+    "facerestore_models": "face restorer",
     "animatediff_models": "motion module",
 }
 # Folders that hold no models of ours, or far too many files.
