@@ -209,7 +209,7 @@ def alike_around(picture: Image.Image, at: tuple[int, int], tolerance: int) -> I
     """White (L) where the colours are within `tolerance` (0-255 a channel) of those at `at` (x, y) and joined to it."""
     import cv2
 
-    pixels = np.ascontiguousarray(picture.convert("RGB"))
+    pixels = np.array(picture.convert("RGB"))       # OpenCV wants one it could write to
     found = np.zeros((picture.height + 2, picture.width + 2), np.uint8)
     how = 4 | 255 << 8 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE
     cv2.floodFill(pixels, found, at, 0, (tolerance,) * 3, (tolerance,) * 3, how)
