@@ -11,6 +11,7 @@ import gradio as gr
 from PIL import ImageOps
 
 from pipelines import metadata
+from pipelines.archive.thumbnails import VIEWS
 from pipelines.images import open_image
 from pipelines.spec.errors import StudioError
 from pipelines.spec.param import SHA256
@@ -40,9 +41,8 @@ class BeforeAfter:
         results.change(lambda: gr.update(visible=False), None, self.slider, **QUIET)
 
     def _shown(self, shown: list[Any] | None, looked_at: str) -> Any:
-        files = [str(entry[0] if isinstance(entry, (list, tuple)) else entry) for entry in shown or ()]
         try:
-            return self.update(files, looked_at)
+            return self.update(originals(self._studio, shown), looked_at)
         except StudioError as error:
             raise refused(error) from None
 
@@ -57,7 +57,7 @@ class BeforeAfter:
 
 def pair(studio: Studio, files: Sequence[str], looked_at: str = "") -> Pair | None:
     """(before, after) as files a browser may show: source and result, else the first other result and this one."""
-    chosen = next((file for file in files if Path(file).name == looked_at), files[-1] if files else None)
+    chosen = chosen_of(files, looked_at)
     if chosen is None:
         return None
     source = source_of(studio, chosen)
@@ -94,6 +94,20 @@ def cropped(studio: Studio, source: str, file: str | Path) -> str:
         size = max(1, round(min(width, height * ratio))), max(1, round(min(height, width / ratio)))
         ImageOps.fit(open_image(source), size).save(place)
     return str(place)
+
+
+def originals(studio: Studio, shown: Sequence[Any] | None) -> list[str]:
+    """The files a gallery of results shows; where it shows a smaller copy, the picture that is a copy of."""
+    root = studio.archive.root.resolve()
+    views = root / VIEWS
+    files = [Path(entry[0] if isinstance(entry, (list, tuple)) else entry) for entry in shown or ()]
+    return [str(root / file.resolve().relative_to(views).with_suffix("")) if file.resolve().is_relative_to(views)
+            else str(file) for file in files]
+
+
+def chosen_of(files: Sequence[str], looked_at: str) -> str | None:
+    """That of `files` whose name, or whose copy's name, is `looked_at`; else the newest."""
+    return next((file for file in files if looked_at in (Path(file).name, f"{Path(file).name}.jpg")), files[-1] if files else None)
 
 
 def viewed(studio: Studio, file: str | Path) -> str:

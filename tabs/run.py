@@ -126,7 +126,7 @@ class Runner:
         if now == seen:
             return [stage if busy else gr.skip(), *[gr.skip()] * 3, *self._buttons(busy), gr.Timer(BUSY if busy else IDLE),
                     seen]
-        files = [str(self._studio.archive.open(f)) for f in progress.files[-SHOWN:]]
+        files = [str(self._studio.archive.view(f)) for f in progress.files[-SHOWN:]]       # too large a one stalls a browser
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
         return [stage, results, "" if busy else self._explained(job), gr.Row(visible=bool(files)),
                 *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now]

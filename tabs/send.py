@@ -15,7 +15,7 @@ from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.parts import RANDOM_SEED
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
-from tabs.before_after import BeforeAfter
+from tabs.before_after import BeforeAfter, chosen_of, originals
 from tabs.form import refused
 from tabs.listeners import SPOKEN
 from tabs.page import Page
@@ -102,10 +102,10 @@ class Results:
 
     def _chosen(self, shown: list[Any] | None, looked_at: str) -> str:
         """The file of the picture that is looked at. Raises FieldError while there is none."""
-        files = [str(entry[0] if isinstance(entry, (list, tuple)) else entry) for entry in shown or ()]
-        if not files:
+        chosen = chosen_of(originals(self._studio, shown), looked_at)
+        if chosen is None:
             raise FieldError(self._studio.words("picture"), "", self._studio.words("nothing_to_send"))
-        return next((file for file in files if Path(file).name == looked_at), files[-1])
+        return chosen
 
 
 def start_from(studio: Studio, page: Page, name: str, file: str | Path, read: metadata.Read) -> list[Any]:

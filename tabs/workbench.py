@@ -19,6 +19,7 @@ from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
 from pipelines.tasks.enlarge import listed
 from tabs.advise import Advisor
+from tabs.before_after import originals
 from tabs.explain import explained
 from tabs.form import Form, outputs_of, refused
 from tabs.listeners import QUIET, SPOKEN
@@ -177,7 +178,7 @@ class Workbench:
             button.click(lambda name, shape=shape: _family_size(studio, name, shape), model, side, **QUIET)
         self._swap.click(lambda width, height: (height, width), side, side, **QUIET)
         self._dice.click(lambda: RANDOM_SEED, None, fields["seed"], **QUIET)
-        self._reuse.click(_seed_of, self._results.results, fields["seed"], **QUIET)
+        self._reuse.click(lambda shown: _seed_of(originals(studio, shown)), self._results.results, fields["seed"], **QUIET)
 
 
 def choices(studio: Studio, source: str) -> list[Any]:
@@ -236,10 +237,9 @@ def _family_size(studio: Studio, name: str, shape: str) -> tuple[int, int]:
         raise refused(error) from None
 
 
-def _seed_of(shown: list[Any] | None) -> Any:
+def _seed_of(shown: list[str]) -> Any:
     """The seed of the newest picture on the easel."""
     if not shown:
         return gr.skip()
-    file = shown[-1][0] if isinstance(shown[-1], (list, tuple)) else shown[-1]
-    seed = metadata.read(file).request.get("seed", RANDOM_SEED)
+    seed = metadata.read(shown[-1]).request.get("seed", RANDOM_SEED)
     return seed if 0 <= seed <= LAST_SEED else gr.skip()

@@ -15,7 +15,7 @@ from pipelines.settings import Settings
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import upscale
-from tabs.before_after import pair, source_of
+from tabs.before_after import chosen_of, originals, pair, source_of
 from tabs.page import Page
 from tabs.upscale import UpscaleTab
 
@@ -124,6 +124,14 @@ def test_a_result_of_img2img_is_laid_over_its_source_and_others_over_one_another
     assert pair(studio, files) == (files[0], files[2]) and pair(studio, files[:1]) is None and pair(studio, []) is None
     studio.inputs.path(kept).unlink()
     assert source_of(studio, files[1]) is None
+
+
+def test_a_copy_shown_instead_of_a_large_picture_stands_for_that_picture(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.archive.outputs.VIEWED", 40)
+    file = studio.archive.save(Image.new("RGB", (64, 64)), GenerationRequest(seed=1)).file
+    shown, real = str(studio.archive.view(file)), str(studio.archive.open(file))
+    assert ".views" in shown and originals(studio, [(shown, None), (real, None)]) == [real, real]
+    assert chosen_of([real, "other.png"], Path(shown).name) == real and chosen_of([], "") is None
 
 
 def test_what_was_cut_is_laid_over_what_was_cut(tab: UpscaleTab, studio: Studio, picture: str) -> None:
