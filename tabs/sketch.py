@@ -44,11 +44,11 @@ def build(studio: Studio, page: Page) -> Form:
             form.pictures = pad
             with gr.Row(elem_classes="actions"):
                 generate = gr.Button(words("generate"), variant="primary", elem_id=f"{NAME}-generate", scale=4)
-                live = gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live", min_width=110, container=False)
                 skip = gr.Button(words("skip"), elem_id=f"{NAME}-skip", interactive=False, min_width=80)
                 interrupt = gr.Button(words("interrupt"), variant="stop", elem_id=f"{NAME}-interrupt", interactive=False,
                                       min_width=80)
             with gr.Column(elem_classes="card"):
+                live = gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live")
                 for path in KNOBS:
                     form.field(path)
                 form.field("sketch.way")
