@@ -26,9 +26,10 @@ from tabs.pose_editor import PoseEditor, canvas, data_url
 from tabs.source import keep
 
 ASSETS = Path(__file__).parent / "assets"
-TEMPLATE = ('<details class="units" ${open ? "open" : ""}><summary><b>ControlNet</b> <span class="units-told"></span></summary>'
+TEMPLATE = ('<details class="units" OPEN><summary><b>ControlNet</b> <span class="units-told"></span></summary>'
             '<div class="units-body"></div></details>')
-# The scripts are fetched once a page, whichever panel is opened first.
+# The scripts are fetched once a page, whichever panel is opened first. What is particular to a panel is written into its text:
+# Gradio 6.31 loses the properties of an HTML component that is updated before it is on screen.
 LOAD = """
 const host = element.querySelector('.units');
 let begun = false;
@@ -51,7 +52,7 @@ const begin = () => {
     kit.paint = run(kit.code.region)(kit);
     return run(kit.code.panel)(kit);
   });
-  window.atelierUnits.then((mount) => mount({ host, props, watch, tab: props.tab, takes: props.takes }),
+  window.atelierUnits.then((mount) => mount({ host, props, watch, tab: 'TAB', takes: TAKES }),
     (error) => { begun = false; delete window.atelierUnits; host.querySelector('.units-told').textContent = error.message; });
 };
 host.addEventListener('toggle', () => { if (host.open) begin(); });
@@ -75,10 +76,10 @@ class Units:
         def ask(data: Any) -> dict[str, Any]:
             return desk.ask(data)
 
-        # `open` and `tab` are read by the template and the script; the list travels as the component's value.
-        self.panel = gr.HTML([], html_template=TEMPLATE, js_on_load=LOAD, server_functions=[ask],
-                             elem_id=f"{form.prefix}-control", elem_classes="card control-units", apply_default_css=False,
-                             open=open, tab=form.prefix, takes=form.pictures is not None)
+        load = LOAD.replace("TAB", form.prefix).replace("TAKES", "true" if form.pictures is not None else "false")
+        self.panel = gr.HTML([], html_template=TEMPLATE.replace("OPEN", "open" if open else ""), js_on_load=load,
+                             server_functions=[ask], elem_id=f"{form.prefix}-control", elem_classes="card control-units",
+                             apply_default_css=False)
         form.hold("control", self.panel)
 
     def wire(self, page: Page, picture: Component | None = None) -> None:

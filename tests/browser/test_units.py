@@ -25,7 +25,7 @@ RIGHT_WRIST, LEFT_WRIST = 4, 7
 # What Gradio's HTML component gives its script, as far as the panel uses it.
 HOST = """([load, value]) => {
   window.atelierForms = { test: { model: 'mini', width: 256, height: 192, picture: null } };
-  const watched = [], panel = window.panel = { value, tab: 'test', takes: false };
+  const watched = [], panel = window.panel = { value };
   window.tell = (units) => { panel.value = units; watched.forEach((call) => call()); };
   const upload = async (file) => ({ path: await stored(btoa(String.fromCharCode(...new Uint8Array(await file.arrayBuffer())))) });
   const watch = (_, call) => watched.push(call);
@@ -47,10 +47,10 @@ def page(browser: Any, studio: Studio, tmp_path: Path) -> Iterator[Page]:
     page.expose_function("ask", Desk(studio).ask)
     file = tmp_path / "uploaded.png"
     page.expose_function("stored", lambda data: (file.write_bytes(base64.b64decode(data)), str(file))[1])
-    page.route("http://panel/", lambda route: route.fulfill(body=TEMPLATE.replace('${open ? "open" : ""}', "open"),
+    page.route("http://panel/", lambda route: route.fulfill(body=TEMPLATE.replace("OPEN", "open"),
                                                             content_type="text/html"))
     page.goto("http://panel/")      # an address, so that there is a local storage
-    page.evaluate(HOST, [LOAD, []])
+    page.evaluate(HOST, [LOAD.replace("TAB", "test").replace("TAKES", "false"), []])
     page.locator(".unit-add").click()
     yield page
     page.context.close()
