@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,16 +68,20 @@ def main(folder: str) -> int:
 
     studio = Studio(settings, load(settings))
     studio.library.scan()
-    blocks = []
+    made_on = f"Painted by mini {studio.model('mini').short_hash()}, {SEED} being the first seed.\n"
+    blocks = [made_on]
     for chosen in ready():
         if chosen.name in SAID:
-            figure = painted(studio, chosen)
-            blocks.append(block(studio, figure))
+            blocks.append(block(studio, painted(studio, chosen)))
             print(blocks[-1], flush=True)
+            _written(blocks)        # after each, so that what is there is shown when this is stopped
+    return 0
+
+
+def _written(blocks: Sequence[str]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
     PAGE.write_text(f"{head}{BEGIN}\n\n" + "\n".join(blocks) + f"\n{END}{tail}", encoding="utf-8")
-    return 0
 
 
 def painted(studio: Studio, chosen: Ready) -> Figure:
