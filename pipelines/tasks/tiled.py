@@ -212,10 +212,10 @@ class TiledTask:
     def developed(self, pipe: Any, painted: list[Any], emit: Emit) -> list[Image.Image]:
         """The pictures at their size; says how much of the tiles one sees."""
         made = [self._cut(self._decoded(pipe, one) if self._tiled.method == "Blended" else one) for one in painted]
-        score = max(seam_score(picture, *borders(self.jobs, self.size), self.untouched()) for picture in made)
+        score = max(seam_score(picture, *borders(self.jobs, self.size), self.family.size_step) for picture in made)
         self.extra["Seam score"] = round(score, 3)
         emit(Note(f"Seams: {score:.2f} - " + ("they do not show (1 is the picture elsewhere)." if score <= NO_SEAMS else
-                                             "they may show (1 is the picture elsewhere): more padding, or Blended tiling.")))
+                                             "they may show, or edges of the picture lie on them (1 is the picture elsewhere).")))
         return made
 
     def _decoded(self, pipe: Any, latents: Tensor) -> Image.Image:

@@ -225,28 +225,26 @@ def borders(plan: Sequence[Job], size: Size) -> tuple[list[int], list[int]]:
     return sorted(columns), sorted(rows)
 
 
-def seam_score(picture: Image.Image, columns: Sequence[int], rows: Sequence[int], before: Image.Image | None = None) -> float:
-    """Mean gradient energy across these borders over that everywhere else: 1 where nothing shows, more where seams do.
+def seam_score(picture: Image.Image, columns: Sequence[int], rows: Sequence[int], step: int = 1) -> float:
+    """Mean gradient energy across these borders over that elsewhere: 1 where nothing shows, more where seams do.
 
-    before: the picture as it was before it was painted in tiles. Its own score at the same places is divided out: a horizon
-    that happens to lie on a border is no seam. Grey values; the picture is read in bands. 1.0 without borders.
+    step: only every so many columns and rows are looked at. Borders lie on the model's grid, and an upscaler or a VAE may be
+    smoother or rougher on its grid than between, so they are held against the rest of it. Grey values, read in bands.
     """
-    if before is not None:
-        return seam_score(picture, columns, rows) / max(seam_score(before, columns, rows), 1e-6)
-    at_x, at_y = (np.isin(np.arange(1, side), list(wanted)) for side, wanted in zip(picture.size, (columns, rows), strict=True))
-    across = np.zeros(len(at_x))
-    there = np.zeros(2)         # energy, number of places: across rows that are borders
-    elsewhere = np.zeros(2)
+    energy = {True: [0.0, 0], False: [0.0, 0]}      # at borders, elsewhere: sum, number of places
+    at_x, at_y = (list(range(step, side, step)) for side in picture.size)
+    border_x, border_y = np.isin(at_x, list(columns)), np.isin(at_y, list(rows))
     for top in range(0, picture.height, BAND):
-        bottom = min(top + BAND + 1, picture.height)
-        grey = np.asarray(picture.crop((0, top, picture.width, bottom)).convert("L"), np.float32)
-        steps = np.square(np.diff(grey, axis=0)).sum(1)
-        border = at_y[top:top + len(steps)]
-        there += steps[border].sum(), border.sum() * picture.width
-        elsewhere += steps[~border].sum(), (~border).sum() * picture.width
-        across += np.square(np.diff(grey[:BAND], axis=1)).sum(0)
-    there += across[at_x].sum(), at_x.sum() * picture.height
-    elsewhere += across[~at_x].sum(), (~at_x).sum() * picture.height
-    if not there[1] or not elsewhere[0]:
-        return 1.0
-    return float(there[0] / there[1] / (elsewhere[0] / elsewhere[1]))
+        bottom = min(top + BAND, picture.height)
+        grey = np.asarray(picture.crop((0, max(0, top - 1), picture.width, bottom)).convert("L"), np.float32)
+        first = min(top, 1)             # the row above the band, for the step into it
+        across = np.square(np.diff(grey[first:], axis=1)).sum(0)
+        down = np.square(np.diff(grey, axis=0)).sum(1)
+        inside = [(at, border) for at, border in zip(at_y, border_y, strict=True) if top - first < at < bottom and at >= 1]
+        for border in (True, False):
+            found = [down[at - max(0, top - 1) - 1] for at, own in inside if own == border]
+            chosen = across[np.array(at_x, int)[border_x == border] - 1] if at_x else np.zeros(0)
+            energy[border][0] += float(np.sum(found) + np.sum(chosen))
+            energy[border][1] += len(found) * picture.width + len(chosen) * (bottom - top)
+    (there, places), (elsewhere, others) = energy[True], energy[False]
+    return 1.0 if not places or not elsewhere else float(there / places / (elsewhere / others))

@@ -83,17 +83,22 @@ def test_chess_paints_one_colour_first() -> None:
     assert [(j.own.left // 256 + j.own.top // 256) % 2 for j in found] == [0, 0, 0, 1, 1, 1]
 
 
-def test_a_seam_is_seen_and_a_horizon_on_a_border_is_not_one() -> None:
-    rng = np.random.default_rng(0)
-    grain = rng.integers(0, 20, (512, 512)).astype(np.uint8)
-    horizon = grain.copy()
-    horizon[256:] += 120
-    seamed = grain.copy()
-    seamed[:, 256:] += 60
-    plain, wide, bad = (Image.fromarray(p).convert("RGB") for p in (grain, horizon, seamed))
-    assert seam_score(plain, [256], [256]) == pytest.approx(1, abs=0.1)
-    assert seam_score(bad, [256], [256]) > 5 and seam_score(bad, [256], [256], plain) > 5
-    assert seam_score(wide, [256], [256]) > 5 and seam_score(wide, [256], [256], wide) == 1
+@pytest.mark.parametrize("step", [1, 16])
+def test_a_seam_is_seen_and_none_is_seen_where_none_is(step: int) -> None:
+    grain = np.random.default_rng(0).integers(0, 20, (512, 400)).astype(np.uint8)
+    down, across = grain.copy(), grain.copy()
+    down[:, 256:] += 60
+    across[256:] += 60
+    plain, *bad = (Image.fromarray(p).convert("RGB") for p in (grain, down, across))
+    assert seam_score(plain, [256], [256], step) == pytest.approx(1, abs=0.15) and seam_score(plain, [], [], step) == 1
+    assert all(seam_score(picture, [256], [256], step) > 5 for picture in bad)
+
+
+def test_what_is_rough_on_all_of_its_grid_has_no_seams() -> None:
+    grid = np.zeros((512, 512), np.uint8)
+    grid[:, ::16] = grid[::16] = 90
+    picture = Image.fromarray(grid).convert("RGB")
+    assert seam_score(picture, [256], [256], 16) == pytest.approx(1) and seam_score(picture, [256], [256]) > 5
 
 
 def test_borders_are_those_between_windows_only() -> None:
