@@ -86,7 +86,9 @@ class Advice:
     def explain_result(self, request: GenerationRequest, family: FamilyLike) -> list[Verdict]:
         """Why did it look bad? What is worse than acceptable, worst first; else one verdict that nothing stands out."""
         case = self._case(request, family)
-        told_otherwise = ("width", "height", "prompt", "negative_prompt")      # by "size" and by the prompts' structure
+        told_otherwise = {"width", "height", "prompt", "negative_prompt"}      # by "size" and by the prompts' structure
+        if request.hires and request.init and request.init.denoising_strength == 0:
+            told_otherwise |= {"size", "steps"}         # only the second pass was painted
         found = [v for field, v in self.all(request, family).items() if field not in told_otherwise]
         found += texts.structure(case).verdicts
         bad = sorted((v for v in found if v.severity > LEVELS.index("acceptable")), key=lambda v: -v.severity)

@@ -49,3 +49,10 @@ def test_few_hires_steps_are_mended_to_the_studys(advice: Advice, sd15) -> None:
 def test_tiles(advice: Advice, sd15, field: str, tiled: dict, strength: float, level: str) -> None:
     found = said(advice, sd15, field, tiled=tiled, init={"image": "a" * 64, "denoising_strength": strength})
     assert found.level == level and found.text and found.label
+
+
+def test_a_second_pass_alone_is_not_blamed_for_the_first(advice: Advice, sd15) -> None:
+    request = GenerationRequest.parse({"width": 1024, "height": 1024, "steps": 4, "hires": {"steps": 25, "scale": 1}})
+    alone = request.merged({"init": {"image": "a" * 64, "denoising_strength": 0}})
+    assert {v.field for v in advice.explain_result(request, sd15)} >= {"size", "steps"}
+    assert not {v.field for v in advice.explain_result(alone, sd15)} & {"size", "steps"}
