@@ -43,5 +43,7 @@ def test_a_tiny_run_leaves_a_probe_that_reads_every_attribute(tmp_path, monkeypa
     monkeypatch.setattr(probe, "POOL", 4)
     monkeypatch.setattr(probe, "own", lambda *_: {})
     probe.train(Plan(tmp_path, 0.01, batch=2))
-    logits = probe.finished(Plan(tmp_path, 1))(torch.zeros(1, 3, 256, 256))
+    written = probe.write(Plan(tmp_path, 1), tmp_path / "out")
+    logits = probe.opened(written.parent)(torch.zeros(1, 3, 256, 256))
     assert [part.shape[1] for part in logits] == Probe().sizes and len(logits) == len(READ)
+    assert torch.allclose(logits[0], probe.finished(Plan(tmp_path, 1))(torch.zeros(1, 3, 256, 256))[0], atol=0.02)

@@ -111,7 +111,7 @@ def write_all(given: argparse.Namespace) -> None:
     for kind in CONDITIONS:
         if (given.work / f"controlnet-{kind}.pt").exists():
             controlnet.write(todo, kind, folder / "controlnet")
-    for name, part in (("estimators", estimators), ("clip", clip), ("sketch", sketch), ("identity", identity)):
+    for name, part in (("estimators", estimators), ("probe", probe), ("clip", clip), ("sketch", sketch), ("identity", identity)):
         if (given.work / f"{name}.pt").exists():
             part.write(todo, folder / name)
     if (given.work / "clip.pt").exists():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -21,6 +23,7 @@ READ = ("subject", "colour", "place", "time", "count", "hair colour", "top colou
 # Persons differ by small things (bows, ear-rings, freckles, a jaw), so most lessons show one.
 LESSONS = Curriculum(people=0.6, nothing=0.05, wander=0.7, several=0.25, odd=0.2, poses=(0.3, 0.2, 0.2, 0.15, 0.15))
 POOL, FRESH = 1500, 5
+FILE = "mini-probe.safetensors"
 
 
 class Probe(nn.Module):
@@ -90,6 +93,22 @@ def train(plan: Plan) -> None:
 def finished(plan: Plan) -> Probe:
     """The taught probe. Raises FileNotFoundError where there is none."""
     return ripe(Probe(), plan.work / "probe.pt")
+
+
+def write(plan: Plan, folder: Path) -> Path:
+    """`mini-probe.safetensors` in half precision: tests read with it what the committed model paints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {k: v.half().contiguous() for k, v in finished(plan).state_dict().items()}
+    save_file(weights, folder / FILE, metadata={"format": "pt"})
+    (folder / FILE).chmod(0o644)
+    return folder / FILE
+
+
+def opened(folder: Path) -> Probe:
+    """The probe of an exported family."""
+    probe = Probe()
+    probe.load_state_dict(load_file(folder / FILE))
+    return probe.eval().requires_grad_(False)
 
 
 @torch.no_grad()
