@@ -78,7 +78,7 @@ class UpscaleForm:
                                        elem_id="upscale-width")
                 self.height = gr.Number(0, precision=0, minimum=0, maximum=MAX_SIDE, label=words("upscale_height"),
                                         min_width=120, elem_id="upscale-height")
-                self.crop = gr.Checkbox(True, label=words("upscale_crop"), min_width=120, elem_id="upscale-crop")
+            self.crop = gr.Checkbox(True, label=words("upscale_crop"), elem_id="upscale-crop")
             self.told = gr.HTML("", elem_id="upscale-told", elem_classes="told")
 
     # -- between them --------------------------------------------------------------------------------------------------
