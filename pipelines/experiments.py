@@ -114,7 +114,7 @@ def _check_samples(studio: Studio, grid: Grid) -> None:
 
 def filled(studio: Studio, base: GenerationRequest, chosen: Ready) -> GenerationRequest:
     """`base` with what a ready-made experiment paints where it says nothing: prompt, and picture to start from."""
-    changes = {key: value for key, value in chosen.request.items() if not getattr(base, key)}
+    changes = chosen.fixed | {key: value for key, value in chosen.request.items() if not getattr(base, key)}
     if chosen.start and not (base.init and base.init.image):
         changes["init"] = {"image": studio.inputs.keep_file(chosen.start)}
     return base.merged(changes)

@@ -18,6 +18,7 @@ class Ready:
     """name: its word is `ready_<name>`.   axes: (key, values), up to three; "" asks for the axis' own suggestion.
 
     base: the tab it starts from.   start: picture for a base that has none, or None.   figures: of the study.
+    request: what an empty field is filled with.   fixed: what it sets whatever the form says.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Ready:
     start: Path | None = None
     figures: str = ""
     request: dict[str, Any] = field(default_factory=lambda: {"prompt": PROMPT}, hash=False)
+    fixed: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def word(self) -> str:
@@ -38,4 +40,4 @@ def ready(folder: Path = SHIPPED) -> tuple[Ready, ...]:
     rows = yaml.safe_load((folder / "ready.yaml").read_text(encoding="utf-8"))
     return tuple(Ready(row["name"], tuple((str(key), str(text)) for key, text in (row[s] for s in "xyz" if s in row)),
                        row.get("base", "txt2img"), folder / row["start"] if "start" in row else None, row.get("figures", ""),
-                       row.get("request", {"prompt": PROMPT})) for row in rows)
+                       row.get("request", {"prompt": PROMPT}), row.get("set", {})) for row in rows)
