@@ -24,6 +24,7 @@ def sketch(page: Page) -> Page:
 
 def stroke(page: Page, *points: tuple[float, float]) -> None:
     """Drawn with the mouse; points in shares of the sheet."""
+    page.locator("#sketch-sheet canvas").scroll_into_view_if_needed()
     box = page.locator("#sketch-sheet canvas").bounding_box()
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
     page.mouse.move(*places[0])
