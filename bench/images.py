@@ -87,7 +87,7 @@ def spot(size: tuple[int, int], side: int) -> Image.Image:
     return mask
 
 
-def images(rounds: int = 6) -> list[Figure]:
+def images(rounds: int = 12) -> list[Figure]:
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         bench = Images(Path(folder))
@@ -99,7 +99,7 @@ def images(rounds: int = 6) -> list[Figure]:
                                     lambda k=kind: cpu(lambda: bench.bare_run(k)), rounds)
             figures.append(Figure("B3", f"{kind}, studio / bare diffusers (CPU, 256², {STEPS} steps × {STRENGTH}, saved)",
                                   min(ours) / min(theirs), "×", 1.03, {"studio": ours, "bare": theirs}))
-        return figures + only_masked(bench, rounds)
+        return figures + only_masked(bench, 4)
 
 
 def only_masked(bench: Images, rounds: int) -> list[Figure]:

@@ -20,7 +20,7 @@ from tabs.form import refused
 from tabs.listeners import SPOKEN
 from tabs.page import Page
 from tabs.source import fitted, keep, size_of
-from tabs.undo import keeping
+from tabs.undo import keeping, settled
 
 VARIED = (("vary_subtle", 0.1), ("vary_strong", 0.35))      # how much of a second noise is mixed into the first
 STARTS = ("img2img", "inpaint")
@@ -123,11 +123,10 @@ def start_from(studio: Studio, page: Page, name: str, file: str | Path, read: me
 
 
 def settle(page: Page, name: str, sent: Any) -> None:
-    """An editor that is only now put on screen loses the picture it was sent with: send it again when it is there."""
+    """Let the tab's editor, should it have one, show all that it was sent with `sent` (see `undo.settled`)."""
     canvas: Any = page.forms[name].pictures
     if hasattr(canvas, "again"):
-        sent.success(None, None, None, js="() => new Promise((done) => setTimeout(() => done([]), 1500))").then(
-            canvas.again, [canvas.editor, canvas.sent], canvas.editor, **SPOKEN)
+        settled(canvas, sent)
 
 
 def to_upscale(page: Page, event: Callable[..., Any], file_of: Callable[..., str], inputs: list[Any]) -> None:

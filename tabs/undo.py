@@ -14,7 +14,7 @@ import gradio as gr
 
 from pipelines.words import Words
 from tabs.form import Form
-from tabs.listeners import QUIET
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page, noted
 from tabs.theme import ASSETS
 
@@ -45,8 +45,15 @@ def _follow(form: Form, stepped: Any) -> None:
     """Let the editor show the picture that came back, with what had been painted on it."""
     canvas: Any = form.pictures
     if hasattr(canvas, "followed"):
-        stepped.then(canvas.followed, [canvas.source.image, canvas.editor, canvas.sent, canvas.shelf],
-                     [canvas.source.image, canvas.editor, canvas.chips, canvas.sent, canvas.way, canvas.shelf], **QUIET)
+        settled(canvas, stepped.then(canvas.followed, [canvas.source.image, canvas.editor, canvas.sent, canvas.shelf],
+                                      [canvas.source.image, canvas.editor, canvas.chips, canvas.sent, canvas.way, canvas.shelf],
+                                      **QUIET))
+
+
+def settled(canvas: Any, sent: Any) -> None:
+    """An editor that is only now put on screen loses what it was sent with: send it again when it is there."""
+    sent.success(None, None, None, js="() => new Promise((done) => setTimeout(() => done([]), 1500))").then(
+        canvas.again, [canvas.editor, canvas.sent], canvas.editor, **SPOKEN)
 
 
 def keeping(form: Form, event: Callable[..., Any]) -> Callable[..., Any]:

@@ -119,7 +119,7 @@ def test_undo_brings_fields_picture_and_mask_back(inpaint: Page) -> None:
     expect(inpaint.locator("#inpaint-source input[type=file]")).to_have_count(1, timeout=PATIENCE)
     inpaint.locator("#undo").click()
     expect(inpaint.locator("#inpaint-editor canvas").first).to_be_visible(timeout=PATIENCE)
-    inpaint.wait_for_timeout(4000)
+    inpaint.wait_for_timeout(6000)
     through = 0.6 * np.array(ORANGE) + 0.4 * np.array(BLUE)
     there = np.abs(seen(inpaint.locator("#inpaint-editor")) - through).sum(axis=2) < 40
     assert there.sum() > painted.sum()          # on the screen the picture is larger than it is
