@@ -69,7 +69,8 @@ def test_the_layout_of_the_first_pass_is_kept(paint: Callable[..., list[Finished
 
 
 def test_a_size_is_covered_and_cut(paint: Callable[..., list[Finished]]) -> None:
-    made = paint(width=256, height=192, steps=2, hires={"width": 320, "height": 320, "denoising_strength": 0, "upscaler": "Lanczos"})
+    wanted = {"width": 320, "height": 320, "denoising_strength": 0, "upscaler": "Lanczos"}
+    made = paint(width=256, height=192, steps=2, hires=wanted)
     assert made[0].image.size == (320, 320)
     whole = paint(width=256, height=192, steps=2)[0].image.resize((432, 320), Image.Resampling.LANCZOS)
     assert np.abs(pixels(made[0]).astype(int) - np.asarray(whole.crop((56, 0, 376, 320)))).mean() < 2
@@ -83,7 +84,8 @@ def test_the_second_pass_may_have_its_own_words_sampler_and_guidance(paint: Call
 
 
 def test_it_is_made_again_from_its_own_file(paint, engine: Engine, tmp_path: Path) -> None:
-    made = paint(steps=3, sampler="DPM++ 2M SDE", hires={"scale": 1.25, "steps": 3, "upscaler": "Latent", "denoising_strength": 0.6})[0]
+    wanted = {"scale": 1.25, "steps": 3, "upscaler": "Latent", "denoising_strength": 0.6}
+    made = paint(steps=3, sampler="DPM++ 2M SDE", hires=wanted)[0]
     item = Archive(tmp_path).save(made.image, made.request, {})
     again = next(engine.run(Archive(tmp_path).read(item.file).full, lambda event: None))
     assert np.array_equal(pixels(made), pixels(again))

@@ -30,7 +30,8 @@ def engine(root: Path) -> Engine:
 
 def painted(engine: Engine, exact: bool, cells: list[GenerationRequest]) -> list[Finished]:
     errors: list[str] = []
-    made = list(engine.run_cells(range(len(cells)), cells.__getitem__, lambda event: None, lambda i, e: errors.append(str(e)), exact))
+    made = list(engine.run_cells(range(len(cells)), cells.__getitem__, lambda event: None,
+                                 lambda i, e: errors.append(str(e)), exact))
     assert not errors
     return sorted(made, key=lambda one: one.index)
 
@@ -71,6 +72,7 @@ def test_what_must_be_alone(changes: dict) -> None:
 
 
 @pytest.mark.parametrize(("size", "cfg", "main", "count"), [
-    (256, 7, True, 8), (256, 1, True, 16), (64, 7, True, 16), (512, 7, True, 2), (1024, 7, True, 1), (512, 7, False, 8), (1024, 7, False, 2)], ids=str)
+    (256, 7, True, 8), (256, 1, True, 16), (64, 7, True, 16), (512, 7, True, 2), (1024, 7, True, 1), (512, 7, False, 8),
+    (1024, 7, False, 2)], ids=str)
 def test_a_batch_is_as_large_as_helps(size: int, cfg: float, main: bool, count: int) -> None:
     assert most(BASE.merged({"width": size, "height": size, "cfg_scale": cfg}), main) == count
