@@ -34,7 +34,7 @@ class Page:
         Pictures are not kept: a browser has room for a few megabytes only.
         """
         self.forms[form.prefix] = form
-        kept = gr.BrowserState(None, storage_key=f"atelier-{form.prefix}", secret=self.secret)
+        kept = self.memory(form.prefix)
         components, paths = noted(form), list(form.fields)
         gr.on([c.change for c in components], None, components, kept, queue=False, show_progress="hidden",
               api_visibility="private", js=f"(...values) => {{ window.atelierUndo?.note({form.prefix!r}, values); "
@@ -45,6 +45,14 @@ class Page:
             return form.write(usable(held, form))
 
         self.blocks.load(bring_back, kept, form.outputs, queue=False, show_progress="hidden", api_visibility="private")
+
+    def memory(self, name: str) -> gr.BrowserState:
+        """What the browser keeps under this name, out of the tab that is being placed: Gradio reads it only if on screen."""
+        kept = gr.BrowserState(None, storage_key=f"atelier-{name}", secret=self.secret)
+        if kept.parent is not None:
+            kept.parent.children.remove(kept)
+        self.blocks.add(kept)
+        return kept
 
     @property
     def targets(self) -> list[Component]:

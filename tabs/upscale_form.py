@@ -95,7 +95,7 @@ class UpscaleForm:
     def wire(self, page: Page) -> None:
         gr.on([self.sources.change, self.scale.change, self.width.change, self.height.change, self.crop.change], self.sizes,
               [self.sources, self.scale, self.width, self.height, self.crop], self.told, trigger_mode="always_last", **QUIET)
-        kept = gr.BrowserState(None, storage_key="atelier-upscale", secret=page.secret)
+        kept = page.memory("upscale")
         gr.on([c.change for c in self._kept], None, self._kept, kept, js="(...values) => [values]", **QUIET)
         page.blocks.load(self.bring_back, kept, self._kept, **QUIET)
 
