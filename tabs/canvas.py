@@ -132,14 +132,21 @@ class Canvas:
 
     def followed(self, path: str | None, held: Mapping[str, Any] | None, sent: Mapping[str, Any] | None,
                  shelf: dict[str, tuple[str, str]]) -> list[Any]:
-        """After an undo: updates for source, editor, chips, `sent`, way and shelf that show the picture that came back."""
+        """After an undo: updates for source, editor, chips, `sent`, way, mask file, its fold and shelf: the picture that came back.
+
+        What was painted also comes back as the mask's file: an editor that was hidden may not show the layers it is sent.
+        """
         strokes, way = shelf.get(path or "", (None, WAYS[0]))
         painted_on = painted((held or {}).get("layers") or ())
         blank = painted_on is None or painted_on.getbbox() is None
         if path == ((sent or {}).get("background")) and not (blank and strokes):
-            return [gr.skip()] * 6
+            return [gr.skip()] * 8
+        mask: list[Any] = [gr.skip()] * 2
+        if strokes:
+            footprint = open_image(strokes).convert("RGBA").getchannel("A").point(lambda alpha: 255 if alpha else 0)
+            mask = [str(self._studio.inputs.path(self._studio.inputs.keep(footprint))), gr.Accordion(open=True)]
         left = {file: found for file, found in shelf.items() if file != path}
-        return [*self._showing(path, strokes, way), left]
+        return [*self._showing(path, strokes, way), *mask, left]
 
     def emptied(self) -> list[Any]:
         """Updates for `outputs`: room for another picture."""

@@ -46,8 +46,7 @@ def _follow(form: Form, stepped: Any) -> None:
     canvas: Any = form.pictures
     if hasattr(canvas, "followed"):
         settled(canvas, stepped.then(canvas.followed, [canvas.source.image, canvas.editor, canvas.sent, canvas.shelf],
-                                      [canvas.source.image, canvas.editor, canvas.chips, canvas.sent, canvas.way, canvas.shelf],
-                                      **QUIET))
+                                      [*canvas.outputs, canvas.shelf], **QUIET))
 
 
 def settled(canvas: Any, sent: Any) -> None:

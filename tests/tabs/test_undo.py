@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -66,14 +67,15 @@ def test_a_mask_comes_back_with_its_picture(canvas: Canvas, studio: Studio) -> N
     shelf = canvas.shelve("one.png", {"layers": [strokes()]}, "colours", {})
     updates = canvas.followed("one.png", None, {"background": "two.png"}, shelf)
     again = shown(updates)
-    assert again["background"] == "one.png" and updates[4] == "colours" and updates[5] == {}
+    assert again["background"] == "one.png" and updates[4] == "colours" and updates[7] == {}
+    assert (np.asarray(Image.open(updates[5])) > 0).sum() == 16 * 16         # also as the mask's file
     assert list(Image.open(again["layers"][0]).getdata()) == list(strokes().getdata())
 
 
 def test_what_is_painted_now_is_never_replaced_by_what_was_put_aside(canvas: Canvas) -> None:
     shelf = canvas.shelve("one.png", {"layers": [strokes()]}, "mask", {})
     same = {"background": "one.png"}
-    assert canvas.followed("one.png", {"layers": [strokes("blue")]}, same, shelf) == [gr.skip()] * 6
+    assert canvas.followed("one.png", {"layers": [strokes("blue")]}, same, shelf) == [gr.skip()] * 8
     assert shown(canvas.followed("one.png", {"layers": []}, same, shelf))["layers"]
 
 
