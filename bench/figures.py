@@ -68,7 +68,7 @@ def main(folder: str) -> int:
 
     studio = Studio(settings, load(settings))
     studio.library.scan()
-    made_on = f"Painted by mini {studio.model('mini').short_hash()}, {SEED} being the first seed.\n"
+    made_on = f"Painted by mini {studio.model('mini').short_hash()}; seed {SEED} where no axis sets another.\n"
     blocks = [made_on]
     for chosen in ready():
         if chosen.name in SAID:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from pipelines import samplers
 from pipelines.ranking.likeness import psnr
 from pipelines.ranking.scorer import ALIGNMENT
 
@@ -76,12 +77,14 @@ def steps(figure: Figure) -> str:
 
 
 def timing(figure: Figure) -> str:
-    seconds = figure.scores["Seconds"]
-    by = sorted((seconds[i], name) for i, name in enumerate(figure.shown()) if i in seconds)
-    middle = by[len(by) // 2][0]
-    told = ", ".join(f"{name} {value / middle:.2f}" for value, name in by)
-    return (f"Time of a picture relative to the median sampler ({middle:.1f} s where this was run): {told}; those at about 2 "
-            "ask the model twice a step.")
+    """By calls of the model, which are the same on every machine; seconds of a busy one would mislead."""
+    steps = figure.grid.base.steps
+    calls: dict[int, list[str]] = {}
+    for name in figure.shown():
+        calls.setdefault(samplers.callback_count(name, steps), []).append(name)
+    told = "; ".join(f"{count} calls: {', '.join(names)}" for count, names in sorted(calls.items()))
+    return f"What {steps} steps cost, in calls of the model, which is nearly all of the time: {told}."
+
 
 
 def cfg(figure: Figure) -> str:
@@ -92,11 +95,13 @@ def cfg(figure: Figure) -> str:
 
 
 def shape(figure: Figure) -> str:
-    seconds = figure.scores["Seconds"]
     width, height, _ = figure.grid.shape
-    means = [fmean(seconds[figure.grid.index(x, y)] for y in range(height)) for x in range(width)]
-    told = ", ".join(f"{shown}: {value / means[0]:.2f}" for shown, value in zip(figure.shown(), means, strict=True))
-    return f"Time relative to the first size: {told}; the composition follows the frame although the seed is the same."
+    near = [fmean(likeness(figure.picture(x, y).resize(figure.picture(0, y).size), figure.picture(0, y)) for y in range(height))
+            for x in range(1, width)]
+    told = ", ".join(f"{shown}: {value:.1f}" for shown, value in zip(figure.shown()[1:], near, strict=True))
+    return (f"Another frame is another picture although the seed is the same: brought to {figure.shown()[0]}, PSNR in dB against "
+            f"it is {told}.")
+
 
 
 def seeds(figure: Figure) -> str:

@@ -16,10 +16,15 @@ from pipelines.spec.request import GenerationRequest
 SHAPES = {"ladder": (4, 2), "timing": (3, 1), "denoising": (3, 1), "negative": (2, 3)}
 
 
+def names(name: str, axis: int, count: int) -> list[str]:
+    return ["Euler", "Heun", "DDIM"] if (name, axis) == ("timing", 0) else [str(v) for v in range(count)]
+
+
 def figure(folder: Path, name: str) -> Figure:
     """Cells that grow redder to the right and lighter downwards."""
     width, height = SHAPES.get(name, (3, 2))
-    axes = [Axis(f"axis{n}", "Axis", tuple(Value(str(v)) for v in range(count))) for n, count in enumerate((width, height)[:2])]
+    axes = [Axis(f"axis{n}", "Axis", tuple(Value(v) for v in names(name, n, count)))
+            for n, count in enumerate((width, height))]
     grid = Grid(GenerationRequest(), tuple(axes))
     files = {}
     for index in range(grid.count):
@@ -39,4 +44,4 @@ def test_every_figure_of_the_study_has_its_sentence(tmp_path: Path, name: str) -
 def test_what_is_said_is_what_was_painted(tmp_path: Path) -> None:
     assert "is 0.0%, 25.0%, 50.0%" in readings.cfg(figure(tmp_path, "cfg"))
     assert readings.light(Image.new("RGB", (2, 2), "white")) == 1 and readings.red(Image.new("RGB", (2, 2), "red")) == 1
-    assert "0 0.50, 1 1.00, 2 1.50" in readings.timing(figure(tmp_path, "timing"))
+    assert "25 calls: Euler, DDIM; 49 calls: Heun" in readings.timing(figure(tmp_path, "timing"))
