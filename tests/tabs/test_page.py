@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -146,8 +147,7 @@ def test_a_request_that_cannot_be_honoured_is_refused_before_it_is_queued(studio
 
 def test_markup_in_texts_is_shown_as_text_everywhere(studio: Studio) -> None:       # faults.md B25
     job = Job("1", GenerationRequest(prompt=NASTY, seed=1), status=Status.FAILED, error=NASTY, created=1)
-    ended = run.Runner._ended(type("R", (), {"_studio": studio})(), type("P", (), {
-        "notes": (NASTY,), "error": NASTY, "status": "failed"})())
+    ended = run.ended(studio.words, SimpleNamespace(notes=(NASTY,), error=NASTY, status="failed"))
     surfaces = [queue._row(studio, job), ended, refused(RequestError([])).message, run.explained(studio, job.request),
                 refused(studio_error()).message, counted(studio, NASTY, "mini")]
     assert not any("<img" in text for text in surfaces)
