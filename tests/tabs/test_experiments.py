@@ -84,7 +84,8 @@ def test_values_are_checked_together_with_the_base_one_line_each(studio: Studio)
 @pytest.mark.parametrize("name", [one.name for one in ready()])
 def test_every_ready_made_experiment_makes_a_grid(tab: Experiments, name: str) -> None:
     for form in ("txt2img", "img2img"):
-        tab._page.forms[form] = SimpleNamespace(read=lambda data: BASE.merged({"steps": 25, "prompt": "", "schedule": "Karras"}), inputs=())
+        wanted = BASE.merged({"steps": 25, "prompt": "", "schedule": "Karras"})
+        tab._page.forms[form] = SimpleNamespace(read=lambda data, wanted=wanted: wanted, inputs=())
     base, *filled = tab._ready({tab.ready: name, tab.base: "txt2img"})
     axes = {side: (filled[2 * n], filled[2 * n + 1]) for n, side in enumerate("xyz")}
     assert tab._grid(asked(tab, **axes) | {tab.ready: name, tab.base: base}).count >= 2
