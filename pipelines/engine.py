@@ -149,6 +149,9 @@ class Engine:
                 yield group
                 group = []
             group, shared = [*group, item], own
+            if own is None:     # at once: the next may be asked for only when this one is there (loops)
+                yield group
+                group = []
         if group:
             yield group
 

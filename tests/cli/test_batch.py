@@ -45,6 +45,7 @@ def test_a_damaged_picture_and_a_missing_mask_leave_the_others(run, tmp_path):
     mask = Image.new("L", (64, 64))
     mask.paste(255, (0, 0, 32, 64))
     mask.save(tmp_path / "masks/a.png")
+    mask.save(tmp_path / "masks/of another.png")         # a single one would count for all
     (tmp_path / "in/cut.png").write_bytes(b"\x89PNG")
     code, made, said = run("--masks", str(tmp_path / "masks"), "--mask-blur", "0")
     assert code == 1 and made == ["a.png"]

@@ -51,7 +51,7 @@ def test_minis_own_is_the_default_and_lies_beside_the_source(folder, capsys):
     (["a.png", "--upscaler", "Nearest", "--format", "webp", "--width", "16384", "--height", "8", "--no-crop"], 2,
      "more than WebP can hold"),
     (["a.png", "b.jpg", "-o", "one.png"], 2, "one file for 2 pictures"), (["a.png", "-o", "a.png"], 2, "the source itself"),
-    (["notes.txt", "a.png", "--upscaler", "Nearest"], 1, "not an image"), (["a.png", "--sale", "2"], 2, "Did you mean --scale?")])
+    (["notes.txt", "a.png", "--upscaler", "Nearest"], 2, "not an image"), (["a.png", "--sale", "2"], 2, "Did you mean --scale?")])
 def test_what_is_wrong_is_one_line(folder, capsys, monkeypatch, words, code, line):
     monkeypatch.chdir(folder / "in")
     got, _, err = said(capsys, folder, *words)
