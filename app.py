@@ -1,7 +1,8 @@
-"""Reads settings, loads extensions, opens the studio, serves the page: `python app.py [generate|grid|doctor] --help`."""
+"""Reads settings, loads extensions, opens the studio, serves the page: `python app.py --help` names its commands."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from pipelines.loading.environment import prepare_environment
 
 if TYPE_CHECKING:
+    from pipelines.cli import Order
     from pipelines.settings import Settings
     from pipelines.studio import Hooks
 
@@ -19,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit code. Nothing that is imported here before the page answers brings torch with it."""
     prepare_environment()
     from extensions import loader
-    from pipelines import cli, doctor, settings
+    from pipelines import cli, settings
     from pipelines.spec.errors import FieldError, RequestError, StudioError
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
@@ -31,26 +33,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         if known.offline:
             os.environ["HF_HUB_OFFLINE"] = "1"
         hooks = loader.load(known)
-        if order.command == "generate":
-            return cli.generate(order, known, hooks)
-        if order.command == "preprocess":
-            return cli.preprocess(order, known)
-        if order.command == "upscale":
-            return cli.upscale(order, known, hooks.upscalers)
-        if order.command == "grid":
-            return cli.grid(order, known, hooks)
-        if order.command == "batch":
-            return cli.batch(order, known, hooks)
-        if order.command == "reproduce":
-            return cli.reproduce(order, known, hooks)
-        if order.command == "rank":
-            return cli.rank(order, known, hooks)
-        if order.command == "explain":
-            return cli.explain(order, known, hooks)
-        return doctor.report(known, hooks.faults) if order.command == "doctor" else serve(known, hooks)
+        return serve(known, hooks) if order.command == "studio" else run(order, known, hooks)
     except (cli.WrongUse, StudioError) as error:
         cli.complain(error)
         return 2 if isinstance(error, cli.WrongUse | FieldError | RequestError) else 1
+
+
+def run(order: Order, known: Settings, hooks: Hooks) -> int:
+    """The exit code of a command."""
+    if order.command == "doctor":
+        from pipelines import doctor
+
+        return doctor.report(known, hooks.faults)
+    command = getattr(importlib.import_module(f"pipelines.cli.{order.command}"), order.command)
+    return int(command(order, known, hooks))
 
 
 def serve(known: Settings, hooks: Hooks) -> int:

@@ -16,6 +16,7 @@ from pipelines.spec.geometry import Size
 if TYPE_CHECKING:
     from PIL import Image
 
+    from pipelines.studio import Hooks
     from pipelines.tasks.preprocess import Preprocessors
 
 SIZE = re.compile(r"(\d{1,5})[x×](\d{1,5})")
@@ -23,7 +24,7 @@ LARGEST = 16384     # pixels a side
 FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
-def preprocess(order: Order, settings: Settings) -> int:
+def preprocess(order: Order, settings: Settings, hooks: Hooks) -> int:
     """The exit code: 0 written, 1 failed, 2 bad input, 130 stopped with Ctrl+C. The path goes to standard output."""
     return outcome(lambda: _preprocess(order, settings))
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipelines.cli.tiled import Painter
     from pipelines.deep import Picture
     from pipelines.loading.residency import Residency
+    from pipelines.studio import Hooks
     from pipelines.upscalers.making import Bench
 
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -44,9 +45,9 @@ class Output:
     quality: int
 
 
-def upscale(typed: Order, settings: Settings, more: Callable[[], Sequence[Upscaler]] = tuple) -> int:
+def upscale(typed: Order, settings: Settings, hooks: Hooks) -> int:
     """The exit code: 0 made, 1 some failed, 2 bad input, 130 stopped with Ctrl+C. What was made before stays."""
-    return outcome(lambda: _upscale(typed, settings, more))
+    return outcome(lambda: _upscale(typed, settings, hooks.upscalers))
 
 
 def _upscale(typed: Order, settings: Settings, more: Callable[[], Sequence[Upscaler]]) -> int:
