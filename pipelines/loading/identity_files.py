@@ -25,7 +25,7 @@ MISSING: Mapping[str, str] = MappingProxyType({
             "models/clip_vision",
     "sd15": "PhotoMaker knows Stable Diffusion XL only. Put ip-adapter_sd15.safetensors (h94/IP-Adapter, Apache-2.0) into "
             "models/ipadapter and its image encoder into models/clip_vision",
-    "mini": "Put mini's identity adapter into models/mini/identity",
+    "mini": "None ships with mini yet; `python -m pipelines.training.mini identity` trains one, its place is models/mini/identity",
 })
 
 
