@@ -14,9 +14,10 @@ from pipelines import batch as batches
 from pipelines.batch import Batch
 from pipelines.cli.flags import Order, complain
 from pipelines.cli.generate import Ticker, wanted
+from pipelines.cli.outcome import outcome
 from pipelines.metadata import SUFFIXES
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StudioError
+from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -27,27 +28,20 @@ PLAN = "batch.json"
 
 def batch(order: Order, settings: Settings, hooks: Hooks) -> int:
     """The exit code: 0 complete, 1 failed or with failed pictures, 2 bad input, 130 stopped with Ctrl+C; results stay."""
+    return outcome(lambda: _batch(order, settings, hooks), "Stopped. Finished pictures are kept; the same words again go on.")
+
+
+def _batch(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.studio import Studio
 
-    try:
-        studio = Studio(settings, hooks)
-        studio.library.scan()
-        plan = planned(order, studio)
-        done = there(plan, settings)
-        if order.dry_run:
-            print(f"{len(plan.entries)} pictures, {plan.count} results, {len(done)} are there.")
-            return 0
-        return _paint(studio, plan, done, Ticker(quiet=order.quiet))
-    except (FieldError, RequestError, ImageFileError) as error:
-        for line in str(error).splitlines():
-            complain(line)
-        return 2
-    except StudioError as error:
-        complain(error)
-        return 1
-    except KeyboardInterrupt:
-        complain("Stopped. Finished pictures are kept; the same words again go on.")
-        return 130
+    studio = Studio(settings, hooks)
+    studio.library.scan()
+    plan = planned(order, studio)
+    done = there(plan, settings)
+    if order.dry_run:
+        print(f"{len(plan.entries)} pictures, {plan.count} results, {len(done)} are there.")
+        return 0
+    return _paint(studio, plan, done, Ticker(quiet=order.quiet))
 
 
 def planned(order: Order, studio: Studio) -> Batch:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from pipelines import contact_sheet, experiments
 from pipelines.cli.flags import Order, complain
 from pipelines.cli.generate import Ticker, wanted
+from pipelines.cli.outcome import outcome
 from pipelines.grid import Grid
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StudioError
+from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -26,26 +27,19 @@ PLAN = "grid.json"
 
 def grid(order: Order, settings: Settings, hooks: Hooks) -> int:
     """The exit code: 0 complete, 1 failed or with failed cells, 2 bad input, 130 stopped with Ctrl+C; cells made stay."""
+    return outcome(lambda: _grid(order, settings, hooks), "Stopped. Finished cells are kept; the same words again go on.")
+
+
+def _grid(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.studio import Studio
 
-    try:
-        studio = Studio(settings, hooks)
-        studio.library.scan()
-        plan, job = planned(order, studio)
-        if order.dry_run:
-            print(told(studio, plan))
-            return 0
-        return _paint(studio, plan, job, Ticker(quiet=order.quiet))
-    except (FieldError, RequestError, ImageFileError) as error:
-        for line in str(error).splitlines():
-            complain(line)
-        return 2
-    except StudioError as error:
-        complain(error)
-        return 1
-    except KeyboardInterrupt:
-        complain("Stopped. Finished cells are kept; the same words again go on.")
-        return 130
+    studio = Studio(settings, hooks)
+    studio.library.scan()
+    plan, job = planned(order, studio)
+    if order.dry_run:
+        print(told(studio, plan))
+        return 0
+    return _paint(studio, plan, job, Ticker(quiet=order.quiet))
 
 
 def planned(order: Order, studio: Studio) -> tuple[Grid, str]:

@@ -10,14 +10,17 @@ from pipelines.spec.errors import FieldError, ImageFileError, RequestError, Stud
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
 
 
-def outcome(command: Callable[[], int]) -> int:
-    """The exit code of `command()`: its own, or 1 failed, 2 bad input, 130 stopped with Ctrl+C."""
+def outcome(command: Callable[[], int], stopped: str = "") -> int:
+    """The exit code of `command()`: its own, or 1 failed, 2 bad input, 130 stopped with Ctrl+C, which is told as `stopped`."""
     try:
         return command()
     except StudioError as error:
-        complain(error)
+        for line in str(error).splitlines():    # a line for each refused field
+            complain(line)
         return code_of(error)
     except KeyboardInterrupt:
+        if stopped:
+            complain(stopped)
         return STOPPED
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.flags import Order, complain
+from pipelines.cli.flags import Order
+from pipelines.cli.outcome import DONE, outcome
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, ImageFileError, StudioError
+from pipelines.spec.errors import FieldError, ImageFileError
 
 if TYPE_CHECKING:
     from pipelines.studio import Hooks, Studio
@@ -15,20 +16,15 @@ if TYPE_CHECKING:
 
 def rank(order: Order, settings: Settings, hooks: Hooks) -> int:
     """The exit code: 0 ranked, 1 failed, 2 bad input. On standard output: place, score, what each judge said, path."""
+    return outcome(lambda: _rank(order, settings, hooks))
+
+
+def _rank(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.studio import Studio
 
-    try:
-        for line in ranking(order, Studio(settings, hooks)):
-            print(line, flush=True)
-    except (FieldError, ImageFileError) as error:
-        complain(error)
-        return 2
-    except StudioError as error:
-        complain(error)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    for line in ranking(order, Studio(settings, hooks)):
+        print(line, flush=True)
+    return DONE
 
 
 def ranking(order: Order, studio: Studio) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.flags import Order, complain
+from pipelines.cli.flags import Order
 from pipelines.cli.generate import Ticker
+from pipelines.cli.outcome import outcome
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StorageError, StudioError
+from pipelines.spec.errors import ImageFileError, StorageError
 
 if TYPE_CHECKING:
     from pipelines.engine import Finished
@@ -18,26 +19,19 @@ if TYPE_CHECKING:
 
 def reproduce(order: Order, settings: Settings, hooks: Hooks) -> int:
     """The exit code; 130 stopped with Ctrl+C. The verdict is one line on standard output."""
+    return outcome(lambda: _reproduce(order, settings, hooks), "Stopped.")
+
+
+def _reproduce(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.reproduce import recipe
     from pipelines.studio import Studio
 
     file = Path(order.given["file"]).expanduser()
-    try:
-        if not file.is_file():
-            raise ImageFileError(order.given["file"], "no such file")
-        studio = Studio(settings, hooks)
-        studio.library.scan()
-        return _run(studio, recipe(studio, file, order.given["model"]), order, Ticker(quiet=order.quiet))
-    except (FieldError, RequestError, ImageFileError) as error:
-        for line in str(error).splitlines():
-            complain(line)
-        return 2
-    except StudioError as error:
-        complain(error)
-        return 1
-    except KeyboardInterrupt:
-        complain("Stopped.")
-        return 130
+    if not file.is_file():
+        raise ImageFileError(order.given["file"], "no such file")
+    studio = Studio(settings, hooks)
+    studio.library.scan()
+    return _run(studio, recipe(studio, file, order.given["model"]), order, Ticker(quiet=order.quiet))
 
 
 def _run(studio: Studio, told: Recipe, order: Order, ticker: Ticker) -> int:
