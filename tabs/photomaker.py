@@ -12,12 +12,12 @@ from pipelines.loading.library import AUTOMATIC
 from pipelines.patches.photomaker.rules import check_prompt
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
+from tabs.easel import actions, ranked_easel
 from tabs.form import Form
 from tabs.listeners import QUIET
 from tabs.page import Page
 from tabs.photos import Photos
-from tabs.ranking import Ranking
-from tabs.run import Runner, RunView
+from tabs.run import Runner
 from tabs.units import Units
 from tabs.workbench import choices
 
@@ -35,16 +35,12 @@ def build(studio: Studio, page: Page) -> Form:
                 told = gr.HTML("", elem_id=f"{NAME}-told", elem_classes="told")
                 form.field("styles")
             photos = Photos(studio, form)
-            with gr.Row(elem_classes="actions"):
-                generate = gr.Button(words("generate"), variant="primary", elem_id=f"{NAME}-generate", scale=4)
-                skip = gr.Button(words("skip"), elem_id=f"{NAME}-skip", interactive=False, min_width=80)
-                interrupt = gr.Button(words("interrupt"), variant="stop", elem_id=f"{NAME}-interrupt", interactive=False,
-                                      min_width=80)
+            buttons = actions(words, NAME)
             _likeness(form)
             units = Units(studio, form)
             _sampling(form, words("advanced"))
         with gr.Column(scale=6, min_width=340, elem_classes="easel"):
-            view, ranking = _easel(studio, (generate, skip, interrupt))
+            view, ranking = ranked_easel(studio, NAME, buttons)
     runner = Runner(studio, form, view, page.owner)
     runner.wire(page.blocks)
     units.wire(page)
@@ -77,18 +73,6 @@ def _sampling(form: Form, title: str) -> None:
             with gr.Row():
                 for path in pair:
                     form.field(path, min_width=150)
-
-
-def _easel(studio: Studio, buttons: tuple[gr.Button, gr.Button, gr.Button]) -> tuple[RunView, Ranking]:
-    """What a run shows, and the ranking under it."""
-    words, (generate, skip, interrupt) = studio.words, buttons
-    stage = gr.HTML("", elem_id=f"{NAME}-stage")
-    results = gr.Gallery(label=words("results"), show_label=False, columns=2, object_fit="contain", preview=True,
-                         interactive=False, buttons=["download", "fullscreen"], elem_id=f"{NAME}-results",
-                         elem_classes="results", height="auto", visible=False)
-    verdicts = gr.HTML("", elem_id=f"{NAME}-verdicts")
-    ranking = Ranking(studio, NAME)
-    return RunView(generate, skip, interrupt, stage, results, verdicts, ranking.row), ranking
 
 
 def _choices(studio: Studio, source: str) -> list[Any]:

@@ -16,11 +16,11 @@ from pipelines.live import LivePainter
 from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import RANDOM_SEED
 from pipelines.studio import Studio
+from tabs.easel import actions, ranked_easel
 from tabs.form import Form, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
-from tabs.ranking import Ranking
-from tabs.run import Runner, RunView
+from tabs.run import Runner
 from tabs.sketchpad import Sketchpad
 from tabs.workbench import choices
 
@@ -42,11 +42,7 @@ def build(studio: Studio, page: Page) -> Form:
                 form.field("prompt", lines=2, max_lines=6, elem_classes="prompt")
             pad = Sketchpad(studio, NAME)
             form.pictures = pad
-            with gr.Row(elem_classes="actions"):
-                generate = gr.Button(words("generate"), variant="primary", elem_id=f"{NAME}-generate", scale=4)
-                skip = gr.Button(words("skip"), elem_id=f"{NAME}-skip", interactive=False, min_width=80)
-                interrupt = gr.Button(words("interrupt"), variant="stop", elem_id=f"{NAME}-interrupt", interactive=False,
-                                      min_width=80)
+            buttons = actions(words, NAME)
             with gr.Column(elem_classes="card"):
                 live = gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live")
                 for path in KNOBS:
@@ -56,7 +52,7 @@ def build(studio: Studio, page: Page) -> Form:
             _sampling(form, words("advanced"))
         with gr.Column(scale=6, min_width=340, elem_classes="easel"):
             shown = gr.HTML("", elem_id=f"{NAME}-shown", elem_classes="live-picture")
-            view, ranking = _easel(studio, (generate, skip, interrupt))
+            view, ranking = ranked_easel(studio, NAME, buttons)
     runner = Runner(studio, form, view, page.owner)
     runner.wire(page.blocks)
     page.remember(form)
@@ -83,17 +79,6 @@ def _sampling(form: Form, title: str) -> None:
             form.field("sampler", min_width=140)
             form.field("schedule", min_width=140)
             form.field("batch_count", min_width=110)
-
-
-def _easel(studio: Studio, buttons: tuple[gr.Button, gr.Button, gr.Button]) -> tuple[RunView, Ranking]:
-    words, (generate, skip, interrupt) = studio.words, buttons
-    stage = gr.HTML("", elem_id=f"{NAME}-stage")
-    results = gr.Gallery(label=words("results"), show_label=False, columns=2, object_fit="contain", preview=True,
-                         interactive=False, buttons=["download", "fullscreen"], elem_id=f"{NAME}-results",
-                         elem_classes="results", height="auto", visible=False)
-    verdicts = gr.HTML("", elem_id=f"{NAME}-verdicts")
-    ranking = Ranking(studio, NAME)
-    return RunView(generate, skip, interrupt, stage, results, verdicts, ranking.row), ranking
 
 
 def _wire_live(studio: Studio, page: Page, form: Form, live: gr.Checkbox, shown: gr.HTML) -> None:

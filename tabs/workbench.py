@@ -20,6 +20,7 @@ from pipelines.studio import Studio
 from pipelines.tasks.enlarge import listed
 from tabs.advise import Advisor
 from tabs.before_after import originals
+from tabs.easel import actions, stage_and_results
 from tabs.explain import explained
 from tabs.form import Form, outputs_of, refused
 from tabs.listeners import QUIET, SPOKEN
@@ -60,12 +61,7 @@ class Workbench:
             form.field("styles")
 
     def actions(self) -> None:
-        words, name = self.words, self.name
-        with gr.Row(elem_classes="actions"):
-            self._generate = gr.Button(words("generate"), variant="primary", elem_id=f"{name}-generate", scale=4)
-            self._skip = gr.Button(words("skip"), elem_id=f"{name}-skip", interactive=False, min_width=80)
-            self._interrupt = gr.Button(words("interrupt"), variant="stop", elem_id=f"{name}-interrupt", interactive=False,
-                                        min_width=80)
+        self._buttons = actions(self.words, self.name)
 
     def presets(self) -> None:
         self._wire_presets = build_presets(self.studio, self.form)
@@ -130,15 +126,12 @@ class Workbench:
         """Stage, results, what to do with them, verdicts, and where a picture's settings come back from."""
         name = self.name
         with gr.Column(scale=6, min_width=340, elem_classes="easel"):
-            stage = gr.HTML("", elem_id=f"{name}-stage")
-            results = gr.Gallery(label=self.words("results"), show_label=False, columns=2, object_fit="contain", preview=True,
-                                 interactive=False, buttons=["download", "fullscreen"], elem_id=f"{name}-results",
-                                 elem_classes="results", height="auto", visible=False)
+            stage, results = stage_and_results(self.words, name)
             self._results = Results(self.studio, name, results)
             verdicts = gr.HTML("", elem_id=f"{name}-verdicts")
             self._drop = gr.File(label=self.words("drop_png_here"), file_types=["image"], type="filepath", height=84,
                                  elem_id=f"{name}-drop", elem_classes="drop")
-        view = RunView(self._generate, self._skip, self._interrupt, stage, results, verdicts, self._results.row)
+        view = RunView(*self._buttons, stage, results, verdicts, self._results.row)
         self._runner = Runner(self.studio, self.form, view, self.page.owner)
 
     @property

@@ -1,0 +1,35 @@
+"""The components of a run that look alike in every tab: its buttons, and where progress and pictures are seen."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from pipelines.studio import Studio
+from pipelines.words import Words
+from tabs.ranking import Ranking
+from tabs.run import RunView
+
+Buttons = tuple[gr.Button, gr.Button, gr.Button]
+"""Generate, skip, interrupt."""
+
+
+def actions(words: Words, name: str) -> Buttons:
+    with gr.Row(elem_classes="actions"):
+        return (gr.Button(words("generate"), variant="primary", elem_id=f"{name}-generate", scale=4),
+                gr.Button(words("skip"), elem_id=f"{name}-skip", interactive=False, min_width=80),
+                gr.Button(words("interrupt"), variant="stop", elem_id=f"{name}-interrupt", interactive=False, min_width=80))
+
+
+def stage_and_results(words: Words, name: str) -> tuple[gr.HTML, gr.Gallery]:
+    stage = gr.HTML("", elem_id=f"{name}-stage")
+    return stage, gr.Gallery(label=words("results"), show_label=False, columns=2, object_fit="contain", preview=True,
+                             interactive=False, buttons=["download", "fullscreen"], elem_id=f"{name}-results",
+                             elem_classes="results", height="auto", visible=False)
+
+
+def ranked_easel(studio: Studio, name: str, buttons: Buttons) -> tuple[RunView, Ranking]:
+    """What a run shows, and the ranking of its pictures under it."""
+    stage, results = stage_and_results(studio.words, name)
+    verdicts = gr.HTML("", elem_id=f"{name}-verdicts")
+    ranking = Ranking(studio, name)
+    return RunView(*buttons, stage, results, verdicts, ranking.row), ranking
