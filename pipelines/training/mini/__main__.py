@@ -36,7 +36,9 @@ from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.pictures import renders, to_picture
 from pipelines.training.mini.pictures import sheet as page
 from pipelines.training.mini.run import Plan
-from pipelines.training.mini.world.scene import FIRST, WIDE, Curriculum
+from pipelines.training.mini.world.scene import FIRST, GROWN, WIDE, Curriculum
+
+WORLDS: Mapping[str, Curriculum] = MappingProxyType({"first": FIRST, "grown": GROWN, "wide": WIDE})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--crew", type=int, default=1, help="processes that train the base together")
     made.add_argument("--rank", type=int, default=0, help="which of them this is")
     made.add_argument("--peak", type=float, default=0, help="largest learning rate; 0 takes the stage's own")
-    made.add_argument("--world", choices=("first", "wide"), default="first", help="curriculum of latents and captions")
+    made.add_argument("--world", choices=tuple(WORLDS), default="first", help="curriculum of latents and captions")
     made.add_argument("--kind", choices=tuple(CONDITIONS), default="canny", help="condition of `controlnet`")
     made.add_argument("--like", choices=("", *CONDITIONS), default="", help="a trained kind that `controlnet` begins with")
     made.add_argument("--out", type=Path, default=None)
@@ -83,7 +85,7 @@ def show_sheet(given: argparse.Namespace) -> None:
 
 def world_of(given: argparse.Namespace) -> Curriculum:
     """The curriculum that was asked for."""
-    return WIDE if given.world == "wide" else FIRST
+    return WORLDS[given.world]
 
 
 def train_vae(given: argparse.Namespace, decoder_only: bool = False) -> None:

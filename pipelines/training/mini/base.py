@@ -14,7 +14,7 @@ from pipelines.training.mini.loop import Habit, Training, averaged
 from pipelines.training.mini.run import Plan, recall
 from pipelines.training.mini.vae import CHANNELS
 from pipelines.training.mini.world.captions import caption
-from pipelines.training.mini.world.scene import FIRST, STYLES, Curriculum, sample
+from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
 
 SCHEDULE = MappingProxyType(
     {
@@ -66,7 +66,7 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
     if start:
         model.load_state_dict(start)
     run = Training(plan, "base", model, crew, Habit(memory=0.999))
-    noise, cache = levels(plan.device), lessons(plan, mix)
+    noise, cache = levels(plan.device), Cache(plan.work / "latents")
     while run.goes_on():
         if run.step % 50 == 0:
             cache.refresh()
@@ -74,18 +74,6 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
         said = ["" if run.rng.random() < SILENT else caption(sample(int(s), mix), run.rng).text for s in seeds]
         clean = clean.float().to(plan.device, memory_format=torch.channels_last)
         run.learn(learn(model, clean, context(reader, words, said, plan), noise))
-
-
-def lessons(plan: Plan, mix: Curriculum) -> Cache:
-    """The run's latents, of which some kinds come oftener."""
-    return Cache(plan.work / "latents", lambda seed: sample(seed, mix).style, favour)
-
-
-def favour(shape: tuple[int, ...], style: str) -> float:
-    """Square pictures in the first style are what people ask for; the whole wide world at once was learned too slowly."""
-    if style != STYLES[0]:
-        return 0.5
-    return 6.0 if shape[1] == shape[2] else 1.0
 
 
 def levels(device: str) -> tuple[torch.Tensor, torch.Tensor]:

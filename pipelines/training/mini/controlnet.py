@@ -9,6 +9,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 
 from pipelines.training.mini import base, text
 from pipelines.training.mini.conditions import condition
+from pipelines.training.mini.latents import Cache
 from pipelines.training.mini.loop import Training, averaged, ripe
 from pipelines.training.mini.run import Plan
 from pipelines.training.mini.world.captions import caption
@@ -62,7 +63,8 @@ def train(plan: Plan, kind: str, mix: Curriculum = FIRST, like: str = "") -> Non
     if like:
         averaged(model, plan.work / f"controlnet-{like}.pt")
     run = Training(plan, f"controlnet-{kind}", model)
-    noise, pictures, cache = base.levels(plan.device), Pictures(kind), base.lessons(plan, mix)
+    noise, pictures = base.levels(plan.device), Pictures(kind)
+    cache = Cache(plan.work / "latents", lambda seed: kind != "pose" or bool(sample(seed, mix).people))  # nobody there, no pose
     if not cache.refresh():
         raise FileNotFoundError(plan.work / "latents")
     while run.goes_on():

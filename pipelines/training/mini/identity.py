@@ -69,27 +69,20 @@ def train(plan: Plan, mix: Curriculum = FIRST) -> None:
     torch.manual_seed(plan.seed)
     words, reader, unet = text.tokenizer(plan), text.finished(plan).to(plan.device), base.finished(plan).to(plan.device)
     run = Training(plan, "identity", build(plan), None, Habit(0.995))
-    noise, cache = base.levels(plan.device), Cache(plan.work / "latents")
-    cache.refresh()
-    groups = [people(seeds, found, mix) for seeds, found in cache.groups.values()]
+    noise = base.levels(plan.device)
+    cache = Cache(plan.work / "latents", lambda seed: bool(sample(seed, mix).people))
+    if not cache.refresh():
+        raise FileNotFoundError(plan.work / "latents")
     while run.goes_on():
-        scenes, clean = run.rng.choices(groups, [len(s) for s, _ in groups])[0]
-        rows = [run.rng.randrange(len(scenes)) for _ in range(plan.batch)]
-        picked, copies = [scenes[k] for k in rows], run.rng.randint(1, MOST)
+        seeds, clean = cache.batch(run.rng, plan.batch)
+        picked, copies = [sample(int(seed), mix) for seed in seeds], run.rng.randint(1, MOST)
         seen = torch.stack([photos(s.people[0], run.rng, copies) for s in picked]).to(plan.device)
         ids, mask = repeated(text.encode(words, [told(s, run.rng) for s in picked]), copies)
         with torch.no_grad():
             states = reader(ids.to(plan.device)).last_hidden_state
         fused = run.model(seen, states, mask.to(plan.device))
-        target = clean[rows].float().to(plan.device, memory_format=torch.channels_last)
+        target = clean.float().to(plan.device, memory_format=torch.channels_last)
         run.learn(base.learn(unet, target, fused, noise))
-
-
-def people(seeds: torch.Tensor, found: torch.Tensor, mix: Curriculum) -> tuple[list[Scene], torch.Tensor]:
-    """The scenes of these seeds that show a person, and their latents."""
-    scenes = [sample(int(seed), mix) for seed in seeds]
-    rows = [k for k, scene in enumerate(scenes) if scene.people]
-    return [scenes[k] for k in rows], found[rows]
 
 
 def finished(plan: Plan) -> nn.Module:

@@ -78,19 +78,11 @@ def fold(model: AutoencoderKL, norm: dict[str, torch.Tensor]) -> AutoencoderKL:
 
 
 class Cache:
-    """Latents and seeds in memory, grouped by size; `refresh` takes up new chunks.
+    """Latents and seeds in memory, grouped by size; `refresh` takes up new chunks. `wanted` says of a seed whether it is taken."""
 
-    `kind` divides the groups further by their seeds; `favour` says how much oftener a (shape, kind) comes than its count says.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        kind: Callable[[int], str] = lambda seed: "",
-        favour: Callable[[tuple[int, ...], str], float] = lambda shape, kind: 1.0,
-    ) -> None:
-        self.folder, self.known, self.kind, self.favour = folder, set[Path](), kind, favour
-        self.groups: dict[tuple[tuple[int, ...], str], tuple[torch.Tensor, torch.Tensor]] = {}
+    def __init__(self, folder: Path, wanted: Callable[[int], bool] = lambda seed: True) -> None:
+        self.folder, self.wanted, self.known = folder, wanted, set[Path]()
+        self.groups: dict[tuple[int, ...], tuple[torch.Tensor, torch.Tensor]] = {}
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -100,18 +92,17 @@ class Cache:
         """Load chunks that appeared since; returns the number of pictures."""
         fresh = [p for p in sorted(self.folder.glob("*.pt")) if p not in self.known]
         for part in (group for path in fresh for group in torch.load(path, weights_only=True)["groups"]):
-            kinds, shape = [self.kind(int(seed)) for seed in part["seeds"]], tuple(part["latents"].shape[1:])
-            for kind in dict.fromkeys(kinds):
-                rows = torch.tensor([k == kind for k in kinds])
-                pair, before = (part["seeds"][rows], part["latents"][rows]), self.groups.get((shape, kind))
-                joined = pair if before is None else (torch.cat((before[0], pair[0])), torch.cat((before[1], pair[1])))
-                self.groups[shape, kind] = joined
+            rows = torch.tensor([self.wanted(int(seed)) for seed in part["seeds"]])
+            if not rows.any():
+                continue
+            pair, shape = (part["seeds"][rows], part["latents"][rows]), tuple(part["latents"].shape[1:])
+            before = self.groups.get(shape)
+            self.groups[shape] = pair if before is None else (torch.cat((before[0], pair[0])), torch.cat((before[1], pair[1])))
         self.known |= set(fresh)
         return len(self)
 
     def batch(self, rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Seeds and latents of `count` pictures of one group; groups come as often as they have pictures and favour."""
-        weights = [len(seeds) * self.favour(*key) for key, (seeds, _) in self.groups.items()]
-        seeds, found = rng.choices(list(self.groups.values()), weights)[0]
+        """Seeds and latents of `count` pictures of one size; sizes come as often as they have pictures."""
+        seeds, found = rng.choices(list(self.groups.values()), [len(seeds) for seeds, _ in self.groups.values()])[0]
         rows = torch.tensor([rng.randrange(len(seeds)) for _ in range(count)])
         return seeds[rows], found[rows]

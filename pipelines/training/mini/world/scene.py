@@ -103,6 +103,17 @@ class Curriculum:
 
 
 FIRST = Curriculum()
+# What a model that knows the first world goes on with: more counts, poses, odd colours, a fifth in other sizes and in other styles.
+GROWN = Curriculum(
+    people=0.46,
+    nothing=0.08,
+    several=0.2,
+    odd=0.15,
+    wander=0.6,
+    styles=(0.8, 0.05, 0.05, 0.05, 0.05),
+    sizes=((256, 256, 0.8), (208, 320, 0.1), (320, 208, 0.1)),
+    poses=(0.4, 0.2, 0.14, 0.13, 0.13),
+)
 WIDE = Curriculum(
     wander=1.0,
     layouts=100_000,
