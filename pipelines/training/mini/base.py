@@ -68,7 +68,7 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
     run = Training(plan, "base", model, crew, Habit(memory=0.999))
     noise, cache = levels(plan.device), Cache(plan.work / "latents")
     while run.goes_on():
-        if run.step % 50 == 0:
+        if run.step % 50 == 0 or not len(cache):
             cache.refresh()
         seeds, clean = cache.batch(run.rng, plan.batch)
         said = ["" if run.rng.random() < SILENT else caption(sample(int(s), mix), run.rng).text for s in seeds]
