@@ -42,7 +42,7 @@ def unet_config(family: Family, shapes: Shapes) -> Config:
     )
     if isinstance(config["attention_head_dim"], list):      # diffusers' name; the value is the number of heads
         config["attention_head_dim"] = [max(1, width // HEAD_WIDTH) for width in widths]
-    if "transformer_layers_per_block" in config:
+    if isinstance(config.get("transformer_layers_per_block"), list):
         config["transformer_layers_per_block"] = [max(1, depth) for depth in depths]
     if config.get("addition_embed_type") == "text_time":
         _added_embedding(family, shapes, config)
@@ -88,9 +88,11 @@ def text_config(family: Family, encoder: TextEncoder, shapes: Shapes) -> Config:
         inner = shapes[f"{at}encoder.layers.0.mlp.fc1.weight"][0]
         if tokens[1] != config["hidden_size"]:
             config["projection_dim"] = tokens[1]
+    if tokens[1] != config["hidden_size"]:
+        config["num_attention_heads"] = max(1, tokens[1] // HEAD_WIDTH)
     config.update(
         vocab_size=tokens[0], hidden_size=tokens[1], max_position_embeddings=positions[0], intermediate_size=inner,
-        num_hidden_layers=layers - encoder.unused_layers, num_attention_heads=max(1, tokens[1] // HEAD_WIDTH),
+        num_hidden_layers=layers - encoder.unused_layers,
     )
     return config
 

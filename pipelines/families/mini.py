@@ -1,22 +1,37 @@
-"""The embedded model: 256 px, 8 or 16 latent channels at a sixteenth of the size, v-prediction. Comes as a folder."""
+"""The embedded model: 256 px, 8 or 16 latent channels at a sixteenth of the size, v-prediction.
+
+It comes as a folder; its configs and words serve a single file of it too (`python -m pipelines.training.mini single`).
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipelines.families.family import (
+    CONV_IN,
     EPSILON,
     SD_PIPELINES,
     V_PREDICTION,
+    VAE_PREFIX,
     Detected,
     Family,
     Folder,
     Shapes,
     TextEncoder,
+    any_key,
 )
 from pipelines.spec.geometry import Size
 
+FOLDER = Path(__file__).parents[2] / "models" / "mini"
+ENCODER = TextEncoder("text_encoder", "tokenizer", "cond_stage_model.transformer.", "clip")
+
 
 def detect(shapes: Shapes) -> Detected | None:
-    """Mini has no single-file form."""
+    """An original checkpoint whose UNet and VAE have 8 or 16 latent channels (InstructPix2Pix has 8 in its UNet alone)."""
+    channels, decoder = shapes.get(CONV_IN, ()), shapes.get(VAE_PREFIX + "decoder.conv_in.weight", ())
+    alike = len(channels) == len(decoder) == 4 and channels[1] == decoder[1]
+    if alike and channels[1] in (8, 16) and any_key(shapes, ENCODER.prefix):
+        return Detected("checkpoint", "mini", prediction=V_PREDICTION)
     return None
 
 
@@ -37,5 +52,5 @@ MINI = Family(
                      "schedule": "Karras", "clip_skip": 1},
     prediction_types=(V_PREDICTION, EPSILON),
     pipelines=SD_PIPELINES, pipeline_args={"requires_safety_checker": False},
-    encoders=(TextEncoder("text_encoder", "tokenizer", "", "clip"),), detect=detect, detect_folder=detect_folder,
+    config_dir=FOLDER, encoders=(ENCODER,), detect=detect, detect_folder=detect_folder,
 )

@@ -95,9 +95,9 @@ def vae_scaling(model: ModelFile) -> float:
 
 
 def load_tokenizer(model: ModelFile, encoder: TextEncoder, cache: Path) -> Any:
-    """The folder's own tokenizer, or CLIP's."""
-    folder = model.path / encoder.tokenizer
-    if model.is_folder and ((folder / "tokenizer.json").is_file() or (folder / "vocab.json").is_file()):
+    """The tokenizer beside the model's configs where one lies there, else CLIP's."""
+    folder = _config_dir(model) / encoder.tokenizer
+    if (folder / "tokenizer.json").is_file() or (folder / "vocab.json").is_file():
         from transformers import CLIPTokenizer
 
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import torch
 
+from pipelines.training import single_file
 from pipelines.training.mini import (
     aesthetic,
     base,
@@ -120,6 +121,12 @@ def write_all(given: argparse.Namespace) -> None:
         aesthetic.write(todo, folder / "aesthetic")
 
 
+def write_single(given: argparse.Namespace) -> None:
+    """The exported base model as one file in the original layout, for programs that read only those."""
+    pipeline = sheet.load(given.work / "export")
+    print(single_file.write(pipeline.components, "mini", given.out or given.work / "mini.safetensors"))
+
+
 def measure(given: argparse.Namespace) -> None:
     """The scores of an exported family, with its ControlNets where there are some."""
     folder, todo = given.out or given.work / "export", plan(given, 24, given.peak or 2e-3)
@@ -146,6 +153,7 @@ STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
         "sketch": lambda given: sketch.train(plan(given, 8, given.peak or 2e-3), world_of(given)),
         "probe": lambda given: probe.train(plan(given, 24, given.peak or 2e-3)),
         "export": write_all,
+        "single": write_single,
         "sheet": show_sheet,
         "conditions": lambda given: control_score.show(given.work / "export", given.out or given.work / "conditions.png"),
         "score": measure,

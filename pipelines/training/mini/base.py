@@ -89,9 +89,16 @@ def context(reader: torch.nn.Module, words: object, said: list[str], plan: Plan)
 
 
 def learn(
-    model: UNet2DConditionModel, clean: torch.Tensor, states: torch.Tensor, noise_level: tuple[torch.Tensor, torch.Tensor]
+    model: UNet2DConditionModel,
+    clean: torch.Tensor,
+    states: torch.Tensor,
+    noise_level: tuple[torch.Tensor, torch.Tensor],
+    where: torch.Tensor | float = 1.0,
 ) -> torch.Tensor:
-    """Weighted error of v on one noised batch; timesteps are stratified over the batch, which calms the gradient."""
+    """Weighted error of v on one noised batch; timesteps are stratified over the batch, which calms the gradient.
+
+    where: weights of the places, (n, 1, h, w) of mean 1.
+    """
     alphas, weight = noise_level
     count, device = len(clean), clean.device
     at = (
@@ -103,7 +110,7 @@ def learn(
     dust = torch.randn_like(clean)
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         made = model(signal * clean + noise * dust, at, encoder_hidden_states=states).sample
-    error = (made.float() - (signal * dust - noise * clean)).square().mean((1, 2, 3))
+    error = ((made.float() - (signal * dust - noise * clean)).square() * where).mean((1, 2, 3))
     return (error * weight[at]).mean()
 
 

@@ -1,26 +1,29 @@
-"""Teaches the identity adapter: PhotoMaker's ID encoder at mini's width, from several pictures of a person to one elsewhere."""
+"""Teaches the identity adapter: PhotoMaker's ID encoder at mini's width, from several pictures of a person to one elsewhere.
+
+Two lessons. At first the class word's state shall say what a description of the person says at its end: a quick one, for the
+UNet is not asked. Then the frozen UNet's own error judges, mostly round the head, as PhotoMaker's masked loss does.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn import functional as F
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from pipelines.patches.photomaker.encoder import MINI, IdEncoder
-from pipelines.patches.photomaker.likeness import Wish, likeness
-from pipelines.patches.photomaker.state import Adapter
-from pipelines.training.mini import base, clip, sheet, text
+from pipelines.training.mini import base, clip, text
 from pipelines.training.mini.latents import Cache
 from pipelines.training.mini.loop import Habit, Training, ripe
-from pipelines.training.mini.pictures import HELD_OUT
+from pipelines.training.mini.pictures import HELD_OUT, Pool, softened
 from pipelines.training.mini.run import Plan, recall
 from pipelines.training.mini.score import setting
-from pipelines.training.mini.world.draw import draw
 from pipelines.training.mini.world.scene import FIRST, Curriculum, Person, Scene, sample
 
 SIZES = replace(MINI, vision=replace(MINI.vision, layers=4))  # mini-clip's tower, which it begins with
@@ -28,7 +31,21 @@ FILE = "mini-photomaker.safetensors"
 MOST = 3  # photos of one person in a lesson
 WHO = ("kind", "skin", "hair", "hair_colour", "glasses", "beard", "hat")  # what makes a person the same one; clothes do not
 ALBUM = Curriculum(people=1.0, nothing=0.0, framings=(0.7, 0.3, 0.0))
-STRANGERS = Curriculum(people=1.0, nothing=0.0, framings=(0.0, 1.0, 0.0))
+BEFORE = ("a", "a", "a", "one", "a photo of a", "a picture of a", "portrait of a")
+POOL, FRESH = 800, 3
+FIRST_PART = 0.35  # of the time: words alone judge
+MANY = 6  # photos in a lesson by words, for each picture of the batch: without the UNet they are cheap
+ANCHOR = 0.02  # of the words' loss while the UNet judges
+AWAY, REACH = 0.15, 0.8  # weight of what is not the head; half of the square round it, in heads
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A picture of somebody (its latent), and photos of the same one elsewhere, (MOST, 128, 128, 3) bytes."""
+
+    scene: Scene
+    clean: torch.Tensor
+    album: torch.Tensor
 
 
 def build(plan: Plan) -> IdEncoder:
@@ -45,78 +62,156 @@ def photo(person: Person, seed: int) -> Scene:
     return replace(scene, people=(replace(scene.people[0], **{name: getattr(person, name) for name in WHO}),))
 
 
-def photos(person: Person, rng: Random, count: int) -> torch.Tensor:
-    """(count, 3, 128, 128) in -1..1 as mini-clip reads pictures."""
-    drawn = [clip.small(photo(person, rng.randrange(HELD_OUT))) for _ in range(count)]
-    return torch.stack(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
+def album(person: Person, rng: Random, count: int) -> torch.Tensor:
+    """(count, 128, 128, 3) bytes: photos of a person."""
+    return torch.stack([clip.small(photo(person, rng.randrange(HELD_OUT))) for _ in range(count)])
 
 
-def told(scene: Scene, rng: Random) -> str:
-    """A prompt that says who (by the class word alone), where and when."""
-    return f"a {scene.people[0].kind}, {setting(scene, rng)}"
+def pixels(album: torch.Tensor) -> torch.Tensor:
+    """(..., 128, 128, 3) bytes -> (..., 3, 128, 128) in -1..1, as the towers read pictures."""
+    return album.movedim(-1, -3).float() / 127.5 - 1
 
 
-def repeated(ids: torch.Tensor, copies: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(n, 77) ids whose class word, the third token, stands `copies` times, and the mask of its places."""
-    many = torch.cat((ids[:, :3], ids[:, 2:3].expand(-1, copies - 1), ids[:, 3 : ids.shape[1] - copies + 1]), 1)
-    mask = torch.zeros_like(many, dtype=torch.bool)
-    mask[:, 2 : 2 + copies] = True
-    return many, mask
+def described(person: Person) -> str:
+    """All that makes the person who they are, in the captions' words."""
+    bald = "a bald head" if person.kind != "baby" else ""
+    parts = [bald if person.hair == "bald" else f"{person.hair} {person.hair_colour} hair"]
+    parts += ["glasses"] * person.glasses + ["a beard"] * person.beard
+    parts += [f"a {person.hat} hat"] if person.hat else []
+    parts += [f"{person.skin} skin"] if person.skin != "fair" else []  # captions do not name what is usual
+    said = " and ".join(part for part in parts if part)
+    return f"a {person.kind} with {said}" if said else f"a {person.kind}"
+
+
+def before(person: Person, rng: Random) -> str:
+    """A prompt up to its class word."""
+    return f"{rng.choice(BEFORE)} {person.kind}"
+
+
+def repeated(words: CLIPTokenizer, heads: Sequence[str], rests: Sequence[str], copies: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(n, 77) ids of the prompts `head + rest`, the head's last token `copies` times over, and the mask of its places."""
+    rows, mask = [], torch.zeros(len(heads), text.TOKENS, dtype=torch.bool)
+    for number, (head, rest) in enumerate(zip(heads, rests, strict=True)):
+        ids = words(head, add_special_tokens=False).input_ids
+        begun = [words.bos_token_id, *ids, *ids[-1:] * (copies - 1)]
+        row = [*begun, *words(rest, add_special_tokens=False).input_ids][: text.TOKENS - 1]
+        rows.append(row + [words.eos_token_id] * (text.TOKENS - len(row)))
+        mask[number, len(begun) - copies : len(begun)] = True
+    return torch.tensor(rows), mask
+
+
+def attention_to_heads(scenes: Sequence[Scene], size: tuple[int, int]) -> torch.Tensor:
+    """(n, 1, h, w) weights of mean 1: the square round each person's head counts, the rest little."""
+    high, wide = size
+    y, x = (torch.arange(high) + 0.5)[:, None] / high, (torch.arange(wide) + 0.5)[None] / wide
+    maps = []
+    for scene in scenes:
+        person = scene.people[0]
+        reach = REACH * person.head
+        near_y = (y - person.crown - 0.54 * person.head).abs() < reach
+        near_x = (x - person.x).abs() < reach * scene.height / scene.width
+        maps.append(torch.where(near_y & near_x, 1.0, AWAY))
+    found = torch.stack(maps)[:, None]
+    return found / found.mean((1, 2, 3), keepdim=True)
+
+
+class School:
+    """Lessons from the latent cache, kept in memory with their albums, and what the words say of them."""
+
+    def __init__(self, plan: Plan, rng: Random, mix: Curriculum) -> None:
+        def wanted(seed: int) -> bool:
+            scene = sample(seed, mix)
+            return bool(scene.people) and scene.framing != "full figure"  # whose head is three latent pixels
+
+        self.rng, self.mix, self.device = rng, mix, plan.device
+        self.words: CLIPTokenizer = text.tokenizer(plan)
+        self.reader: CLIPTextModel = text.finished(plan).to(plan.device)
+        cache = Cache(plan.work / "latents", wanted)
+        cache.refresh()
+        square = [group for shape, group in cache.groups.items() if shape[1] == shape[2]]
+        if not square:
+            raise FileNotFoundError(plan.work / "latents")
+        self.seeds, self.clean = square[0]
+        self.pool = Pool(self.make, rng, POOL, FRESH)
+
+    def make(self, number: int) -> Lesson:
+        """The lesson of one cached picture."""
+        row = number % len(self.seeds)
+        scene = sample(int(self.seeds[row]), self.mix)
+        return Lesson(scene, self.clean[row], album(scene.people[0], self.rng, MOST))
+
+    def lessons(self, count: int, copies: int) -> tuple[list[Lesson], torch.Tensor]:
+        """`count` of them, and `copies` photos of each: (count, copies, 3, 128, 128)."""
+        rows = self.pool.batch(count)
+        seen = torch.stack([row.album[torch.randperm(MOST)[:copies]] for row in rows])
+        return rows, softened(pixels(seen).flatten(0, 1)).unflatten(0, seen.shape[:2]).to(self.device)
+
+    @torch.no_grad()
+    def states(self, rows: Sequence[Lesson], rests: Sequence[str], copies: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(n, 77, 192) text states of the prompts with their class words repeated, and the mask of those."""
+        heads = [before(row.scene.people[0], self.rng) for row in rows]
+        ids, mask = repeated(self.words, heads, rests, copies)
+        short = ids if any(rests) else ids[:, : int(mask.nonzero()[:, 1].max()) + 1]  # the tower is causal
+        return self.reader(short.to(self.device)).last_hidden_state, mask[:, : short.shape[1]].to(self.device)
+
+    @torch.no_grad()
+    def descriptions(self, rows: Sequence[Lesson]) -> torch.Tensor:
+        """(n, 192) what the text tower says at the end of the persons' descriptions."""
+        ids = text.encode(self.words, [described(row.scene.people[0]) for row in rows])
+        at = (ids == self.words.eos_token_id).int().argmax(1)
+        return self.reader(ids[:, : int(at.max()) + 1].to(self.device)).last_hidden_state[torch.arange(len(ids)), at]
+
+
+def by_words(model: IdEncoder, school: School, photos: int) -> torch.Tensor:
+    """How far the fused class words are from the persons' descriptions."""
+    copies = school.rng.randint(1, MOST)
+    rows, seen = school.lessons(photos // copies, copies)
+    states, mask = school.states(rows, [""] * len(rows), copies)
+    return away(fused(model, seen, states, mask)[mask], school.descriptions(rows), copies)
+
+
+def fused(model: IdEncoder, seen: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The states with the photos in them; the tower reads these in half precision, which trains as well in half the time."""
+    with torch.autocast(seen.device.type, torch.bfloat16):
+        ids = model.identity(seen)
+    return model.fuse_module(states, ids.float(), mask)
+
+
+def away(found: torch.Tensor, goal: torch.Tensor, copies: int) -> torch.Tensor:
+    """Mean square distance of (n·copies, d) class words to (n, d) descriptions."""
+    return F.mse_loss(found, goal.repeat_interleave(copies, 0))
+
+
+def by_unet(model: IdEncoder, school: School, unet: nn.Module, noise: tuple[torch.Tensor, torch.Tensor], count: int) -> tuple:
+    """The UNet's error with the fused words, mostly round the heads, and the words' own loss."""
+    copies = school.rng.randint(1, MOST)
+    rows, seen = school.lessons(count, copies)
+    states, mask = school.states(rows, [f", {setting(row.scene, school.rng)}" for row in rows], copies)
+    made = fused(model, seen, states, mask)
+    clean = torch.stack([row.clean for row in rows]).float()
+    where = attention_to_heads([row.scene for row in rows], tuple(clean.shape[2:])).to(school.device)
+    target = clean.to(school.device, memory_format=torch.channels_last)
+    return base.learn(unet, target, made, noise, where), away(made[mask], school.descriptions(rows), copies)
 
 
 def train(plan: Plan, mix: Curriculum = FIRST) -> None:
     """Train (or resume) for the plan's minutes on cached latents of scenes with a person; writes `identity.pt`."""
     torch.manual_seed(plan.seed)
-    words, reader, unet = text.tokenizer(plan), text.finished(plan).to(plan.device), base.finished(plan).to(plan.device)
-    run = Training(plan, "identity", build(plan), None, Habit(0.995))
-    noise = base.levels(plan.device)
-    cache = Cache(plan.work / "latents", lambda seed: bool(sample(seed, mix).people))
-    if not cache.refresh():
-        raise FileNotFoundError(plan.work / "latents")
+    unet = base.finished(plan).to(plan.device)
+    run = Training(plan, "identity", build(plan), None, Habit(0.997))
+    school, noise = School(plan, run.rng, mix), base.levels(plan.device)
     while run.goes_on():
-        seeds, clean = cache.batch(run.rng, plan.batch)
-        picked, copies = [sample(int(seed), mix) for seed in seeds], run.rng.randint(1, MOST)
-        seen = torch.stack([photos(s.people[0], run.rng, copies) for s in picked]).to(plan.device)
-        ids, mask = repeated(text.encode(words, [told(s, run.rng) for s in picked]), copies)
-        with torch.no_grad():
-            states = reader(ids.to(plan.device)).last_hidden_state
-        fused = run.model(seen, states, mask.to(plan.device))
-        target = clean.float().to(plan.device, memory_format=torch.channels_last)
-        run.learn(base.learn(unet, target, fused, noise))
+        if run.clock.share < FIRST_PART:
+            told = by_words(run.model, school, MANY * plan.batch)
+            run.learn(told, told=told, unet=torch.zeros(()))
+        else:
+            judged, told = by_unet(run.model, school, unet, noise, plan.batch)
+            run.learn(judged + ANCHOR * told, told=told, unet=judged)
 
 
 def finished(plan: Plan) -> nn.Module:
     """The averaged encoder. Raises FileNotFoundError where it has not been trained."""
     return ripe(build(plan), plan.work / "identity.pt")
-
-
-def score(plan: Plan, folder: Path, count: int = 24) -> float:
-    """AUC: how surely a picture painted from a person's photos is nearer (by mini-clip) to a new photo of them than of others."""
-    seer, pipeline, rng = clip.opened(plan), sheet.load(folder), Random(6)
-    scenes = [sample(seed, STRANGERS) for seed in range(HELD_OUT, HELD_OUT + count)]
-    known = Adapter("mini", finished(plan), {})
-    painted: list[Image.Image] = []
-    for number, scene in enumerate(scenes):
-        wish = Wish(told(scene, rng).replace(",", " img,", 1), steps=25)
-        dice = torch.Generator().manual_seed(number)
-        with likeness(pipeline, known, photos(scene.people[0], rng, MOST), wish) as on:
-            size = {"height": 256, "width": 256, "num_inference_steps": 25, "guidance_scale": 5.0}
-            made = pipeline(
-                **on.call_args,
-                **size,
-                generator=dice,
-                callback_on_step_end=on.on_step,
-                callback_on_step_end_tensor_inputs=["latents", "prompt_embeds"],
-            )
-        painted += made.images
-    new = seer.images([draw(photo(scene.people[0], HELD_OUT + 77 + k)) for k, scene in enumerate(scenes)])
-    return auc(seer.images(painted) @ new.T)
-
-
-def auc(alike: torch.Tensor) -> float:
-    """Share of pairs (same, other) of an (n, n) table in which the same person's entry, on the diagonal, is the larger."""
-    same, other = alike.diagonal(), alike[~torch.eye(len(alike), dtype=torch.bool)]
-    return float((same[:, None] > other[None]).float().mean())
 
 
 def write(plan: Plan, folder: Path) -> Path:

@@ -19,7 +19,8 @@ from pipelines.training.mini.vae import CHANNELS
 from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
 
-COUNT = 1200  # outlines that are encoded once and learned from again and again
+COUNT = 2000  # outlines that are encoded once and learned from again and again
+NOISY = 0.3  # the earliest share of the schedule: only the noisier part of a run is ever guided
 FILE = "mini-edges.safetensors"
 WHERE = HOOKS["mini"]
 
@@ -67,18 +68,27 @@ def train(plan: Plan, mix: Curriculum = FIRST) -> None:
     seeds, clean = next((s[:COUNT], found[:COUNT]) for shape, (s, found) in cache.groups.items() if shape[1] == shape[2])
     goal = outlines(plan, seeds.tolist(), mix)
     run = Training(plan, "sketch", build(width()), None, Habit(0.99, 0.0))
+    usual = goal.mean((0, 2, 3), keepdim=True)
     alphas, _ = base.levels(plan.device)
     while run.goes_on():
         rows = torch.tensor([run.rng.randrange(len(seeds)) for _ in range(plan.batch)])
         said = ["" if run.rng.random() < 0.1 else caption(sample(int(seeds[k]), mix), run.rng).text for k in rows]
-        at = (torch.rand(plan.batch) * len(alphas)).long()
+        at = levels(plan.batch, len(alphas))
         signal, dust = alphas[at].sqrt()[:, None, None, None], torch.randn(plan.batch, *clean.shape[1:])
         noise = (1 - alphas[at]).sqrt()[:, None, None, None] * dust
         with torch.no_grad(), watching(unet, WHERE) as activations:
             noisy = (signal * clean[rows].float() + noise).contiguous(memory_format=torch.channels_last)
             unet(noisy, at, encoder_hidden_states=base.context(reader, words, said, plan))
             seen = activations()
-        run.learn(F.mse_loss(run.model(seen, noise), goal[rows]))
+        with torch.autocast(plan.device, torch.bfloat16):  # its matrices are most of a step
+            found = run.model(seen, noise)
+        lost = F.mse_loss(found.float(), goal[rows])
+        run.learn(lost, explained=1 - lost / F.mse_loss(usual.expand_as(found), goal[rows]))
+
+
+def levels(count: int, most: int) -> torch.Tensor:
+    """(count,) timesteps spread evenly over the noisier part of `most`."""
+    return ((NOISY + (1 - NOISY) * (torch.arange(count) + torch.rand(count)) / count) * most).long().clamp(max=most - 1)
 
 
 def finished(plan: Plan) -> EdgePredictor:
