@@ -24,6 +24,7 @@ from tabs import (
     undo,
     upscale,
 )
+from tabs.described import DescribedOnce
 from tabs.page import Page
 
 TABS = (("txt2img", txt2img.build), ("img2img", img2img.build), ("inpaint", inpaint.build),
@@ -36,7 +37,7 @@ def build(studio: Studio) -> gr.Blocks:
     """All of the studio as one Blocks; launched by `tabs.launch` with theme, style sheet and script of `tabs.theme`."""
     words = studio.words
     secret = browser_secret(studio)
-    with gr.Blocks(title="Atelier", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
+    with DescribedOnce(title="Atelier", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
         gr.HTML(f'<div class="masthead"><h1>Atelier<span>.</span></h1><p>{html.escape(words("tagline"))}</p></div>')
         owner = gr.BrowserState("", storage_key="atelier-owner", secret=secret)
         with gr.Tabs(elem_id="tabs") as tabs:
