@@ -196,8 +196,10 @@ class Studio:
             prompt, negative = self.styles.apply(request.prompt, request.negative_prompt, request.styles)
             extra["Styles"] = ", ".join(request.styles)
             changes: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative, "styles": ()}
-            if request.hires and request.hires.prompt:      # its own words get the styles too
-                changes["hires"] = {"prompt": self.styles.apply(request.hires.prompt, "", request.styles)[0]}
+            if request.hires:       # its own words get the styles too; none of its own are the first pass's, with theirs
+                hires = request.hires
+                prompt, negative = self.styles.apply(hires.prompt, hires.negative_prompt, request.styles)
+                changes["hires"] = {"prompt": hires.prompt and prompt, "negative_prompt": hires.negative_prompt and negative}
             request = request.merged(changes)
         request, more = self.hooks.image_request(request)
         return request, extra | more

@@ -6,7 +6,9 @@ resolved prompt (so it can be made again without the lists) and remembers the te
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from extensions.hooks import hookimpl
 from extensions.wildcards.lists import Lists
@@ -14,7 +16,9 @@ from extensions.wildcards.template import check, is_dynamic, resolve
 from pipelines.settings import Settings
 from pipelines.spec.request import GenerationRequest
 
-FIELDS = {"prompt": ("Prompt", "Template"), "negative_prompt": ("Negative prompt", "Negative Template")}
+FIELDS = {"prompt": ("Prompt", "Template"), "negative_prompt": ("Negative prompt", "Negative Template"),
+          "hires.prompt": ("Hires prompt", "Hires Template"),
+          "hires.negative_prompt": ("Hires negative prompt", "Hires Negative Template")}
 
 
 def extension(settings: Settings) -> Wildcards:
@@ -31,20 +35,31 @@ class Wildcards:
     @hookimpl
     def atelier_transform_request(self, request: GenerationRequest) -> None:
         """Refuse a template that cannot be resolved before it is queued, not at the fortieth picture."""
-        for field, (label, _) in FIELDS.items():
-            if is_dynamic(getattr(request, field)):
-                check(getattr(request, field), self.lists, label)
+        for field, template in templates(request):
+            check(template, self.lists, FIELDS[field][0])
 
     @hookimpl
     def atelier_image_request(self, request: GenerationRequest) -> tuple[GenerationRequest, dict[str, str]] | None:
         """The picture's own prompt; None (nothing changes) for a prompt without a template."""
-        changes, extra = {}, {}
-        for field, (label, key) in FIELDS.items():
-            template = getattr(request, field)
-            if is_dynamic(template):
-                changes[field] = resolve(template, f"{seed_of(request)}/{field}", self.lists, label)
-                extra[key] = template
+        changes: dict[str, Any] = {}
+        extra = {}
+        for field, template in templates(request):
+            label, key = FIELDS[field]
+            part, _, name = field.rpartition(".")
+            into = changes.setdefault(part, {}) if part else changes
+            into[name] = resolve(template, f"{seed_of(request)}/{field}", self.lists, label)
+            extra[key] = template
         return (request.merged(changes), extra) if changes else None
+
+
+def templates(request: GenerationRequest) -> Iterator[tuple[str, str]]:
+    """(field, its text) of every prompt that is a template, those of the second pass included."""
+    for field in FIELDS:
+        part, _, name = field.rpartition(".")
+        holder = getattr(request, part) if part else request
+        text = getattr(holder, name) if holder is not None else ""
+        if is_dynamic(text):
+            yield field, text
 
 
 def seed_of(request: GenerationRequest) -> str:

@@ -131,6 +131,20 @@ def test_each_picture_of_a_batch_draws_its_own_and_can_be_made_again(lists):
     assert planned == [extension.atelier_image_request(batch.image(i)) for i in range(4)]
 
 
+def test_the_second_pass_draws_its_own_and_remembers_its_templates(lists):
+    hires = {"prompt": "{sharp|crisp} __colour__ car", "negative_prompt": "{mud|haze}"}
+    request = GenerationRequest.parse({"prompt": "a car", "hires": hires, "seed": 3, "batch_size": 12})
+    planned = [Wildcards(lists).atelier_image_request(request.image(i)) for i in range(12)]
+    assert {r.hires.prompt for r, _ in planned} == {f"{a} {b} car" for a in ("sharp", "crisp") for b in ("red", "blue")}
+    assert {r.hires.negative_prompt for r, _ in planned} == {"mud", "haze"} and {r.prompt for r, _ in planned} == {"a car"}
+    assert planned[0][1] == {"Hires Template": hires["prompt"], "Hires Negative Template": hires["negative_prompt"]}
+
+
+def test_a_missing_list_in_the_second_pass_is_refused_by_its_field(lists):
+    with pytest.raises(FieldError, match="missing"):
+        Wildcards(lists).atelier_transform_request(GenerationRequest.parse({"hires": {"prompt": "a __missing__ car"}}))
+
+
 def test_a_missing_list_refuses_the_request_even_in_an_unlucky_branch(lists):
     with pytest.raises(FieldError, match="missing"):
         Wildcards(lists).atelier_transform_request(GenerationRequest(negative_prompt="{a|a|a|a|a|a|a|a|__missing__}"))

@@ -81,3 +81,13 @@ def test_the_plan_is_told_and_drawn(studio: Studio, picture: Path, change: dict,
 def test_what_cannot_be_done_is_refused_before_it_is_queued(studio: Studio, fields: dict, line: str) -> None:
     with pytest.raises(RequestError, match=line):
         studio.check(GenerationRequest.parse(fields))
+
+
+def test_styles_are_laid_over_the_second_passes_own_words_and_over_no_others(studio: Studio) -> None:
+    def words(**hires: str) -> tuple[str, str]:
+        made, _ = studio.prepare(GenerationRequest.parse({"prompt": "a hill", "styles": ["Photograph"], "hires": hires}))
+        return made.hires.prompt, made.hires.negative_prompt
+
+    both = words(prompt="a car", negative_prompt="mud")
+    assert both[0].startswith("photo of a car") and both[1].startswith("mud") and "painting" in both[1]
+    assert words(prompt="a car") == (both[0], "") and words(negative_prompt="mud") == ("", both[1])
