@@ -26,6 +26,7 @@ from pipelines.tasks.course import Course, passes
 from pipelines.tasks.enlarge import resolved
 from pipelines.tasks.loops import loops_of
 from pipelines.tasks.preprocess import Preprocessors
+from pipelines.tasks.repeated import pinned as larger_pinned
 from pipelines.upscalers import Upscalers
 
 if TYPE_CHECKING:
@@ -184,8 +185,9 @@ class Engine:
     def _finished(self, group: Sequence[Planned], painted: Painted, started: float) -> Iterator[Finished]:
         seconds = (time.monotonic() - started) / len(group)
         hashes = self._hashes(group[0].request)
+        said = painted.extra | larger_pinned(group[0].request, self.residency.library, self.upscalers)
         for item, picture in zip(group, painted.pictures, strict=True):
-            yield Finished(item.index, item.request.merged(hashes), picture, seconds, item.extra | painted.extra)
+            yield Finished(item.index, item.request.merged(hashes), picture, seconds, item.extra | said)
 
     def _hashes(self, request: GenerationRequest) -> dict[str, Any]:
         """What names the weights exactly; they are read once a file and kept by the library."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 KIND = "reproduce"
 LOSSY = {"JPEG": "jpeg", "WEBP": "webp"}
-HASHES = ("Lora hashes", "TI hashes")
+HASHES = ("Lora hashes", "TI hashes", "Hires Model hash", "Hires upscaler hash", "Upscaler hash")
 
 
 @dataclass(frozen=True)

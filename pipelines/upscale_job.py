@@ -175,8 +175,9 @@ def one(studio: Studio, work: Work, source: Source, emit: Emit, of_job: dict[str
         emit(Note(about_depth(source.bits)))
     done = made(picture, work.recipe, Bench(studio.upscalers, studio.engine.residency), emit)
     extra = {key: value for key, value in (source.made or {}).items() if key not in NOT_OF_THE_RESULT}
-    extra |= done.recipe.done() | {"Version": f"Atelier {VERSION}", "seconds": round(time.monotonic() - begun, 2),
-                                   "source": source.picture, "upscaled": asdict(done.recipe)} | of_job
+    extra |= done.recipe.done() | done.recipe.pinned(studio.upscalers)
+    extra |= {"Version": f"Atelier {VERSION}", "seconds": round(time.monotonic() - begun, 2), "source": source.picture,
+              "upscaled": asdict(done.recipe)} | of_job
     request = GenerationRequest.parse(source.request) if source.request else source.text
     return studio.archive.save(done.picture, request, extra, work.format, quality=work.quality).file
 

@@ -49,6 +49,14 @@ class Library:
             self.scan()
         return self._files
 
+    def short_hash(self, path: Path) -> str:
+        """First 10 hex digits of the sha256 of any file, read once and kept. Raises ModelFileError when it cannot be read."""
+        try:
+            state = path.stat()
+            return self._facts.sha256(path, f"{state.st_size}:{state.st_mtime_ns}")[:10]
+        except OSError as error:
+            raise ModelFileError(path.name, f"cannot be read ({error.strerror})", "Check its permissions.") from None
+
     def models(self) -> list[ModelFile]:
         """Checkpoints that can be used, in the order of their names; the embedded one first."""
         usable = [f for f in self.files() if f.kind == "checkpoint" and not f.problem]

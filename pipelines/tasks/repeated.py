@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipelines import samplers
 from pipelines.archive.inputs import Inputs
-from pipelines.loading.library import ModelFile
+from pipelines.loading.library import Library, ModelFile
 from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size
 from pipelines.spec.larger import larger, refusal
@@ -83,6 +83,20 @@ def _hires(request: GenerationRequest, hires: Hires, upscalers: Upscalers, model
     laid = steps_laid(whole.steps, hires.denoising_strength, True)
     samplers.check(whole.sampler, whole.schedule, min(laid, samplers.choose.MOST_ASKED))
     return changes
+
+
+def pinned(request: GenerationRequest, library: Library, upscalers: Upscalers) -> dict[str, str]:
+    """What names the weights of a second pass or a tiled upscale exactly, for the picture's file: ten digits by key.
+
+    {} where they are the first pass's; resamplers, latent modes and an extension's own way have no file to name.
+    """
+    said: dict[str, str] = {}
+    if request.hires and request.hires.model:
+        said["Hires Model hash"] = library.find(request.hires.model).short_hash()
+    for part, key in ((request.hires, "Hires upscaler hash"), (request.tiled, "Upscaler hash")):
+        if part and part.upscaler not in LATENT and (digest := upscalers.short_hash(part.upscaler)):
+            said[key] = digest
+    return said
 
 
 def hires_size(request: GenerationRequest, step: int) -> Size:

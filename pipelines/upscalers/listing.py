@@ -78,6 +78,11 @@ class Upscalers:
             raise ModelFileError(found.name, found.problem, found.fix)
         return found
 
+    def short_hash(self, name: str) -> str:
+        """First 10 hex digits of the sha256 of an upscaler's file, "" for one that is no file. Raises as `find`."""
+        path = self.find(name).path
+        return self.library.short_hash(path) if path else ""
+
     def _everything(self) -> list[Upscaler]:
         plain = [Upscaler(name, resample=how) for name, how in RESAMPLERS.items()]
         own = [_looked_at(path.stem, path) for root in self.library.roots

@@ -75,6 +75,13 @@ class Recipe:
             pairs["Postprocess upscaler 2 visibility"] = self.visibility
         return pairs | self.faces.done()
 
+    def pinned(self, listed: Upscalers) -> dict[str, str]:
+        """What names the upscalers' files exactly, ten digits by key; resamplers have none."""
+        used = {"Postprocess upscaler hash": self.upscaler,
+                "Postprocess upscaler 2 hash": self.second if self.visibility else ""}
+        digests = {key: listed.short_hash(name) for key, name in used.items() if name}
+        return {key: digest for key, digest in digests.items() if digest}
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
 

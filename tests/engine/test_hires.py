@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,6 +121,16 @@ def test_the_first_picture_is_kept_when_the_second_does_not_fit(paint, engine: E
     assert any(isinstance(e, Note) and "first pass is kept" in e.text for e in said)
     with pytest.raises(OutOfMemory):
         next(run)
+
+
+def test_what_enlarged_and_painted_the_second_pass_is_named_by_its_hash(paint, engine: Engine) -> None:
+    def said(hires: dict) -> dict:
+        return paint(steps=1, hires={"scale": 1.25, "steps": 1, "denoising_strength": 0.6} | hires)[0].extra
+
+    own = hashlib.sha256(engine.upscalers.find("mini-x4").path.read_bytes()).hexdigest()[:10]
+    model = engine.residency.library.find("mini").short_hash()
+    assert said({"upscaler": "mini-x4", "model": "mini"}) == {"Hires Model hash": model, "Hires upscaler hash": own}
+    assert said({"upscaler": "Lanczos"}) == said({"upscaler": "Latent"}) == {}, "nothing of its own to name"
 
 
 def test_cancel_takes_effect_in_the_second_pass(paint: Callable[..., list[Finished]]) -> None:

@@ -1,5 +1,6 @@
 """Everything that can upscale is named, everything that cannot says why, and nothing is loaded for it."""
 
+import hashlib
 import subprocess
 import sys
 
@@ -13,6 +14,15 @@ from pipelines.upscalers import RESAMPLERS, Upscaler, Upscalers
 def test_resamplers_minis_own_and_the_peers_folders_are_listed(upscalers):
     assert upscalers.names() == [*RESAMPLERS, "mini-x2", "1x-clean", "4x-Ultra", "general-x4", "grey-x4"]
     assert [upscalers.find(n).scale for n in ("mini-x2", "1x-clean", "4x-ultra", "general-x4.safetensors")] == [2, 1, 4, 4]
+
+
+def test_a_network_is_named_by_the_hash_of_its_file(upscalers, holder):
+    own = [name for name in upscalers.names() if upscalers.short_hash(name)]
+    assert own == ["mini-x2", "1x-clean", "4x-Ultra", "general-x4", "grey-x4"], "resamplers have no file"
+    for name in own:
+        assert upscalers.short_hash(name) == hashlib.sha256(upscalers.find(name).path.read_bytes()).hexdigest()[:10]
+    brought = Upscaler("its own", whole=lambda picture, emit: picture)
+    assert Upscalers(holder.library, lambda: [brought]).short_hash("its own") == ""
 
 
 def test_what_an_extension_brings_stands_behind_them(holder):
