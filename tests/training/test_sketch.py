@@ -18,3 +18,8 @@ def test_a_tiny_run_writes_what_the_studio_loads(tmp_path):
     assert recall(tmp_path / "outlines.pt")["latents"].shape == (2, CHANNELS, 16, 16)
     made = predictor(load_file(sketch.write(Plan(tmp_path, 1), tmp_path / "out")), latent_channels=CHANNELS)
     assert made.activations == sketch.width()
+
+
+def test_lessons_are_spread_over_the_noisier_part_of_the_schedule():
+    at = sketch.levels(70, 1000)
+    assert at.min() >= 300 and at.max() <= 999 and torch.bincount((at - 300) // 70, minlength=10).tolist() == [7] * 10

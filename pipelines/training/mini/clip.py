@@ -93,13 +93,15 @@ def chosen(model: CLIPModel, said: Mapping[str, torch.Tensor], seen: torch.Tenso
 def train(plan: Plan) -> None:
     """Train (or resume) for the plan's minutes with CLIP's symmetric loss (2103.00020) and phrases; writes `clip.pt`."""
     torch.manual_seed(plan.seed)
-    words, run = text.tokenizer(plan), Training(plan, "clip", build(plan), None, Habit(0.995, 0.05))
+    words, model = text.tokenizer(plan), build(plan)
+    said = spoken(model.to(plan.device), words)
+    run = Training(plan, "clip", model, None, Habit(0.995, 0.05))
 
     def lesson(seed: int) -> tuple[torch.Tensor, Scene]:
         scene = sample(seed, LESSONS)
         return small(scene), scene
 
-    pool, said = Pool(lesson, run.rng, POOL, FRESH), spoken(run.model, words)
+    pool = Pool(lesson, run.rng, POOL, FRESH)
     while run.goes_on():
         rows = pool.batch(plan.batch)
         pixels = torch.stack([p for p, _ in rows]).to(plan.device).permute(0, 3, 1, 2).float() / 127.5 - 1
