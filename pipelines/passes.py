@@ -125,7 +125,7 @@ class Passes:
 
         first = requests[0]
         pipe = self.residency.pipeline(_task_name(first), first.model, first.vae, emit)
-        previews = Previews(self.residency.latent_rgb(pipe), emit)
+        previews = Previews(self.residency.glimpse(pipe), emit)
         networks = Networks.of(first, self.residency.library)
         drawn = SketchPlan.of(first, self.residency.library, self._inputs)
         units = self._controls.features(first, pipe, emit)

@@ -1,7 +1,7 @@
-"""A small picture of what is being painted, made from the latents by a linear map, a few times a second at most.
+"""A small picture of what is being painted, made from the latents, a few times a second at most.
 
-The map (latent channels to RGB) is fitted once a model by `loading.latent_rgb`; a real decode would cost as much as
-several sampling steps (measured in `bench/`).
+A tiny decoder makes it where one is on disk (`loading/tiny_decoder.py`), else a linear map that is fitted once a model
+(`loading/latent_rgb.py`); a real decode would cost as much as several sampling steps (measured in `bench/`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from pipelines.loading.latent_rgb import LatentRgb
+    from pipelines.loading.residency import Glimpse
 
 PERIOD = 0.25       # seconds between two previews
+SHARE = 0.1         # of the time, at most, goes into previews
 SIDE = 256          # pixels of its height
 BICUBIC = Resampling.BICUBIC
 
@@ -28,26 +29,28 @@ BICUBIC = Resampling.BICUBIC
 class Previews:
     """Offers a preview after a step and sends it when the last one is `PERIOD` old."""
 
-    def __init__(self, colours: LatentRgb, emit: Emit) -> None:
-        self._colours, self._emit = colours, emit
+    def __init__(self, glimpse: Glimpse, emit: Emit) -> None:
+        self._glimpse, self._emit = glimpse, emit
         self._due = time.monotonic() + PERIOD
 
-    def offer(self, glimpse: Any) -> None:
-        """`glimpse.clean()` gives the estimated clean latents of the last step."""
-        if time.monotonic() < self._due:
+    def offer(self, step: Any) -> None:
+        """`step.clean()` gives the estimated clean latents of the last step."""
+        begun = time.monotonic()
+        if begun < self._due:
             return
-        latents = glimpse.clean()
+        latents = step.clean()
         if latents is not None:
-            self._emit(Preview(sketch(latents, self._colours)))
-            self._due = time.monotonic() + PERIOD
+            self._emit(Preview(sketch(latents, self._glimpse)))
+            now = time.monotonic()
+            self._due = now + max(PERIOD, (now - begun) / SHARE)
 
 
-def sketch(latents: Tensor, colours: LatentRgb) -> bytes:
+def sketch(latents: Tensor, glimpse: Glimpse) -> bytes:
     """JPEG of latents (batch, channels, height, width), pictures side by side."""
     import torch
     from PIL.Image import fromarray
 
-    row = torch.cat([colours.picture(one) for one in latents.nan_to_num()], dim=1)
+    row = torch.cat([glimpse.picture(one) for one in latents.nan_to_num()], dim=1)
     return jpeg(fromarray(row.numpy()))
 
 

@@ -30,9 +30,11 @@ from pipelines.loading.header import read_header
 from pipelines.loading.latent_rgb import LatentRgb, latent_rgb
 from pipelines.loading.library import AUTOMATIC, Library, ModelFile
 from pipelines.loading.store import Key, Store
+from pipelines.loading.tiny_decoder import TinyDecoder, tiny_decoder
 from pipelines.spec.errors import FieldError, ModelFileError
 from pipelines.spec.events import Emit, Stage
 
+Glimpse = LatentRgb | TinyDecoder
 TASK_NAMES = {"txt2img": "text to image", "img2img": "image to image", "inpaint": "inpainting"}
 
 
@@ -44,7 +46,7 @@ class Residency:
         self._store = Store(device, budget or Budget.of_this_machine(device))
         self._tokenizers: dict[tuple[str, str], Any] = {}
         self._schedules: dict[str, dict[str, Any]] = {}
-        self._colours: dict[Key, LatentRgb] = {}
+        self._glimpses: dict[Key, Glimpse] = {}
         self._lock = threading.RLock()
 
     def pipeline(self, task: str, model_name: str, vae_name: str = AUTOMATIC, emit: Emit | None = None) -> Any:
@@ -107,21 +109,23 @@ class Residency:
         with self._lock:
             return dict(self._schedule(self.library.find(model_name)))
 
-    def latent_rgb(self, pipe: Any) -> LatentRgb:
-        """Latents -> small preview, fitted once for the VAE of `pipe`."""
+    def glimpse(self, pipe: Any) -> Glimpse:
+        """Latents -> small preview, found or fitted once for the VAE of `pipe`."""
         with self._lock:
             key = next((k for k, held in self._store.held() if held.module is pipe.vae), None)
             if key is None:
                 return latent_rgb(pipe.vae)
-            if key not in self._colours:
-                self._colours[key] = latent_rgb(pipe.vae, Path(key.path) / "latent_rgb.json")
-            return self._colours[key]
+            if key not in self._glimpses:
+                beside = Path(key.path)
+                tiny = tiny_decoder(pipe.vae, beside, self.library.roots)
+                self._glimpses[key] = tiny or latent_rgb(pipe.vae, beside / "latent_rgb.json")
+            return self._glimpses[key]
 
     def evict(self) -> None:
         """Drop all weights."""
         with self._lock:
             self._store.drop(lambda key: True)
-            self._colours.clear()
+            self._glimpses.clear()
 
     def resident(self) -> list[tuple[str, str, int, bool]]:
         """(model, component, bytes, on the device) of everything held, least recently used first."""
@@ -185,7 +189,7 @@ class Residency:
         return pipe
 
     def _tokenizer(self, model: ModelFile, encoder: Any) -> Any:
-        where = f"{model.path}:{model.version}:{encoder.tokenizer}" if model.is_folder else ""
+        where = f"{model.path}:{model.version}:{encoder.tokenizer}" if model.is_folder else model.family.name
         key = (where, encoder.padding)
         if key not in self._tokenizers:
             cache = self.library.cache or Path(gettempdir()) / "atelier-cache"

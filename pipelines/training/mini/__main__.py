@@ -21,6 +21,7 @@ from pipelines.training.mini import (
     controlnet,
     estimators,
     export,
+    glimpse,
     identity,
     latents,
     probe,
@@ -114,7 +115,8 @@ def write_all(given: argparse.Namespace) -> None:
     for kind in CONDITIONS:
         if (given.work / f"controlnet-{kind}.pt").exists():
             controlnet.write(todo, kind, folder / "controlnet")
-    for name, part in (("estimators", estimators), ("probe", probe), ("clip", clip), ("sketch", sketch), ("identity", identity)):
+    others = {"estimators": estimators, "probe": probe, "clip": clip, "sketch": sketch, "identity": identity, "glimpse": glimpse}
+    for name, part in others.items():
         if (given.work / f"{name}.pt").exists():
             part.write(todo, folder / name)
     if (given.work / "clip.pt").exists():
@@ -151,6 +153,7 @@ STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
         "clip": lambda given: clip.train(plan(given, 64, given.peak or 1e-3)),
         "identity": lambda given: identity.train(plan(given, 8, given.peak or 1e-3), world_of(given)),
         "sketch": lambda given: sketch.train(plan(given, 8, given.peak or 2e-3), world_of(given)),
+        "glimpse": lambda given: glimpse.train(plan(given, 32, given.peak or 2e-3), world_of(given)),
         "probe": lambda given: probe.train(plan(given, 24, given.peak or 2e-3)),
         "export": write_all,
         "single": write_single,
@@ -167,10 +170,11 @@ WHOLE: tuple[tuple[str, float], ...] = (
     ("text", 0.06),
     ("latents", 0.0),
     ("base", 0.34),
-    ("decoder", 0.06),
+    ("decoder", 0.05),
     *((f"controlnet --kind {kind}", 0.03) for kind in CONDITIONS),
     ("estimators", 0.03),
     ("sketch", 0.01),
+    ("glimpse", 0.01),
     ("clip", 0.03),
     ("identity", 0.04),
     ("probe", 0.02),

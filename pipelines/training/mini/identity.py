@@ -49,10 +49,12 @@ class Lesson:
 
 
 def build(plan: Plan) -> IdEncoder:
-    """A fresh encoder whose vision tower is mini-clip's, where that has been taught."""
+    """A fresh encoder that sees as mini-clip does, where that has been taught."""
     encoder = IdEncoder(SIZES)
     if recall(plan.work / "clip.pt"):
-        encoder.vision_model.load_state_dict(clip.finished(plan).vision_model.state_dict())
+        seer = clip.finished(plan)
+        encoder.vision_model.load_state_dict(seer.vision_model.state_dict())
+        encoder.visual_projection.load_state_dict(seer.visual_projection.state_dict())
     return encoder.requires_grad_(True)
 
 
