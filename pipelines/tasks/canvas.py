@@ -5,6 +5,7 @@ Pixels only (Pillow, NumPy); no torch, no model. White in a mask is painted anew
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipelines.spec.parts import Inpaint, Outpaint
 from pipelines.spec.request import GenerationRequest
 
 LANCZOS = Image.Resampling.LANCZOS
+BAND = 2**18        # pixels that are looked at together when colours are measured
 SLOPE = 48          # px of the picture over which an outpainted side is led into it
 Box = tuple[int, int, int, int]     # left, top, right, bottom; right and bottom are outside
 FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))       # radius, how often: from far to near
@@ -217,11 +219,36 @@ def alike_around(picture: Image.Image, at: tuple[int, int], tolerance: int) -> I
 
 
 def colours_like(result: Image.Image, like: Image.Image) -> Image.Image:
-    """`result` whose mean and spread in Lab are those of `like` (Reinhard et al. 2001)."""
+    """The RGB `result`, changed in place, with the mean and spread in Lab of `like` (Reinhard et al. 2001).
+
+    Both are read in bands: beside the two pictures memory does not grow with their size.
+    """
     import cv2
 
-    lab, wanted = (cv2.cvtColor(np.asarray(p.convert("RGB"), np.float32) / 255, cv2.COLOR_RGB2LAB) for p in (result, like))
-    own_mean, own_std = lab.mean((0, 1)), lab.std((0, 1))
-    moved = (lab - own_mean) * (wanted.std((0, 1)) / np.maximum(own_std, 1e-4)) + wanted.mean((0, 1))
-    rgb = cv2.cvtColor(moved.astype(np.float32), cv2.COLOR_LAB2RGB)
-    return Image.fromarray((rgb.clip(0, 1) * 255).round().astype(np.uint8))
+    (own_mean, own_std), (mean, std) = _lab_statistics(result), _lab_statistics(like)
+    for top, lab in _lab_bands(result):
+        moved = (lab - own_mean) * (std / np.maximum(own_std, 1e-4)) + mean
+        rgb = cv2.cvtColor(moved.astype(np.float32), cv2.COLOR_LAB2RGB)
+        result.paste(Image.fromarray((rgb.clip(0, 1) * 255).round().astype(np.uint8)), (0, top))
+    return result
+
+
+def _lab_statistics(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the three channels over all pixels."""
+    total, squares = np.zeros(3), np.zeros(3)
+    for _, lab in _lab_bands(picture):
+        total += lab.sum((0, 1), dtype=np.float64)
+        squares += np.square(lab, dtype=np.float64).sum((0, 1))
+    count = picture.width * picture.height
+    mean = total / count
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0))
+
+
+def _lab_bands(picture: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """(top row, Lab float32 (rows, width, 3)) from top to bottom."""
+    import cv2
+
+    rows = max(1, BAND // picture.width)
+    for top in range(0, picture.height, rows):
+        band = picture.crop((0, top, picture.width, min(top + rows, picture.height))).convert("RGB")
+        yield top, cv2.cvtColor(np.asarray(band, np.float32) / 255, cv2.COLOR_RGB2LAB)

@@ -26,7 +26,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.tasks import text
 from pipelines.tasks.begin import Begin
 from pipelines.tasks.blended import tiled
-from pipelines.tasks.canvas import extended, plain
+from pipelines.tasks.canvas import colours_like, extended, plain
 from pipelines.tasks.enlarge import Enlarger
 from pipelines.tasks.hires import pixels
 from pipelines.tasks.kept import Kept
@@ -167,7 +167,11 @@ class TiledTask:
                 canvas.paste(picture, job.window.box[:2], soft(job, self._tiled.mask_blur))
             self.emit(Preview(jpeg(canvas)))
         kept.clear()
-        return canvas
+        return self._tinted(canvas)
+
+    def _tinted(self, canvas: Image.Image) -> Image.Image:
+        """With the colours of the enlarged picture, if so asked: measured over all of it, or tiles would differ in tone."""
+        return colours_like(canvas, self.source) if self._init.color_correction else canvas
 
     def _seen(self, job: Job, canvas: Image.Image) -> Image.Image:
         """Separate tiles go on from what is painted; feathered ones do not depend on their order."""
@@ -225,7 +229,7 @@ class TiledTask:
             cell = _cells(window, pipe.vae_scale_factor)
             part = latents[:, :, cell.top:cell.bottom, cell.left:cell.right]
             quilt.lay(window, text.pictures(pipe, part, False, self.emit)[0])
-        return canvas
+        return self._tinted(canvas)
 
     def _told(self, what: str, windows_: Iterator[Any]) -> Iterator[Any]:
         """`windows_`, each announced, so that a run can be stopped between two."""

@@ -20,7 +20,7 @@ from pipelines.spec.parts import Tiled
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.steps import steps_run
 
-BAND = 256              # rows looked at together when seams are measured
+BAND = 2**19            # pixels looked at together when seams are measured
 WHOLE, ACROSS, DOWN, ROUND = "whole", "across", "down", "round"
 
 
@@ -174,11 +174,11 @@ class Quilt:
     def lay(self, window: Tile, picture: Image.Image) -> None:
         if self._row is None:
             self._row = Image.new("RGB", (self._canvas.width, window.height))
-        fade = _rise(self._lefts, window.left, window.width)
-        self._row.paste(picture, (window.left, 0), _mask(np.broadcast_to(fade, (window.height, window.width))))
-        if window.right == self._canvas.width:
-            fade = _rise(self._tops, window.top, window.height)
-            self._canvas.paste(self._row, (0, window.top), _mask(np.broadcast_to(fade[:, None], self._row.size[::-1])))
+        fade = _mask(_rise(self._lefts, window.left, window.width)[None, :])
+        self._row.paste(picture, (window.left, 0), fade.resize(picture.size, Image.Resampling.NEAREST))
+        if window.right == self._canvas.width:      # the row is as wide as the picture: nothing of its size but bytes
+            fade = _mask(_rise(self._tops, window.top, window.height)[:, None])
+            self._canvas.paste(self._row, (0, window.top), fade.resize(self._row.size, Image.Resampling.NEAREST))
             self._row = None
 
 
@@ -234,8 +234,9 @@ def seam_score(picture: Image.Image, columns: Sequence[int], rows: Sequence[int]
     energy = {True: [0.0, 0], False: [0.0, 0]}      # at borders, elsewhere: sum, number of places
     at_x, at_y = (list(range(step, side, step)) for side in picture.size)
     border_x, border_y = np.isin(at_x, list(columns)), np.isin(at_y, list(rows))
-    for top in range(0, picture.height, BAND):
-        bottom = min(top + BAND, picture.height)
+    rows_at_once = max(1, BAND // picture.width)
+    for top in range(0, picture.height, rows_at_once):
+        bottom = min(top + rows_at_once, picture.height)
         grey = np.asarray(picture.crop((0, max(0, top - 1), picture.width, bottom)).convert("L"), np.float32)
         first = min(top, 1)             # the row above the band, for the step into it
         across = np.square(np.diff(grey[first:], axis=1)).sum(0)

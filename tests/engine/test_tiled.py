@@ -40,10 +40,11 @@ def source(inputs: Inputs) -> str:
 def larger(engine: Engine, inputs: Inputs, source: str) -> Callable[..., Finished]:
     own = Engine(engine.residency, None, inputs)
 
-    def run(emit: Callable[[Event], None] = lambda event: None, strength: float = 0.5, **tiled: object) -> Finished:
+    def run(emit: Callable[[Event], None] = lambda event: None, strength: float = 0.5, init: dict | None = None,
+            **tiled: object) -> Finished:
         wanted = {"scale": 2, "tile": 64, "padding": 8, "upscaler": "Lanczos"} | tiled
         request = GenerationRequest.parse({"prompt": "a red car", "steps": 4, "seed": 7, "sampler": "Euler", "tiled": wanted,
-                                           "init": {"image": source, "denoising_strength": strength}})
+                                           "init": {"image": source, "denoising_strength": strength} | (init or {})})
         return next(own.run(request, emit))
 
     return run
@@ -63,6 +64,16 @@ def test_a_picture_off_the_grid_comes_out_to_the_pixel_and_every_window_is_count
     assert steps[-1].fraction == 1 and steps[-1].step == steps[-1].steps == calls
     assert [s.fraction for s in steps] == sorted(s.fraction for s in steps)
     assert any(isinstance(e, Note) and e.text.startswith("Seams: ") for e in seen)
+
+
+@pytest.mark.parametrize("method", ["Blended", "Feathered", "Separate"])
+def test_colour_correction_gives_every_way_of_tiling_the_colours_of_the_enlarged_picture(larger, inputs, source, method) -> None:
+    def apart(**changes: bool) -> float:
+        made = larger(method=method, init=changes).image
+        return np.abs(np.asarray(made, float).mean((0, 1)) - enlarged).max()
+
+    enlarged = np.asarray(inputs.open(source).resize((130, 80), Image.Resampling.LANCZOS), float).mean((0, 1))
+    assert apart(color_correction=True) < apart() / 2
 
 
 def test_strength_nought_only_enlarges(larger: Callable[..., Finished], inputs: Inputs, source: str) -> None:

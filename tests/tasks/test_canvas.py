@@ -124,3 +124,10 @@ def test_colour_correction_gives_the_result_the_mean_of_the_picture() -> None:
     before = np.abs(np.asarray(picture()).mean((0, 1)) - np.asarray(blue).mean((0, 1))).max()
     after = np.abs(np.asarray(colours_like(picture(), blue)).mean((0, 1)) - np.asarray(blue).mean((0, 1))).max()
     assert after < before / 4
+
+
+def test_colours_measured_in_bands_are_those_of_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    blue = Image.fromarray((np.asarray(picture()) * [0.2, 0.4, 0.8]).astype(np.uint8))
+    whole = np.asarray(colours_like(picture(), blue), int)
+    monkeypatch.setattr("pipelines.tasks.canvas.BAND", 7 * picture().width)
+    assert np.abs(np.asarray(colours_like(picture(), blue), int) - whole).max() <= 1
