@@ -1,4 +1,4 @@
-"""Memory of a tiled upscale: how far the peak lies above the pictures' own buffers, at 1024 and 2048 pixels.
+"""Memory of a tiled upscale: how far the peak lies above the pictures' own buffers, at 2048, 4096 and 8192 pixels.
 
 Each size runs in a process of its own, with one step of mini for every window; the peak is the kernel's (VmHWM), reset after
 the weights are loaded and a first small run has warmed the libraries' buffers.
@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from bench.measure import ROOT, Figure, environment
 
-SIDES = (1024, 2048)
-WAYS = ("Blended", "Separate")
+WAYS = {"Blended": (2048, 4096, 8192), "Separate": (2048, 4096)}       # the default to the end; minutes, and many of them
 ONE = """
 import json, sys, tempfile
 from pathlib import Path
@@ -51,15 +51,25 @@ print(json.dumps({"peak": memory("VmHWM:"), "before": before, "own": own}))
 
 
 def tiled() -> list[Figure]:
-    """For each way of tiling: what the process takes besides the pictures, at the larger size over the smaller."""
-    figures = []
-    for way in WAYS:
-        rest, rows = {}, {}
-        for side in SIDES:
-            done = subprocess.run([sys.executable, "-c", ONE, str(side), way], cwd=ROOT, env=environment(),
-                                  capture_output=True, text=True, check=True)
-            rows[side] = {key: value / 2**20 for key, value in json.loads(done.stdout).items()}
-            rest[side] = rows[side]["peak"] - rows[side]["own"]
-        figures.append(Figure("B8", f"tiled upscale, {way}: peak RSS less the pictures, {SIDES[-1]} / {SIDES[0]}",
-                              rest[SIDES[-1]] / rest[SIDES[0]], "x", 1.10, {str(side): row for side, row in rows.items()}))
-    return figures
+    """For each way of tiling: what the process takes besides the pictures, at the larger sizes over the smallest."""
+    return [figure for way, sides in WAYS.items() for figure in growth(way, sides)]
+
+
+def growth(way: str, sides: Sequence[int]) -> list[Figure]:
+    rows = {side: taken(way, side) for side in sides}
+    rest = {side: row["peak"] - row["own"] for side, row in rows.items()}
+    return [Figure("B8", f"tiled upscale, {way}: peak RSS less the pictures, {side} / {sides[0]}", rest[side] / rest[sides[0]], "x",
+                   1.10, {str(s): rows[s] for s in (sides[0], side)}) for side in sides[1:]]
+
+
+def taken(way: str, side: int) -> dict[str, float]:
+    """MiB of one run in a process of its own: its peak, what was there before, and the pictures' own."""
+    done = subprocess.run([sys.executable, "-c", ONE, str(side), way], cwd=ROOT, env=environment(), capture_output=True,
+                          text=True, check=True)
+    row = {key: value / 2**20 for key, value in json.loads(done.stdout).items()}
+    print(f"{way} {side}: " + ", ".join(f"{key} {value:.0f} MiB" for key, value in row.items()), file=sys.stderr, flush=True)
+    return row
+
+
+if __name__ == "__main__":      # `python -m bench.tiled Blended 8192`: one run
+    taken(sys.argv[1], int(sys.argv[2]))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image
 
+from bench.edges import edge_f1
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine, Finished
@@ -20,21 +21,6 @@ from pipelines.spec.events import Event, Note, Stage, Step
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.enlarge import LATENT, names, resolved
 from tests.engine.conftest import pixels
-
-
-def edges(picture: Image.Image) -> np.ndarray:
-    """The tenth of the pixels where the picture changes most."""
-    grey = np.asarray(picture.convert("L").filter(ImageFilter.GaussianBlur(2)), float)
-    steep = np.hypot(*np.gradient(grey))
-    return steep > np.quantile(steep, 0.9)
-
-
-def edge_f1(one: Image.Image, other: Image.Image, reach: int = 5) -> float:
-    """How many edges of each lie within `reach` / 2 pixels of one of the other."""
-    a, b = edges(one), edges(other)
-    near_a, near_b = (np.asarray(Image.fromarray(e).convert("L").filter(ImageFilter.MaxFilter(reach))) > 0 for e in (a, b))
-    precision, recall = (b & near_a).sum() / b.sum(), (a & near_b).sum() / a.sum()
-    return float(2 * precision * recall / (precision + recall))
 
 
 @pytest.fixture
