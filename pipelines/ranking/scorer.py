@@ -1,6 +1,7 @@
 """Scores pictures against their prompts with whatever models there are: text alignment by a CLIP, an aesthetic mark on it.
 
-They lie beside the checkpoint (`<model folder>/clip`, `*aesthetic*.safetensors`) or, for any model, in `models/ranking/`.
+They lie beside the checkpoint (`<model folder>/clip`, `*aesthetic*.safetensors` there or in `aesthetic/`) or, for any model, in
+`models/ranking/`.
 Knows no grid. Without a CLIP there are no scores, and nothing is loaded.
 """
 
@@ -32,7 +33,7 @@ def found(places: Iterable[Path]) -> tuple[Path | None, Path | None]:
     clip = head = None
     for place in places:
         clip = clip or next((p for p in (place / "clip", place) if (p / "preprocessor_config.json").is_file()), None)
-        heads = sorted(p for folder in (place, place / "clip") for p in folder.glob("*aesthetic*.safetensors"))
+        heads = sorted(p for folder in (place, place / "aesthetic", place / "clip") for p in folder.glob("*aesthetic*.safetensors"))
         head = head or (heads[0] if heads else None)
     return clip, head
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from pipelines.ranking.aesthetic import aesthetic_head
 from pipelines.ranking.clip import Clip, image_alignment, text_alignment
 from pipelines.ranking.combine import best, rank, standardised
-from pipelines.ranking.scorer import AESTHETIC, ALIGNMENT, scores, words
+from pipelines.ranking.scorer import AESTHETIC, ALIGNMENT, found, scores, words
 from pipelines.spec.errors import FieldError, ModelFileError
 from tests.prompt.conftest import tokenizer
 
@@ -121,6 +121,14 @@ def test_scores_come_from_what_lies_beside_the_model_or_in_the_ranking_folder(fo
     clip = Clip.open(folder)
     assert told[ALIGNMENT] == pytest.approx(text_alignment(clip.images(pictures), clip.texts(["a red car"])), abs=1e-5)
     assert told[AESTHETIC] == pytest.approx((clip.images(pictures).sum(dim=1) + 5).tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("folder", [".", "aesthetic", "clip"])
+def test_an_aesthetic_head_is_found_where_mini_has_it(folder: str, tmp_path: Path) -> None:
+    file = tmp_path / "mini" / folder / "mini-aesthetic.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file({"weight": torch.ones(1, 4), "bias": torch.ones(1)}, file)
+    assert found([tmp_path / "mini"])[1] == file and found([tmp_path / "another"])[1] is None
 
 
 @pytest.mark.parametrize(("prompt", "plain"), [

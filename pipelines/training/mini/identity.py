@@ -22,7 +22,7 @@ from pipelines.training.mini import base, clip, text
 from pipelines.training.mini.latents import Cache
 from pipelines.training.mini.loop import Habit, Training, ripe
 from pipelines.training.mini.pictures import HELD_OUT, Pool, softened
-from pipelines.training.mini.run import Plan, recall
+from pipelines.training.mini.run import Plan, quick, recall
 from pipelines.training.mini.score import setting
 from pipelines.training.mini.world.scene import FIRST, Curriculum, Person, Scene, sample
 
@@ -174,7 +174,7 @@ def by_words(model: IdEncoder, school: School, photos: int) -> torch.Tensor:
 
 def fused(model: IdEncoder, seen: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """The states with the photos in them; the tower reads these in half precision, which trains as well in half the time."""
-    with torch.autocast(seen.device.type, torch.bfloat16):
+    with quick(seen.device.type):
         ids = model.identity(seen)
     return model.fuse_module(states, ids.float(), mask)
 
