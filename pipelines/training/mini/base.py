@@ -11,7 +11,7 @@ from pipelines.training.mini import text
 from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.latents import Cache
 from pipelines.training.mini.loop import Habit, Training, averaged
-from pipelines.training.mini.run import Plan, recall
+from pipelines.training.mini.run import Plan, quick, recall
 from pipelines.training.mini.vae import CHANNELS
 from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
@@ -108,7 +108,7 @@ def learn(
     )
     signal, noise = alphas[at].sqrt()[:, None, None, None], (1 - alphas[at]).sqrt()[:, None, None, None]
     dust = torch.randn_like(clean)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    with quick(device.type):
         made = model(signal * clean + noise * dust, at, encoder_hidden_states=states).sample
     error = ((made.float() - (signal * dust - noise * clean)).square() * where).mean((1, 2, 3))
     return (error * weight[at]).mean()

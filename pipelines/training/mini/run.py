@@ -81,6 +81,12 @@ def adamw(model: torch.nn.Module, decay: float = 0.01) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-8)
 
 
+def quick(device: str) -> torch.autocast:
+    """bfloat16 where it is faster: on a GPU and on a processor that multiplies it (a step of the UNet: 0.41 s against 0.56 s)."""
+    able = device != "cpu" or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - torch has no public question for it
+    return torch.autocast(device, torch.bfloat16, enabled=able)
+
+
 def log(plan: Plan, stage: str, **values: float) -> None:
     """One JSON line to `<work>/<stage>.jsonl` and to the screen."""
     line = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})

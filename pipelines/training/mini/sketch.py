@@ -14,7 +14,7 @@ from pipelines.training.mini import base, latents, text, vae
 from pipelines.training.mini.conditions import condition
 from pipelines.training.mini.latents import Cache
 from pipelines.training.mini.loop import Habit, Training, ripe
-from pipelines.training.mini.run import Plan, keep, recall
+from pipelines.training.mini.run import Plan, keep, quick, recall
 from pipelines.training.mini.vae import CHANNELS
 from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
@@ -80,7 +80,7 @@ def train(plan: Plan, mix: Curriculum = FIRST) -> None:
             noisy = (signal * clean[rows].float() + noise).contiguous(memory_format=torch.channels_last)
             unet(noisy, at, encoder_hidden_states=base.context(reader, words, said, plan))
             seen = activations()
-        with torch.autocast(plan.device, torch.bfloat16):  # its matrices are most of a step
+        with quick(plan.device):  # its matrices are most of a step
             found = run.model(seen, noise)
         lost = F.mse_loss(found.float(), goal[rows])
         run.learn(lost, explained=1 - lost / F.mse_loss(usual.expand_as(found), goal[rows]))
