@@ -170,13 +170,25 @@ class SketchGuidance:
         tensors["latents"] = after - correction(before.to(after), after, gradient.to(after), self._beta)
         return tensors
 
+    def loss(self) -> float:
+        """Mean square distance of the predicted edges to the drawing's, at the pass that was made last."""
+        with torch.no_grad():
+            return float(self._judged(self._pipe.do_classifier_free_guidance)[1])
+
     def _gradient(self, guided: bool) -> tuple[Tensor, Tensor]:
         """The latents before the step, and the gradient of the predictor's loss at them (up to a factor a picture)."""
+        with torch.enable_grad():
+            x, loss, scale = self._judged(guided)
+            # A sum, so that a picture's gradient does not depend on its neighbours; the factor keeps half precision from underflow.
+            return x.detach() / scale, torch.autograd.grad(loss * self._target.numel() * 1e3, x)[0]
+
+    def _judged(self, guided: bool) -> tuple[Tensor, Tensor, float]:
+        """What the UNet saw in the last pass, the predictor's loss there, and what the latents were multiplied by."""
         assert self._seen is not None
         args, kwargs, scale = self._seen
         half = partial(_half, second=self._hooks.prompted) if guided else (lambda value, rows: value)
         rows = args[0].shape[0]
-        with torch.enable_grad(), watching(self._pipe.unet, self._hooks) as activations:
+        with watching(self._pipe.unet, self._hooks) as activations:
             x = half(args[0], rows).detach().requires_grad_(True)
             rest = [half(value, rows) for value in args[1:]]
             out = self._pipe.unet.forward(x, *rest, **{k: half(v, rows) for k, v in kwargs.items()})
@@ -184,8 +196,7 @@ class SketchGuidance:
             timestep = float(args[1] if len(args) > 1 else kwargs["timestep"])
             noise = noise_level(self._pipe.scheduler, x.detach(), answer, timestep)
             found = self._predictor(activations(), noise)
-            loss = ((found - self._target.to(found)) ** 2).sum() * 1e3     # the factor keeps half precision from underflow
-            return x.detach() / scale, torch.autograd.grad(loss, x)[0]
+            return x, ((found - self._target.to(found)) ** 2).mean(), scale
 
 
 def correction(before: Tensor, after: Tensor, gradient: Tensor, beta: float) -> Tensor:

@@ -107,6 +107,21 @@ def test_a_guided_step_starts_at_the_latents_the_scheduler_had(sd: Any, small: E
     assert torch.allclose(seen[0], start, rtol=1e-5, atol=1e-5)
 
 
+def test_guided_latents_are_nearer_to_the_drawing_than_free_ones(sd: Any) -> None:
+    """A predictor that sees the latents themselves: what it is asked for, it gets."""
+    own = Hooks(("conv_in",))
+    torch.manual_seed(1)
+    net = EdgePredictor(32).eval().requires_grad_(False)
+    losses = []
+    for beta in (0.0, 0.2):
+        with SketchGuidance(sd, net, TARGET * 0.1, beta, hooks=own) as on:
+            def watch(pipe: Any, step: int, t: Any, tensors: dict, on: SketchGuidance = on) -> dict:
+                losses.append(on.loss()) if step == 1 else None
+                return on.on_step(pipe, step, t, tensors)
+            run(sd, watch, steps=4)
+    assert losses[1] < losses[0]
+
+
 def test_only_the_guided_part_is_touched(sd: Any, small: EdgePredictor) -> None:
     touched: list[bool] = []
     with SketchGuidance(sd, small, TARGET, beta=1, part=0.5, hooks=TINY) as on:
