@@ -69,7 +69,8 @@ class Engine:
         self.upscalers = upscalers or Upscalers(residency.library)
         self._inputs = inputs or Inputs(Path())
         self._prepare = prepare or (lambda request: (request, {}))
-        conditions = conditions or Conditions(Preprocessors(residency.library.roots), self._inputs.open)
+        library = residency.library
+        conditions = conditions or Conditions(Preprocessors(library.roots, facts=library.facts), self._inputs.open)
         self._passes = Passes(residency, self._inputs, self.upscalers, conditions)
 
     def run(self, request: GenerationRequest, emit: Emit, done: Set[int] = frozenset()) -> Iterator[Finished]:

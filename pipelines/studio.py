@@ -182,7 +182,7 @@ class Studio:
     @cached_property
     def preprocessors(self) -> Preprocessors:
         """What turns pictures into conditions; it looks for weights when it is asked, and holds one network at most."""
-        return Preprocessors(self.settings.model_roots, self.settings.device)
+        return Preprocessors(self.settings.model_roots, self.settings.device, facts=self.library.facts)
 
     @cached_property
     def conditions(self) -> Conditions:

@@ -30,9 +30,10 @@ def preprocess(order: Order, settings: Settings, hooks: Hooks) -> int:
 
 
 def _preprocess(order: Order, settings: Settings) -> int:
+    from pipelines.loading.facts import Facts
     from pipelines.tasks.preprocess import Preprocessors
 
-    preprocessors = Preprocessors(settings.model_roots, settings.device)
+    preprocessors = Preprocessors(settings.model_roots, settings.device, facts=Facts(settings.data_dir))
     print("\n".join(listing(preprocessors)) if order.given.get("list") else written(preprocessors, order.given), flush=True)
     return DONE
 

@@ -1,4 +1,4 @@
-"""Finds and reads the weights of preprocessors. Only files on disk; no code in a pickle is ever run. No torch at import."""
+"""Finds and reads the weights of preprocessors. Only files on disk; pickles come converted (`pickled.py`). No torch at import."""
 
 from __future__ import annotations
 
@@ -30,23 +30,13 @@ def _candidates(roots: Sequence[Path], weight: Weight) -> Iterator[Path]:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The tensors of a file by name, on the CPU. Raises ModelFileError for one that cannot be read or is not tensors."""
-    from pipelines.loading.compat import torch
+    """The tensors of a .safetensors by name, on the CPU. Raises ModelFileError."""
+    from pipelines.loading.header import read_header
+    from pipelines.loading.tensors import read_tensors
 
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)     # refuses anything that is not data
-    except Exception as error:      # a damaged archive raises anything: RuntimeError, KeyError, EOFError, UnpicklingError
-        raise ModelFileError(path.name, "it cannot be read as weights", "Copy it again.") from error
-    for wrapper in ("model", "state_dict"):
-        state = state.get(wrapper, state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise ModelFileError(path.name, "it holds no weights", "Copy it again.")
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    header = read_header(path)
+    return {key.removeprefix("module."): value
+            for key, value in read_tensors(path, header, header.tensors, None, path.name).items()}
 
 
 def fill(network: Any, path: Path, state: dict[str, Any] | None = None) -> Any:

@@ -14,11 +14,13 @@ from pipelines.families.control import ADAPTER, PREFIX, UNION
 from pipelines.loading.compat import torch
 from pipelines.loading.folder import read_json
 from pipelines.loading.folders import GENERIC_STEMS
-from pipelines.loading.header import read_header
-from pipelines.loading.model_file import ModelFile
+from pipelines.loading.header import Header, read_header
+from pipelines.loading.model_file import ModelFile, read_side_car
 from pipelines.loading.modules import Tensors, filled
+from pipelines.loading.pickled import safetensors_of
 from pipelines.loading.tensors import read_tensors, stored_bytes
 from pipelines.spec.errors import FieldError, ModelFileError, shown
+from pipelines.spec.events import Emit
 
 Config = dict[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -31,10 +33,10 @@ OF_UNET = ("flip_sin_to_cos", "freq_shift", "downsample_padding", "mid_block_sca
 MUST_AGREE = ("in_channels", "block_out_channels", "cross_attention_dim")
 
 
-def control_bytes(file: ModelFile, dtype: torch.dtype) -> int:
-    """What it will hold in memory as `dtype`. Raises ModelFileError."""
-    header = read_header(file.path, file.name)
-    return stored_bytes(header, header.tensors, dtype)
+def control_bytes(file: ModelFile, dtype: torch.dtype, emit: Emit | None = None) -> int:
+    """What it will hold in memory as `dtype`; a pickle is converted for that. Raises ModelFileError."""
+    header = read_header(safetensors_of(file.path, file.name, file.facts, emit), file.name)
+    return stored_bytes(header, _keys(header), dtype)
 
 
 def load_control(file: ModelFile, unet: Mapping[str, Any], dtype: torch.dtype, mapping: bool) -> torch.nn.Module:
@@ -44,12 +46,13 @@ def load_control(file: ModelFile, unet: Mapping[str, Any], dtype: torch.dtype, m
     is damaged or of an unknown layout.
     """
     kind = file.detected.variant
-    header = read_header(file.path, file.name)
-    tensors = read_tensors(file.path, header, header.tensors, dtype, file.name, mapping)
+    path = safetensors_of(file.path, file.name, file.facts)
+    header = read_header(path, file.name)
+    tensors = read_tensors(path, header, _keys(header), dtype, file.name, mapping)
     try:
         named = _adapter_names(tensors) if kind == ADAPTER else _controlnet_names(tensors)
         shapes = {key: tuple(value.shape) for key, value in named.items()}
-        config = _own_config(file) or (_adapter_config(shapes) if kind == ADAPTER else _config(shapes, unet))
+        config = _own_config(file) or (_adapter_config(shapes) if kind == ADAPTER else _config(shapes, unet) | _pooling(file))
     except (KeyError, IndexError) as error:
         raise ModelFileError(file.name, f"its {kind} lacks {shown(str(error), 80)}",
                              "The file is damaged or of an unknown layout.") from None
@@ -90,6 +93,21 @@ def _own_config(file: ModelFile) -> Config | None:
         return None
     config = read_json(beside, file.name)
     return config if "_class_name" in config else None
+
+
+def _keys(header: Header) -> list[str]:
+    """The net's own tensors: the first files (control_sd15_canny.pth) hold the whole checkpoint beside it."""
+    own = [key for key in header.tensors if key.startswith(PREFIX)]
+    return own or list(header.tensors)
+
+
+def _pooling(file: ModelFile) -> Config:
+    """Shuffle's net steers by the mean of a picture, which no tensor tells: its side-car does, or its name."""
+    found: Any = read_side_car(file.path)
+    for key in ("model", "params"):
+        found = found.get(key) if isinstance(found, dict) else None
+    told = found.get("global_average_pooling") if isinstance(found, dict) else None
+    return {"global_pool_conditions": bool(told) if told is not None else "shuffle" in file.stem.lower()}
 
 
 def _config(shapes: Shapes, unet: Mapping[str, Any]) -> Config:

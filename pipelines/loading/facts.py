@@ -11,7 +11,9 @@ import json
 import sqlite3
 import threading
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pipelines.families import Detected
 
@@ -25,6 +27,7 @@ class Facts:
 
     def __init__(self, folder: Path | None) -> None:
         self._lock = threading.Lock()
+        self._folder = folder
         self._db = self._open(folder)
 
     @staticmethod
@@ -46,6 +49,14 @@ class Facts:
         db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         db.execute(TABLE)
         return db
+
+    @cached_property
+    def converted(self) -> Path:
+        """Where pickles lie as .safetensors, by the sha256 of the pickle; without a folder of ours only as long as we live."""
+        if self._folder is not None:
+            return self._folder / "converted"
+        self._passing = TemporaryDirectory(prefix="atelier-converted-")
+        return Path(self._passing.name)
 
     def detected(self) -> dict[str, tuple[str, Detected]]:
         """Everything known: path -> (version, what it is)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from pipelines.families.signature import home, misplaced
 from pipelines.loading.facts import DETECTOR, Facts, key
 from pipelines.loading.folder import describe_folder
 from pipelines.loading.folders import Candidate, walk
-from pipelines.loading.model_file import ModelFile, inspect, side_car_version
+from pipelines.loading.model_file import ModelFile, detected_by, inspect, side_car_version
+from pipelines.loading.pickled import accepted, shapes_of
 from pipelines.spec.errors import FieldError, ModelFileError, unknown
 
 __all__ = ["AUTOMATIC", "Library", "ModelFile"]
@@ -29,17 +30,19 @@ class Library:
     def __init__(self, roots: Sequence[Path], cache: Path | None = None) -> None:
         self.roots = tuple(Path(root) for root in roots)
         self.cache = cache
-        self._facts = Facts(cache)
+        self.facts = Facts(cache)
         self._files: tuple[ModelFile, ...] = ()
         self._scanned = False
 
     def scan(self) -> None:
         """List everything anew. Unreadable places are passed over; broken files are listed with their problem."""
-        known = self._facts.detected()
-        fresh: dict[str, tuple[str, Detected]] = {}
-        files = [self._look(candidate, known, fresh) for root in self.roots for candidate in walk(root)]
+        known = self.facts.detected()
+        candidates = [candidate for root in self.roots for candidate in walk(root) if not _double(candidate)]
+        fresh = _pickled(candidates, known)
+        known |= fresh
+        files = [self._look(candidate, known, fresh) for candidate in candidates]
         if fresh:
-            self._facts.remember_detected(fresh)
+            self.facts.remember_detected(fresh)
         self._files = tuple(_with_unique_names(files))
         self._scanned = True
 
@@ -53,7 +56,7 @@ class Library:
         """First 10 hex digits of the sha256 of any file, read once and kept. Raises ModelFileError when it cannot be read."""
         try:
             state = path.stat()
-            return self._facts.sha256(path, f"{state.st_size}:{state.st_mtime_ns}")[:10]
+            return self.facts.sha256(path, f"{state.st_size}:{state.st_mtime_ns}")[:10]
         except OSError as error:
             raise ModelFileError(path.name, f"cannot be read ({error.strerror})", "Check its permissions.") from None
 
@@ -96,7 +99,7 @@ class Library:
             candidates = [f for f in candidates if not f.problem and f.short_hash().startswith(digest[:10])]
         elif not candidates and re.fullmatch(r"[0-9a-f]{10}|[0-9a-f]{64}", wanted.lower()):
             candidates = [f for f in files
-                          if self._facts.known_sha256(f.weights, f.version).startswith(wanted.lower())]
+                          if self.facts.known_sha256(f.weights, f.version).startswith(wanted.lower())]
         if len(candidates) > 1:
             raise FieldError(label, name, f"{len(candidates)} files have that name",
                              ", ".join(f.name for f in candidates), "Give the folder, or the hash in brackets")
@@ -111,10 +114,10 @@ class Library:
     def _look(self, candidate: Candidate, known: dict[str, tuple[str, Detected]],
               fresh: dict[str, tuple[str, Detected]]) -> ModelFile:
         listed = ModelFile(candidate.name, candidate.path, candidate.expected or "other", candidate.size,
-                           candidate.mtime_ns, Detected("other"), candidate.is_folder, candidate.problem, facts=self._facts)
+                           candidate.mtime_ns, Detected("other"), candidate.is_folder, candidate.problem, facts=self.facts)
         if candidate.problem:
             return listed
-        where, version = key(candidate.path), f"{DETECTOR}:{listed.version}:{side_car_version(candidate.path)}"
+        where, version = key(candidate.path), _version(candidate)
         try:
             if known.get(where, ("",))[0] == version:
                 found = known[where][1]
@@ -130,14 +133,28 @@ class Library:
         return _placed(replace(listed, detected=found), candidate.expected)
 
 
+def _version(candidate: Candidate) -> str:
+    """Names what a verdict was given on."""
+    return f"{DETECTOR}:{candidate.size}:{candidate.mtime_ns}:{side_car_version(candidate.path)}"
+
+
+def _double(candidate: Candidate) -> bool:
+    """A pickle beside the .safetensors of the same name, as many are published."""
+    return accepted(candidate.expected, candidate.path) and candidate.path.with_suffix(".safetensors").is_file()
+
+
+def _pickled(candidates: Iterable[Candidate], known: Mapping[str, tuple[str, Detected]]) -> dict[str, tuple[str, Detected]]:
+    """Verdicts on the pickles whose place does not say enough of them, all by one process; broken ones are remembered too."""
+    new = {c.path: c for c in candidates if accepted(c.expected, c.path) and c.expected in READ_AT_SCAN and not c.problem
+           and known.get(key(c.path), ("",))[0] != _version(c)}
+    return {key(path): (_version(new[path]), detected_by(path, new[path].expected, found))
+            for path, found in (shapes_of(list(new)) if new else {}).items()}
+
+
 def _must_be_read(candidate: Candidate) -> bool:
     """Whether the file's place does not say enough of it; pickles are "read" to be refused."""
-    if candidate.expected in ("upscaler", "face restorer") and candidate.path.suffix.lower() == ".pth":
-        return False    # published only so; `upscalers.weights` reads tensors from it and refuses everything else
-    if candidate.expected == "embedding" and candidate.path.suffix.lower() in (".pt", ".bin"):
-        return False        # most embeddings are such; they are read as data only, when they are used
-    if candidate.expected == "ip-adapter" and candidate.path.suffix.lower() == ".bin":
-        return False        # PhotoMaker and IP-Adapter are published so; `adapter_file` reads tensors from it and nothing else
+    if accepted(candidate.expected, candidate.path):
+        return False        # published so; it is converted when it is used (`pickled.py`)
     in_doubt = candidate.expected in READ_AT_SCAN or candidate.size > CHECKPOINT_SIZE
     return in_doubt or candidate.path.suffix.lower() != ".safetensors"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pipelines.loading.folder import read_json
 from pipelines.loading.header import Header, read_header
 from pipelines.loading.library import Library, ModelFile
+from pipelines.loading.pickled import safetensors_of
 from pipelines.prompt.inversion import mentioned
 from pipelines.prompt.networks import networks
 from pipelines.spec.errors import FieldError, ModelFileError
@@ -160,18 +161,9 @@ def read_embedding(file: ModelFile) -> Inversion:
 
 def _embedding_tensors(file: ModelFile) -> list[Tensor]:
     """A1111's `string_to_param`, `emb_params`, diffusers' `<token>`, SDXL's `clip_l` and `clip_g`."""
-    from pipelines.loading.compat import torch
     from pipelines.loading.tensors import read_tensors
 
-    if file.path.suffix.lower() == ".safetensors":
-        header = read_header(file.path, file.name)
-        return list(read_tensors(file.path, header, header.tensors, None, file.name).values())
-    try:
-        held = torch.load(file.path, map_location="cpu", weights_only=True)
-    except Exception as error:      # a stranger's pickle raises anything (security.md, 1.3); it never runs code
-        raise ModelFileError(file.name, f"it cannot be read safely ({type(error).__name__})",
-                             "Use the .safetensors version.") from None
-    if isinstance(held, Mapping) and isinstance(held.get("string_to_param"), Mapping):
-        held = held["string_to_param"]
-    values = list(held.values()) if isinstance(held, Mapping) else [held]
-    return [value.detach() for value in values if isinstance(value, torch.Tensor)]
+    path = safetensors_of(file.path, file.name, file.facts)
+    header = read_header(path, file.name)
+    vectors = [key for key in header.tensors if key.startswith("string_to_param.")]     # A1111's has numbers beside them
+    return list(read_tensors(path, header, vectors or header.tensors, None, file.name).values())

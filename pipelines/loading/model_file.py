@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.families import FAMILIES, Detected, Family, detect_file
+from pipelines.families.family import Shapes
 from pipelines.loading.facts import Facts
 from pipelines.loading.folder import main_weights
 from pipelines.loading.header import read_header
@@ -99,6 +100,13 @@ def inspect(path: Path, name: str = "") -> Detected:
     """What the single file is. Raises ModelFileError."""
     header = read_header(path, name)
     return detect_file(header.shapes, header.metadata, path.stem, read_side_car(path))
+
+
+def detected_by(path: Path, expected: str, found: Shapes | ModelFileError) -> Detected:
+    """What a pickle is by the shapes that were found in it, or why it cannot be used."""
+    if isinstance(found, ModelFileError):
+        return Detected(expected, problem=found.why, fix=found.fix)
+    return detect_file(found, {}, path.stem, read_side_car(path))
 
 
 def read_side_car(path: Path) -> dict:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.drawing.ways import Available
 from pipelines.loading.controls import controls
+from pipelines.loading.facts import Facts
 from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.model_file import read_side_car
 
@@ -31,6 +32,7 @@ class Predictor:
 
     path: Path
     hooks: str = ""
+    facts: Facts | None = None      # of the library, which keeps conversions
 
     @property
     def name(self) -> str:
@@ -41,7 +43,7 @@ class Predictor:
         from pipelines.loading.adapter_file import read_adapter
         from pipelines.patches.sketch_guidance import hooks_for, predictor
 
-        tensors, metadata = read_adapter(self.path)
+        tensors, metadata = read_adapter(self.path, facts=self.facts)
         made = predictor(tensors, self.path.name, unet.config.in_channels)
         return made, hooks_for(made, self.hooks or metadata.get("hooks", ""))
 
@@ -69,12 +71,13 @@ def available(library: Library, model: ModelFile) -> Found:
 def _predictors(library: Library, model: ModelFile) -> Iterator[Predictor]:
     """Those that fit, the model's own first."""
     if model.is_folder:
-        yield from (Predictor(path, str(read_side_car(path).get("hooks", model.family.name == "mini" and "mini" or "")))
+        own = "mini" if model.family.name == "mini" else ""
+        yield from (Predictor(path, str(read_side_car(path).get("hooks", own)), library.facts)
                     for path in _files(model.path / FOLDER))
     for path in (path for root in library.roots for place in (root, root / "models") for path in _files(place / FOLDER)):
         told = read_side_car(path)
         if told.get("family", "sd15") == model.family.name:
-            yield Predictor(path, str(told.get("hooks", "")))
+            yield Predictor(path, str(told.get("hooks", "")), library.facts)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -75,7 +75,7 @@ class Controls:
             emit(Stage(f"Loading {control.file.name}"))
             return load_control(control.file, pipe.unet.config, device.dtype, device.is_main_memory)
 
-        size = control_bytes(control.file, device.dtype)
+        size = control_bytes(control.file, device.dtype, emit)
         net = self._residency.module(control.file.path, COMPONENT, load, size, beside=pipe.components.values())
         check_fits(net, pipe.unet, control.name)
         return net

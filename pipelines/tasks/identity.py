@@ -149,7 +149,7 @@ class Identities:
             from pipelines.patches.photomaker.state import adapter
 
             emit(Stage(f"Loading {found.name}"))
-            tensors, metadata = read_adapter(found.path)
+            tensors, metadata = read_adapter(found.path, found.name, self._residency.library.facts)
             self._held = (found.path, adapter(tensors, metadata, found.name, self._residency.device.dtype)
                           if found.way == PHOTOMAKER else tensors)
         return self._held[1]

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.loading.annotators import find
+from pipelines.loading.facts import Facts
+from pipelines.loading.pickled import safetensors_of
 from pipelines.preprocess.row import Preprocessor, Weight
 from pipelines.preprocess.rows import DEFAULT_RESOLUTION, RESOLUTION, ROWS
 from pipelines.preprocess.sizes import detected
@@ -25,13 +27,15 @@ STEP = 64       # networks halve a picture up to six times
 class Preprocessors:
     """`roots`: models folders (`Settings.model_roots`).   device: where networks run: "auto", "cpu", "cuda", "cuda:1", "mps".
 
+    facts: keeps weights that come as pickles converted.
     more: further rows, each with the function that runs it (RGB pixels and values in, pixels out): an estimator of one's
     own, added when its weights are there.
     """
 
     def __init__(self, roots: Sequence[Path], device: str = "auto",
-                 more: Iterable[tuple[Preprocessor, Callable[[Any, Mapping[str, Any]], Any]]] = ()) -> None:
-        self.roots, self.device = tuple(roots), device
+                 more: Iterable[tuple[Preprocessor, Callable[[Any, Mapping[str, Any]], Any]]] = (),
+                 facts: Facts | None = None) -> None:
+        self.roots, self.device, self._facts = tuple(roots), device, facts or Facts(None)
         more = tuple(more)
         self.rows: Registry[Preprocessor] = Registry("Preprocessor", (*ROWS, *(row for row, _ in more)))
         self._more = {row.name: see for row, see in more}
@@ -102,7 +106,7 @@ class Preprocessors:
             path = find(self.roots, weight)
             if path is None:
                 raise row.missing(weight)
-            paths.append(path)
+            paths.append(safetensors_of(path, path.name, self._facts))
         held = self._held       # by itself: the page and the worker may both ask
         if held is None or held[0] != tuple(paths):
             self.release()

@@ -14,9 +14,9 @@ from PIL import Image
 
 from pipelines.loading.header import read_header
 from pipelines.loading.library import Library
+from pipelines.loading.pickled import check_start
 from pipelines.spec.errors import ModelFileError, unknown
 from pipelines.spec.events import Emit
-from pipelines.upscalers.pth import check_pth
 from pipelines.upscalers.restorers import Restorers
 
 RESAMPLERS = {
@@ -97,7 +97,7 @@ def _looked_at(name: str, path: Path) -> Upscaler:
     scale = int(match[1] or match[2]) if match else 0
     try:
         if path.suffix.lower() == ".pth":
-            check_pth(path, name)
+            check_start(path, name)
         else:
             read_header(path, name)
     except ModelFileError as error:

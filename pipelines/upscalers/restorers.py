@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipelines.loading.header import read_header
 from pipelines.loading.library import Library
+from pipelines.loading.pickled import check_start
 from pipelines.spec.errors import ModelFileError, unknown
-from pipelines.upscalers.pth import check_pth
 
 KIND = "face restorer"
 HELPERS = ("detection_", "parsing_", "alignment_")      # what other programs keep beside them
@@ -69,7 +69,7 @@ def _looked_at(name: str, path: Path) -> Restorer:
     found = Restorer(name, path)
     try:
         if path.suffix.lower() == ".pth":
-            check_pth(path, name)
+            check_start(path, name)
         else:
             read_header(path, name)
     except ModelFileError as error:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipelines.deep import Picture
 from pipelines.loading.compat import torch
+from pipelines.loading.facts import Facts
 from pipelines.loading.residency import Residency
 from pipelines.spec.errors import ModelFileError
 from pipelines.spec.events import Emit, Note, Stage
@@ -92,15 +93,15 @@ def network(restorer: Restorer, holder: Residency) -> FaceNetwork:
     """Held with all other weights. Raises ModelFileError."""
     path = restorer.path
     size = path.stat().st_size if path.exists() else 0
-    found = holder.module(path, COMPONENT, lambda: load(restorer), size)
+    found = holder.module(path, COMPONENT, lambda: load(restorer, holder.library.facts), size)
     assert isinstance(found, FaceNetwork)
     return found
 
 
-def load(restorer: Restorer) -> FaceNetwork:
+def load(restorer: Restorer, facts: Facts | None = None) -> FaceNetwork:
     """In fp32: GFPGAN overflows in fp16."""
     try:
-        found = read(restorer.path, restorer.name, torch.float32, FaceNetwork)
+        found = read(restorer.path, restorer.name, torch.float32, FaceNetwork, facts)
     except ModelFileError as error:
         if restorer.is_codeformer and "no known" in error.why:
             raise ModelFileError(restorer.name, "CodeFormer's network is not installed", EXTRA_FIX) from None

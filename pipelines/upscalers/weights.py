@@ -1,28 +1,27 @@
 """Reads an upscaler's file into a network through spandrel, which tells the architecture from the keys alone.
 
-A .pth is a pickle: only tensors and plain containers are taken from it (`weights_only`), code in it is refused, not run.
+A .pth is a pickle, which this process never opens: `loading/pickled.py` has it converted.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import pickle
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
 
 from pipelines.loading.compat import torch
+from pipelines.loading.facts import Facts
 from pipelines.loading.header import read_header
 from pipelines.loading.memory import is_out_of_memory
+from pipelines.loading.pickled import safetensors_of
 from pipelines.loading.residency import Residency
 from pipelines.spec.errors import ModelFileError
 from pipelines.upscalers.listing import Upscaler
-from pipelines.upscalers.pth import check_pth
 from pipelines.upscalers.restorers import EXTRA
 
 COMPONENT = "upscaler"
-SAFETENSORS = "Download its .safetensors version, or convert it in a place you trust."
 
 
 class Network(torch.nn.Module):
@@ -51,13 +50,18 @@ def network(upscaler: Upscaler, holder: Residency) -> Network:
     path = upscaler.path
     assert path is not None, "only files have networks"
     size = path.stat().st_size * 2 if path.exists() else 0      # fp16 on the disk may be fp32 in memory
-    found = holder.module(path, COMPONENT, lambda: read(path, upscaler.name, holder.device.dtype), size)
+    found = holder.module(path, COMPONENT, lambda: read(path, upscaler.name, holder.device.dtype,
+                                                                  facts=holder.library.facts), size)
     assert isinstance(found, Network)
     return found
 
 
-def read(path: Path, name: str, dtype: torch.dtype = torch.float32, kind: type[Network] = Network) -> Network:
-    """The file as a network on the CPU, in `dtype` where the architecture can. Raises ModelFileError, one line."""
+def read(path: Path, name: str, dtype: torch.dtype = torch.float32, kind: type[Network] = Network,
+         facts: Facts | None = None) -> Network:
+    """The file as a network on the CPU, in `dtype` where the architecture can. Raises ModelFileError, one line.
+
+    facts: keeps the conversion of a pickle.
+    """
     from spandrel import (
         ImageModelDescriptor,
         MaskedImageModelDescriptor,
@@ -66,7 +70,10 @@ def read(path: Path, name: str, dtype: torch.dtype = torch.float32, kind: type[N
         canonicalize_state_dict,
     )
 
-    state = state_dict(path, name)
+    facts = facts or Facts(None)        # must live while what it converted is read
+    plain = safetensors_of(path, name, facts)
+    read_header(plain, name)
+    state: dict[str, Any] = load_file(plain)
     try:
         found = ModelLoader(registry=_registry()).load_from_state_dict(canonicalize_state_dict(state))
     except UnsupportedModelError:
@@ -96,22 +103,3 @@ def _registry() -> Any:
 
         registry.add(*EXTRA_REGISTRY)
     return registry
-
-
-def state_dict(path: Path, name: str) -> dict[str, Any]:
-    """The tensors of the file. Raises ModelFileError."""
-    if path.suffix.lower() == ".safetensors":
-        read_header(path, name)
-        return load_file(path)
-    check_pth(path, name)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ModelFileError(name, "it holds more than tensors, which could run code", SAFETENSORS) from None
-    except Exception as error:      # mutants of a .pth raised six kinds (security.md)
-        if is_out_of_memory(error):
-            raise
-        raise ModelFileError(name, f"it is damaged ({type(error).__name__})", "Download it again.") from None
-    if not isinstance(state, dict) or not state:
-        raise ModelFileError(name, "it holds no tensors by name", SAFETENSORS)
-    return state

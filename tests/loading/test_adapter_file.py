@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,7 +38,7 @@ class Hostile:
 
 def test_code_in_a_pickle_is_refused_and_does_not_run(tmp_path: Path) -> None:
     torch.save({"id_encoder": Hostile(tmp_path / "ran")}, tmp_path / "v1.bin")
-    with pytest.raises(ModelFileError, match="cannot be read safely"):
+    with pytest.raises(ModelFileError, match="could run code"):
         read_adapter(tmp_path / "v1.bin")
     assert not (tmp_path / "ran").exists()
 
@@ -50,24 +48,3 @@ def test_a_dictionary_that_holds_itself_ends(tmp_path: Path) -> None:
     circle["self"] = circle
     torch.save(circle, tmp_path / "v1.bin")
     assert "a" in read_adapter(tmp_path / "v1.bin")[0]
-
-
-def packed(path: Path) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x/data.pkl", b"0" * 100)
-
-
-SPOILED = {
-    "old pickle": (lambda p: p.write_bytes(pickle.dumps({"a": 1})), "old kind"),
-    "cut off": (lambda p: (torch.save(NESTED, p), p.write_bytes(p.read_bytes()[:300])), "damaged"),
-    "packed": (packed, "packed"),
-    "no tensors": (lambda p: torch.save({"a": 1}, p), "no tensors"),
-    "gone": (lambda p: None, "no longer there"),
-}
-
-
-@pytest.mark.parametrize(("spoil", "says"), SPOILED.values(), ids=SPOILED)
-def test_a_spoiled_pickle_is_one_line(tmp_path: Path, spoil, says: str) -> None:
-    spoil(tmp_path / "v1.bin")
-    with pytest.raises(ModelFileError, match=says):
-        read_adapter(tmp_path / "v1.bin")

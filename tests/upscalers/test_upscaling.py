@@ -199,7 +199,7 @@ class Runs:
 
 
 @pytest.mark.parametrize(("content", "why"), [
-    (Runs(), "more than tensors"), ({"a": torch.zeros(3)}, "no known upscaler"), ([1, 2], "no tensors by name")],
+    (Runs(), "more than tensors"), ({"a": torch.zeros(3)}, "no known upscaler"), ([1, 2], "no tensors")],
     ids=["code", "another model", "a list"])
 def test_a_pth_that_is_no_upscaler_is_one_line_and_runs_nothing(tmp_path, capsys, content, why):
     file = tmp_path / "bad.pth"
