@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BALANCED, PROMPT, CONTROL = CONTROL_MODES
 DECAY = 0.825               # of the strength from one layer to the one above it, in both modes that are not balanced
+PUBLISHED = (10, 13)        # residuals of a ControlNet of XL, and of 1.x and 2.x, with the middle
 ADAPTER_DECAY = (0.25, 0.62, 0.825, 1.0)
 Box = tuple[int, int, int, int]
 
@@ -150,8 +151,15 @@ class Steering:
 
 
 def strengths(layers: int, mode: str) -> list[float]:
-    """What each of `layers` residuals counts, the middle last: all alike, or ever less towards the first (13 on SD 1.x)."""
-    return [1.0 if mode == BALANCED else DECAY ** (layers - 1 - i) for i in range(layers)]
+    """What each of `layers` residuals counts, the middle last: all alike, or ever less towards the first.
+
+    As sd-webui-controlnet has it: 0.825 ** (12 - i), which ends in 1 for the thirteen of 1.x and 2.x; XL's ten are the first ten
+    of these, so that its middle counts 0.825 ** 3. Nets that are not published (mini's seven) count from their own middle.
+    """
+    if mode == BALANCED:
+        return [1.0] * layers
+    top = max(PUBLISHED) if layers in PUBLISHED else layers
+    return [DECAY ** (top - 1 - i) for i in range(layers)]
 
 
 def _sum(one: Any, other: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from pipelines.patches.control import BALANCED, CONTROL, PROMPT, Guide, Steering, strengths
+from pipelines.patches.control import ADAPTER_DECAY, BALANCED, CONTROL, PROMPT, Guide, Steering, strengths
 from pipelines.tasks.feature import Run, Window
 
 LAYERS = 3      # down residuals of the net below; with the middle one there are four
@@ -71,7 +73,33 @@ def test_start_and_end_are_counted_in_model_calls(start: float, end: float, stee
 def test_layers_count_less_towards_the_first_where_the_mode_is_not_balanced(mode: str, expected: list[float]) -> None:
     residuals, _ = asked(run(), 2, Guide(WHITE, weight=0.5, mode=mode))
     assert [float(r[-1].mean()) for r in residuals] == pytest.approx([0.5 * e for e in expected])
-    assert strengths(13, PROMPT)[0] == pytest.approx(0.825**12)     # what SD 1.x' thirteen layers are known by
+
+
+@pytest.mark.parametrize("mode", [PROMPT, CONTROL])
+@pytest.mark.parametrize(("layers", "powers"), [(13, range(12, -1, -1)), (10, range(12, 2, -1)), (7, range(6, -1, -1))],
+                         ids=["1.x and 2.x", "XL", "mini"])
+def test_soft_weights_are_those_of_the_webui(layers: int, powers: range, mode: str) -> None:
+    """Its first one on 1.x is 0.099; XL has the first ten of the thirteen; only mini counts from its own middle."""
+    assert strengths(layers, mode) == pytest.approx([0.825**power for power in powers])
+    assert strengths(layers, BALANCED) == [1.0] * layers
+    assert layers == 7 or strengths(layers, mode)[0] == pytest.approx(0.0994, abs=1e-4)
+
+
+def test_the_nets_have_as_many_residuals_as_the_soft_weights_count() -> None:
+    from accelerate import init_empty_weights
+    from diffusers import ControlNetModel
+
+    sd15 = {"cross_attention_dim": 768}
+    xl = {"block_out_channels": (320, 640, 1280), "down_block_types": ("DownBlock2D", *["CrossAttnDownBlock2D"] * 2),
+          "transformer_layers_per_block": (1, 2, 10)}
+    mini = json.loads((Path(__file__).parents[2] / "models/mini/controlnet/canny/config.json").read_text())
+    with init_empty_weights():
+        nets = ControlNetModel(**sd15), ControlNetModel(**xl), ControlNetModel.from_config(mini)
+    assert [len(net.controlnet_down_blocks) + 1 for net in nets] == [13, 10, 7]
+
+
+def test_adapters_are_softened_by_the_webuis_four_numbers() -> None:
+    assert ADAPTER_DECAY == (0.25, 0.62, 0.825, 1.0)
 
 
 @pytest.mark.parametrize(("rows", "batch", "silent"), [(2, 1, 1), (6, 3, 3), (1, 1, 0), (3, 1, 1)],
