@@ -12,7 +12,7 @@ from pipelines.prompt.chunks import CAPACITY
 from pipelines.prompt.inversion import mentioned
 from pipelines.prompt.networks import networks
 from pipelines.prompt.parse import parts
-from pipelines.prompt.tree import Alternating, Break, Network, Node, Prompt, Scheduled, Span, Text, Weighted, at_step, timeline
+from pipelines.prompt.tree import Alternating, Break, Network, Node, Prompt, Scheduled, Span, Weighted, at_step, timeline
 from pipelines.spec.errors import FieldError, unknown
 
 Tokens = Callable[[str], list[tuple[int, str]]]     # words -> (id, the characters it stands for)
@@ -147,8 +147,8 @@ def _branches(nodes: Sequence[Node], when: tuple[int, int], active: bool, depth:
 
 
 def _branch(node: Node, when: tuple[int, int], active: bool, depth: int) -> Branch:
-    if isinstance(node, Text):
-        return Branch("text", node.text, active)
+    if isinstance(node, str):
+        return Branch("text", node, active)
     if isinstance(node, Break):
         return Branch("break", "BREAK", active)
     if isinstance(node, Weighted):

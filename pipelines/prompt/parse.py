@@ -10,45 +10,26 @@ names them); `a AND b :0.5` is split before anything else is read (`parts`).
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.prompt.networks import without_networks
-from pipelines.prompt.tree import HEAVIEST, Alternating, Break, Node, Prompt, Scheduled, Span, Text, Weighted, at_step
+from pipelines.prompt.tree import HEAVIEST, Alternating, Break, Node, Prompt, Scheduled, Span, Weighted, at_step
 
 STRONGER = 1.1
 WEAKER = 1 / 1.1
 
-_TOKEN = re.compile(r"\\[()\[\]\\|]|\(+|\[+|[)\]:|]|[^\\()\[\]:|]+|\\")
+_TOKEN = re.compile(r"\\[()\[\]\\|]|[(\[]+|[)\]:|]|[^\\()\[\]:|]+|\\")
+_OPENS = {")": "(", "]": "["}
 _COMMENT_LINE = re.compile(r"^[ \t]*#[^\n]*(?:\n|\Z)", re.MULTILINE)
 _COMMENT_TAIL = re.compile(r"(?<=[ \t])#(?=[ \t])[^\n]*")
 _NUMBER = re.compile(r"\s{0,8}([+-]?(?:\d{1,12}\.?\d{0,12}|\.\d{1,12}))\s{0,8}\Z")
 _LONGEST_NUMBER = 42
 _AND = re.compile(r"\bAND\b")
 _PART_WEIGHT = re.compile(r":[ \t]{0,8}([+-]?(?:\d{1,12}\.?\d{0,12}|\.\d{1,12}))[ \t\n]{0,8}\Z")
+MOST_LEFT = 400         # brackets left open at one place that count: 1.1^400 is far beyond any weight
 MOST_PARTS = 16         # each part is one more row of every model call
-
-
-class _Open:
-    """A bracket being read: its nodes so far, and at which of them a bare ":" or "|" stands.
-
-    There may be a million at once, so what is empty is shared.
-    """
-
-    __slots__ = ("bars", "colons", "kind", "nodes")
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.nodes: list[Node] = []
-        self.colons: tuple[int, ...] | list[int] = ()
-        self.bars: tuple[int, ...] | list[int] = ()
-
-    def mark(self, sign: str) -> None:
-        """A bare ":" or "|" stands here."""
-        where = "colons" if sign == ":" else "bars"
-        if not getattr(self, where):
-            setattr(self, where, [])
-        getattr(self, where).append(len(self.nodes))
-        self.nodes.append(Text(sign))
 
 
 def parse(text: str, emphasis: bool = True) -> Prompt:
@@ -57,8 +38,7 @@ def parse(text: str, emphasis: bool = True) -> Prompt:
     emphasis: False reads `(x:1.3)`, `[x]` and backslashes as characters; schedules and alternations stay.
     """
     reader = _Reader(emphasis)
-    for piece in _TOKEN.findall(without_networks(strip_comments(text))):
-        reader.take(piece)
+    reader.read(_TOKEN.findall(without_networks(strip_comments(text))))
     return reader.finish()
 
 
@@ -96,101 +76,131 @@ def strip_comments(text: str) -> str:
 
 
 class _Reader:
+    """Where the reading stands. A megabyte may be a million open brackets, so an open one is two entries of two lists."""
+
     def __init__(self, emphasis: bool) -> None:
         self.emphasis = emphasis
-        self.stack = [_Open("")]
-        self.waiting = {"(": 0, "[": 0}     # open brackets of each kind
+        self.nodes: list[Node] = []     # of every open bracket, one behind another
+        self.starts: list[int] = []     # where in `nodes` each open bracket begins, the outermost first
+        self.kinds: list[str] = []      # "(" or "[" of each
+        self.colons: list[int] = []     # where in `nodes` those stand that may divide an open bracket
+        self.bars: list[int] = []
         self.notes: dict[str, None] = {}
         self.changing = False
 
-    def take(self, piece: str) -> None:
-        top = self.stack[-1]
-        if piece[0] in "([":            # a run of them
-            self.waiting[piece[0]] += len(piece)
-            self.stack.extend(map(_Open, piece))
-        elif piece in (")", "]") and self.waiting["(" if piece == ")" else "["]:
-            wanted = "(" if piece == ")" else "["
-            while self.stack[-1].kind != wanted:
-                self.close(ended=False)
-            self.close(ended=True)
-        elif piece in (":", "|") and top.kind:
-            top.mark(piece)
-        elif len(piece) == 2 and piece[0] == "\\":
-            top.nodes.append(Text(piece[1] if self.emphasis else piece))
-        else:
-            top.nodes.extend(words(piece) if self.emphasis else [Text(piece)])
+    def read(self, pieces: list[str]) -> None:
+        nodes, starts, kinds = self.nodes, self.starts, self.kinds
+        waiting = {"(": 0, "[": 0}      # open brackets of each kind
+        for piece in pieces:
+            sign = piece[0]
+            if sign in "([":            # a run of them
+                starts.extend([len(nodes)] * len(piece))
+                kinds.extend(piece)
+                waiting["("] += piece.count("(")
+                waiting["["] += piece.count("[")
+            elif sign in _OPENS and waiting[_OPENS[sign]]:
+                while kinds[-1] != _OPENS[sign]:
+                    waiting[kinds[-1]] -= 1
+                    self.close(ended=False)
+                waiting[kinds[-1]] -= 1
+                self.close(ended=True)
+            elif sign == "\\" and len(piece) == 2:
+                nodes.append(piece[1] if self.emphasis else piece)
+            elif self.emphasis and "BREAK" in piece:
+                nodes.extend(words(piece))
+            else:
+                if sign in ":|" and starts:
+                    (self.colons if sign == ":" else self.bars).append(len(nodes))
+                nodes.append(piece)
 
     def finish(self) -> Prompt:
-        if len(self.stack) > 1:
+        if self.starts:
             self.notes["A bracket is not closed; it is taken as closed at the end."] = None
-        stack = self.stack
-        while len(stack) > 1:
-            group = stack.pop()
-            stack[-1].nodes.append(self.left_open(group))
-        return Prompt(tuple(self.stack[0].nodes), tuple(self.notes), self.changing)
+        while self.starts:      # those that begin at the same place are one weight
+            start = self.starts[-1]
+            first = bisect_left(self.starts, start)
+            self.nodes[start:] = [self.weighted(self.kinds[first:], self.nodes[start:])]
+            del self.starts[first:], self.kinds[first:]
+        return Prompt(tuple(self.nodes), tuple(self.notes), self.changing)
 
     def close(self, ended: bool) -> None:
         """End the innermost bracket; one that is not `ended` by its own sign only weights what it holds."""
-        group = self.stack.pop()
-        self.waiting[group.kind] -= 1
+        start, kind = self.starts.pop(), self.kinds.pop()
+        held = self.nodes[start:]
+        colons, bars = inside(self.colons, start), inside(self.bars, start)
         if not ended:
-            self.stack[-1].nodes.append(self.left_open(group))
-            return
-        node = self.round(group) if group.kind == "(" else self.square(group)
-        if isinstance(node, Weighted) and not self.emphasis:
-            node = Weighted((Text(group.kind), *group.nodes, Text(")" if group.kind == "(" else "]")), 1.0)
-        self.stack[-1].nodes.append(node)
+            node: Node = self.weighted(kind, held)
+        elif kind == "(":
+            node = self.round(held, colons)
+        else:
+            node = self.square(held, colons, bars)
+        self.nodes[start:] = [node]
 
-    def left_open(self, group: _Open) -> Node:
-        """A bracket that ends where its surroundings do."""
+    def weighted(self, kinds: Sequence[str], held: list[Node], end: str = "") -> Weighted:
+        """A bracket that only weights, or several. Where emphasis is not read the signs are characters; `end`: its own, if any."""
         if not self.emphasis:
-            return Weighted((Text(group.kind), *group.nodes), 1.0)
-        return Weighted(tuple(group.nodes), STRONGER if group.kind == "(" else WEAKER)
+            return Weighted((*kinds, *held, end), 1.0)
+        if len(kinds) > 1:
+            return Weighted(tuple(held), STRONGER ** max(-MOST_LEFT, min(MOST_LEFT, kinds.count("(") - kinds.count("["))))
+        return Weighted(tuple(held), STRONGER if kinds[0] == "(" else WEAKER)
 
-    def round(self, group: _Open) -> Node:
-        number = trailing_number(group)
+    def round(self, held: list[Node], colons: list[int]) -> Node:
+        number = trailing_number(held, colons) if self.emphasis else None
         if number is None:
-            return Weighted(tuple(group.nodes), STRONGER)
+            return self.weighted("(", held, ")")
         weight = float(number)
         if abs(weight) > HEAVIEST:
             self.notes[f"Weight {number} was limited to {HEAVIEST:g}."] = None
             weight = max(-HEAVIEST, min(HEAVIEST, weight))
-        return Weighted(tuple(group.nodes[: group.colons[-1]]), weight)
+        return Weighted(tuple(held[: colons[-1]]), weight)
 
-    def square(self, group: _Open) -> Node:
-        if group.bars:
+    def square(self, held: list[Node], colons: list[int], bars: list[int]) -> Node:
+        if bars:
             self.changing = True
-            cuts = [-1, *group.bars, len(group.nodes)]
-            return Alternating(tuple(tuple(group.nodes[a + 1:b]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)))
-        number = trailing_number(group) if len(group.colons) in (1, 2) else None
+            options, begin = [], 0
+            for bar in (*bars, len(held)):
+                options.append(tuple(held[begin:bar]))
+                begin = bar + 1
+            return Alternating(tuple(options))
+        number = trailing_number(held, colons) if len(colons) in (1, 2) else None
         if number is None or float(number) < 0:
-            return Weighted(tuple(group.nodes), WEAKER)
+            return self.weighted("[", held, "]")
         self.changing = True
-        first, last = group.colons[0], group.colons[-1]
-        before = group.nodes[:first] if first != last else []
-        after = group.nodes[first + 1:last] if first != last else group.nodes[:last]
+        first, last = colons[0], colons[-1]
+        before = held[:first] if first != last else []
+        after = held[first + 1:last] if first != last else held[:last]
         return Scheduled(tuple(before), tuple(after), float(number), "." in number)
 
 
-def trailing_number(group: _Open) -> str | None:
+def inside(marks: list[int], start: int) -> list[int]:
+    """Those at `start` or behind it, taken out of `marks` and counted from there. What lies deeper was taken before."""
+    if not marks or marks[-1] < start:
+        return []
+    first = bisect_left(marks, start)
+    own = [mark - start for mark in marks[first:]]
+    del marks[first:]
+    return own
+
+
+def trailing_number(held: list[Node], colons: list[int]) -> str | None:
     """The number after the last ":" of a bracket when nothing else stands there."""
-    if not group.colons:
+    if not colons or len(held) != colons[-1] + 2:
         return None
-    rest = group.nodes[group.colons[-1] + 1:][:2]
-    if len(rest) != 1 or not isinstance(rest[0], Text) or len(rest[0].text) > _LONGEST_NUMBER:
+    last = held[-1]
+    if not isinstance(last, str) or len(last) > _LONGEST_NUMBER:
         return None
-    found = _NUMBER.match(rest[0].text)
+    found = _NUMBER.match(last)
     return found[1] if found else None
 
 
 def words(text: str) -> list[Node]:
     """`text` with every BREAK taken out of it, and the spaces around that."""
     if "BREAK" not in text:
-        return [Text(text)]
+        return [text]
     parts = re.split(r"\bBREAK\b", text)
     nodes: list[Node] = []
     for index, part in enumerate(parts):
         part = part.lstrip() if index else part
         part = part.rstrip() if index < len(parts) - 1 else part
-        nodes += ([Break()] if index else []) + ([Text(part)] if part else [])
+        nodes += ([Break()] if index else []) + ([part] if part else [])
     return nodes

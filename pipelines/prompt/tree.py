@@ -1,6 +1,6 @@
 """What a prompt is made of, and what of it holds at one step of the run. No torch, no recursion.
 
-    Text(text)                      words as written
+    "…"                             words as written, a plain str
     Break()                         what follows begins a new chunk
     Weighted(nodes, weight)         (x) (x:1.3) [x]
     Scheduled(before, after, when)  [before:after:when], [after:when], [before::when]
@@ -16,11 +16,6 @@ from dataclasses import dataclass
 
 HEAVIEST = 10.0         # weights beyond only destroy the picture
 BOUND = 1e6             # products of many nested weights stay finite
-
-
-@dataclass(slots=True, eq=False)
-class Text:
-    text: str
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +54,7 @@ class Alternating:
     options: tuple[tuple[Node, ...], ...]
 
 
-Node = Text | Break | Weighted | Scheduled | Alternating
+Node = str | Break | Weighted | Scheduled | Alternating
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +101,12 @@ def at_step(prompt: Prompt, step: int = 0, steps: int = 1, earlier: int = 0) -> 
     todo: list[tuple[Node, float]] = [(node, 1.0) for node in reversed(prompt.nodes)]
     while todo:
         node, weight = todo.pop()
-        if isinstance(node, Text):
+        if isinstance(node, str):
             effective = round(max(-HEAVIEST, min(HEAVIEST, weight)), 6)
             if effective != current:
                 close()
                 current = effective
-            words.append(node.text)
+            words.append(node)
         elif isinstance(node, Break):
             close()
             spans.append(BREAK)
