@@ -19,7 +19,8 @@ from pipelines.spec.errors import RequestError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import experiment_table
-from tabs.experiments import Experiments, Looked, clock
+from tabs.experiment_view import Looked
+from tabs.experiments import Experiments, clock
 
 BASE = GenerationRequest(prompt="a red car", seed=5, steps=2, width=64, height=64)
 
@@ -39,7 +40,7 @@ def tab(studio: Studio) -> Experiments:
                                hand_over=lambda request: [request], stay=list)
         made = Experiments(studio, page)
         made.controls()
-        made.results()
+        made.view.results()
     return made
 
 
@@ -52,7 +53,7 @@ def asked(tab: Experiments, **axes: tuple[str, str]) -> dict[Any, Any]:
 
 def submitted(tab: Experiments, studio: Studio, **axes: tuple[str, str]) -> Job:
     tab._submit(asked(tab, **axes))
-    found = tab.job("me")
+    found = tab.view.job("me")
     assert found is not None
     return found
 
@@ -69,7 +70,7 @@ def test_a_grid_is_one_job_with_its_cells(tab: Experiments, studio: Studio) -> N
 def test_a_bad_value_is_a_toast_and_nothing_is_queued(tab: Experiments, studio: Studio, axis: Any, line: str) -> None:
     with pytest.raises(gr.Error, match=line):
         tab._submit(asked(tab, x=axis))
-    assert tab.job("me") is None
+    assert tab.view.job("me") is None
 
 
 def test_values_are_checked_together_with_the_base_one_line_each(studio: Studio) -> None:
@@ -107,10 +108,10 @@ def test_a_cell_is_looked_at_compared_handed_over_and_fetched(tab: Experiments, 
         item = studio.archive.save(Image.new("RGB", (64, 64), (90 * index, 0, 0)), grid.cell(index),
                                    {"job": job.id, "index": index})
         studio.queue._store.add_file(job.id, index, item.file)
-    shown = tab._choose("me", Looked(job.id, "", -1, 0), SimpleNamespace(cell="1"))
+    shown = tab.view._choose("me", Looked(job.id, "", -1, 0), SimpleNamespace(cell="1"))
     assert "Seed 2" in shown[1] and "Seed 1" in shown[1] and shown[3]["visible"] and shown[4].cell == 1
-    assert tab._send("me", shown[4])[0].seed == 2
-    sizes = {kind: Path(tab.written(studio.queue.get(job.id), kind)).stat().st_size for kind in ("png", "html", "csv")}
+    assert tab.view._send("me", shown[4])[0].seed == 2
+    sizes = {kind: Path(tab.view.written(studio.queue.get(job.id), kind)).stat().st_size for kind in ("png", "html", "csv")}
     assert all(size > 50 for size in sizes.values())
 
 
@@ -121,9 +122,9 @@ def test_a_grid_is_painted_by_the_worker_cell_by_cell(tab: Experiments, studio: 
     done = studio.queue.get(job.id)
     assert sorted(done.files) == [0, 1] and len(done.notes) == 2 and "Clip skip" in done.notes[0]
     assert studio.archive.read(done.files[1]).full.steps == 2
-    assert 'class="bars"' in tab._look("me", Looked())[1]
-    looked = tab._look("me", Looked())
-    assert looked[1].count("data-cell") == 2 and tab._look("me", looked[6])[1] == gr.skip()
+    assert 'class="bars"' in tab.view._look("me", Looked())[1]
+    looked = tab.view._look("me", Looked())
+    assert looked[1].count("data-cell") == 2 and tab.view._look("me", looked[6])[1] == gr.skip()
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(9.4, "9 s"), (75, "1:15"), (3700, "1:01:40")], ids=str)
