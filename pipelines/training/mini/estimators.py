@@ -81,11 +81,12 @@ def likely(points: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 def loss(seen: Seen, true: Lesson) -> dict[str, torch.Tensor]:
     """Each reading's loss, of about equal weight."""
-    ratio = ((seen.depth + 0.05).log() - (true.depth + 0.05).log()).abs().mean()
+    matter = true.depth > 0.02  # the sky's nearness is 0: no ratio to it can be right
+    ratio = (seen.depth.clamp(min=0.01).log() - true.depth.clamp(min=0.01).log())[matter].abs().mean()
     lines = F.binary_cross_entropy_with_logits(seen.outline, true.outline, pos_weight=seen.outline.new_tensor(3.0))
     goal = likely(true.points, true.depth.shape[-2:])
     return {
-        "depth": 4 * F.l1_loss(seen.depth, true.depth) + ratio,
+        "depth": 2 * F.l1_loss(seen.depth, true.depth) + 3 * ratio,
         "normal": 4 * (1 - (seen.normals * true.normals).sum(1)).mean(),
         "outline": lines,
         "pose": -(goal * seen.points.log_softmax(-1)).sum(-1).mean() * 0.5,
