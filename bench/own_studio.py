@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,3 +45,8 @@ def painted(studio: Studio, request: dict[str, Any]) -> Image:
     """The first picture of a request in plain data, by the studio's own engine, checked as a user's is."""
     wanted = studio.check(GenerationRequest.parse({"model": model_name(), "width": 256, "height": 256, **request}))
     return next(iter(studio.engine.run(wanted, lambda event: None))).image
+
+
+def told(what: str, values: Mapping[str, float]) -> None:
+    """One line to read while the bench goes on."""
+    print(f"{what}: " + ", ".join(f"{name} {value:.3f}" for name, value in values.items()), file=sys.stderr, flush=True)

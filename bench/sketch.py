@@ -7,7 +7,7 @@ drawing, without it, faithfulness 0.4, 0.8, 1, realism 0 and 0.8, colours, predi
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from bench.measure import Figure
-from bench.own_studio import model_name, own_studio, painted
+from bench.own_studio import model_name, own_studio, painted, told
+from pipelines.drawing.lines import flat
 from pipelines.drawing.ways import BRANCHES, PREDICTOR
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ class Easel:
         far = self.mean(Drawing.apart, self.rows["without"])
         near = self.mean(Drawing.apart, self.paint("colours", lines=False, strokes=True, stroke_faithfulness=0.8, realism=0.2))
         told("ΔE to the strokes", {"without": far, "with": near})
-        return Figure("sketch", "ΔE to the strokes' colours, with / without", near / far, "", HALVED, {"with": near, "without": far})
+        return Figure("sketch", "ΔE to the strokes' colours, with / without", near / far, "", HALVED,
+                      {"with": near, "without": far})
 
     def way(self, way: str, plain: float) -> Figure:
         """Edge F1 of another way; what the words alone reach, as its share."""
@@ -151,9 +153,7 @@ class Easel:
 
     def sheet(self) -> Image.Image:
         """A row for each drawing: its lines, its strokes, then every picture."""
-        columns = [[d.lines.convert("RGB") for d in self.drawings],
-                   [Image.alpha_composite(Image.new("RGBA", d.strokes.size, "white"), d.strokes).convert("RGB") for d in self.drawings],
-                   *self.rows.values()]
+        columns = [[flat(d.lines) for d in self.drawings], [flat(d.strokes) for d in self.drawings], *self.rows.values()]
         page = Image.new("RGB", (132 * len(columns), 132 * len(self.drawings)), "white")
         for x, column in enumerate(columns):
             for y, picture in enumerate(column):
@@ -198,11 +198,6 @@ def loss_after(pipe: Any, predictor: Any, drawing: Drawing, beta: float, steps: 
 def steepest(values: Sequence[float]) -> float:
     """The largest ratio of one value to the next: below 1 where every value is larger than the one before."""
     return max(a / max(b, 1e-6) for a, b in zip(values[:-1], values[1:], strict=True))
-
-
-def told(what: str, values: Mapping[str, float]) -> None:
-    """One line to read while the bench goes on."""
-    print(f"{what}: " + ", ".join(f"{name} {value:.3f}" for name, value in values.items()), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
