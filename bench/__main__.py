@@ -20,10 +20,13 @@ from bench.control import control  # noqa: E402
 from bench.fidelity import fidelity  # noqa: E402
 from bench.grid import grid  # noqa: E402
 from bench.images import images  # noqa: E402
+from bench.likeness import likeness  # noqa: E402
+from bench.live import live  # noqa: E402
 from bench.measure import Figure  # noqa: E402
 from bench.page import page  # noqa: E402
 from bench.painting import first_image, painting  # noqa: E402
 from bench.pictures import pictures  # noqa: E402
+from bench.sketch import sketch  # noqa: E402
 from bench.tiled import tiled  # noqa: E402
 from bench.upscaling import upscaling  # noqa: E402
 from bench.weights import checkpoint_switch, task_switch  # noqa: E402
@@ -31,8 +34,9 @@ from bench.weights import checkpoint_switch, task_switch  # noqa: E402
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "page": page, "first": first_image, "painting": painting, "images": images, "task": task_switch, "samplers": fidelity,
     "checkpoint": checkpoint_switch, "grid": grid, "control": control,
-    "pictures": pictures, "upscaling": upscaling, "tiled": tiled}
-LARGE = ("checkpoint", "upscaling", "grid", "control", "pictures", "tiled")     # 4.3 GB on the disk; minutes of CPU
+    "pictures": pictures, "upscaling": upscaling, "tiled": tiled, "likeness": likeness, "sketch": sketch, "live": live}
+LARGE = ("checkpoint", "upscaling", "grid", "control", "pictures", "tiled", "likeness", "sketch",
+         "live")     # 4.3 GB on the disk; minutes of CPU; a browser
 
 
 def main() -> int:
