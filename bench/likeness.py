@@ -157,8 +157,9 @@ class Sitting:
         apart = {f"{s:g}": distance(self.rows[s], plain) for s in STRENGTHS}
         told("likeness by style strength", alike)
         told("distance from the words' own picture by style strength", apart)
-        return [Figure("likeness", f"style strength: largest rise of {what}", rise(values.values()), "", 0.0, values) for what, values in (
-            ("the likeness", alike), ("the distance from the words' own picture", apart))]
+        falling = {"the likeness": alike, "the distance from the words' own picture": apart}
+        return [Figure("likeness", f"style strength: largest rise of {what}", rise(values.values()), "", 0.0, values)
+                for what, values in falling.items()]
 
     def sheet(self) -> Image.Image:
         """A row for each sitter: a photo, the words alone, every style strength."""
