@@ -115,10 +115,24 @@ class Canvas:
         return [*self._showing(kept), None, gr.skip(), width, height]
 
     def again(self, held: Mapping[str, Any] | None, sent: Mapping[str, Any] | None) -> Any:
-        """Update for an editor that was not on screen yet when it was sent its picture: the same once more, if any is missing."""
-        here, mask = held or {}, painted((held or {}).get("layers") or ())
-        lacking = here.get("background") is None or (sent and sent["layers"] and (mask is None or mask.getbbox() is None))
-        return sent if sent and lacking else gr.skip()
+        """Update for an editor that has come on screen since it was sent its picture: the same once more.
+
+        One that was hidden may show none of the layers it was sent. Until a stroke is added it reports them all the same, so
+        what it holds does not tell; then it reports that stroke alone, and the two are laid over one another.
+        """
+        if not sent or (held or {}).get("background") is not None and not sent["layers"]:
+            return gr.skip()
+        layers = (held or {}).get("layers") or ()
+        if not sent["layers"] or not layers:
+            return sent
+        strokes = open_image(sent["layers"][0]).convert("RGBA")
+        added = flattened(layers, strokes.size)
+        if added is None or _footprint(added).tobytes() == _footprint(strokes).tobytes():
+            return sent
+        if ImageChops.multiply(_footprint(added), _footprint(strokes)).getbbox() is not None:
+            return gr.skip()        # they are there, and were worked on
+        strokes.alpha_composite(added)
+        return {**sent, "layers": [str(self._studio.inputs.path(self._studio.inputs.keep(strokes)))]}
 
     def shelve(self, path: str | None, held: Mapping[str, Any] | None, way: str,
                shelf: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
@@ -143,7 +157,7 @@ class Canvas:
             return [gr.skip()] * 8
         mask: list[Any] = [gr.skip()] * 2
         if strokes:
-            footprint = open_image(strokes).convert("RGBA").getchannel("A").point(lambda alpha: 255 if alpha else 0)
+            footprint = _footprint(open_image(strokes).convert("RGBA"))
             mask = [str(self._studio.inputs.path(self._studio.inputs.keep(footprint))), gr.Accordion(open=True)]
         left = {file: found for file, found in shelf.items() if file != path}
         return [*self._showing(path, strokes, way), *mask, left]
@@ -180,11 +194,16 @@ def painted(layers: Any) -> Image.Image | None:
     """The footprint of all strokes, 255 or 0, of RGBA layers of one size; None without layers."""
     union: Image.Image | None = None
     for layer in layers:
-        footprint = layer.getchannel("A").point(lambda alpha: 255 if alpha else 0)
+        footprint = _footprint(layer)
         if union is not None and union.size != footprint.size:
             footprint = footprint.resize(union.size, Image.Resampling.NEAREST)
         union = footprint if union is None else ImageChops.lighter(union, footprint)
     return union
+
+
+def _footprint(layer: Image.Image) -> Image.Image:
+    """255 wherever the RGBA `layer` has any colour, else 0."""
+    return layer.getchannel("A").point(lambda alpha: 255 if alpha else 0)
 
 
 def flattened(layers: Any, size: tuple[int, int]) -> Image.Image | None:

@@ -18,6 +18,10 @@ from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page, noted
 from tabs.theme import ASSETS
 
+# Resolves when the editor has been on screen for a moment, in whatever tab it is; ten minutes are as good as never.
+ON_SCREEN = """() => new Promise((done) => { const look = (left) => {
+  const shown = document.querySelector('#inpaint-editor canvas')?.offsetParent;
+  if (shown || !left) setTimeout(() => done([]), 1500); else setTimeout(look, 400, left - 1); }; look(1500); })"""
 STEPS = (("undo", "↶", -1), ("redo", "↷", 1))
 
 
@@ -50,8 +54,8 @@ def _follow(form: Form, stepped: Any) -> None:
 
 
 def settled(canvas: Any, sent: Any) -> None:
-    """An editor that is only now put on screen loses what it was sent with: send it again when it is there."""
-    sent.success(None, None, None, js="() => new Promise((done) => setTimeout(() => done([]), 1500))").then(
+    """An editor that is hidden, or only now put on screen, may lose what it was sent with: send it again when it is there."""
+    sent.success(None, None, None, js=ON_SCREEN, trigger_mode="multiple").then(
         canvas.again, [canvas.editor, canvas.sent], canvas.editor, **SPOKEN)
 
 

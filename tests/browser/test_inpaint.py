@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,41 @@ def test_the_new_frame_is_drawn_while_its_sides_are_set(inpaint: Page) -> None:
     side.fill("64")
     side.press("Tab")
     expect(inpaint.locator("#inpaint-frame")).to_contain_text("320 × 256", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("from_where", ["Inpaint", "txt2img"])
+def test_strokes_that_come_back_are_seen_wherever_one_looked_meanwhile(inpaint: Page, from_where: str) -> None:
+    painted = stroke(inpaint)
+    inpaint.locator("#inpaint-other").click()
+    expect(inpaint.locator("#inpaint-source input[type=file]")).to_have_count(1, timeout=PATIENCE)
+    inpaint.get_by_role("tab", name=from_where).click()
+    inpaint.locator("#undo").click()
+    inpaint.wait_for_timeout(3000)      # it is hidden while its picture comes back, where another tab is looked at
+    inpaint.get_by_role("tab", name="Inpaint").click()
+    expect(inpaint.locator("#inpaint-editor canvas").first).to_be_visible(timeout=PATIENCE)
+    editor = inpaint.locator("#inpaint-editor")
+    editor.scroll_into_view_if_needed()
+    _until(lambda: np.mean(_shown_strokes(seen(editor))[painted]) > 0.8, inpaint)
+
+
+def _shown_strokes(screen: np.ndarray) -> np.ndarray:
+    """Where the blue picture on the screen is painted over, as a mask of the picture's size."""
+    alike = np.abs(screen - BLUE).sum(axis=2) < 12
+    if not alike.any():
+        return np.zeros((SIDE, SIDE), bool)
+    rows, columns = np.nonzero(alike)
+    inside = screen[rows.min():rows.max() + 1, columns.min():columns.max() + 1]
+    other = (np.abs(inside - BLUE).sum(axis=2) > 40).astype(np.uint8) * 255
+    return np.asarray(Image.fromarray(other).resize((SIDE, SIDE))) > 127
+
+
+def _until(holds: Callable[[], bool], page: Page) -> None:
+    """Waits for `holds()`; fails after the patience of this file."""
+    for _ in range(PATIENCE // 1000):
+        if holds():
+            return
+        page.wait_for_timeout(1000)
+    assert holds()
 
 
 def test_undo_brings_fields_picture_and_mask_back(inpaint: Page) -> None:

@@ -113,3 +113,22 @@ def test_a_gesture_is_one_step_in_whatever_forms_it_changed() -> None:
     script = STEPS % (ASSETS / "undo.js").read_text(encoding="utf-8")
     said = subprocess.run([node, "-e", script], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
     assert said == "2 - p|1 x -|- - -|2 y -|3 - q|- - -"
+
+
+def test_an_editor_that_was_hidden_is_sent_its_strokes_once_more_and_loses_none(canvas: Canvas, studio: Studio) -> None:
+    file = str(studio.inputs.path(studio.inputs.keep(strokes())))
+    sent, other = {"background": "one.png", "layers": [file], "composite": None}, Image.new("RGBA", (40, 30))
+    ImageDraw.Draw(other).rectangle((30, 22, 35, 27), fill="blue")
+    worked_on = strokes()
+    worked_on.paste((0, 0, 0, 0), (5, 5, 12, 12))
+    assert canvas.again({"background": "x", "layers": [strokes()]}, sent) == sent, "what was sent is reported, shown or not"
+    assert canvas.again({"background": None, "layers": []}, sent) == canvas.again(None, sent) == sent
+    assert canvas.again({"background": "x", "layers": [worked_on]}, sent) == gr.skip(), "they were there"
+    both = Image.open(canvas.again({"background": "x", "layers": [other]}, sent)["layers"][0])
+    assert both.getpixel((10, 10)) == (255, 0, 0, 255) and both.getpixel((32, 24)) == (0, 0, 255, 255)
+
+
+def test_an_editor_that_shows_a_picture_without_strokes_is_left_alone(canvas: Canvas) -> None:
+    bare = {"background": "one.png", "layers": [], "composite": None}
+    assert canvas.again({"background": "x", "layers": [strokes()]}, bare) == canvas.again(None, None) == gr.skip()
+    assert canvas.again({"background": None, "layers": []}, bare) == bare, "nothing of it has come"
