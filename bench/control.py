@@ -1,14 +1,15 @@
 """Do pictures follow their conditions? Mini's ControlNets through the studio's own engine, alone and two together.
 
 The conditions are the truth of held-out scenes of mini's world; what a picture followed is read with the studio's edge
-detector and mini's estimators. `python -m bench control` needs the nets in `models/mini/controlnet`; without them it says so.
+detector and mini's estimators. `python -m bench control` takes whatever nets lie beside the model (`own_studio.py` says how
+another model is measured) and says of the kinds that are not there that they were not.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,19 +18,22 @@ import numpy as np
 from PIL import Image
 
 from bench.measure import Figure
-from pipelines.settings import checked
-from pipelines.spec.request import GenerationRequest
+from bench.own_studio import model_name, own_studio, painted
 
-COUNT = 12
-PAIRS = (("canny", "depth"), ("pose", "canny"))     # both are asked of one picture
-LOWER_IS_BETTER = ("normal",)       # degrees
+COUNT = 8
+PAIRS = (("canny", "depth"), ("pose", "canny"), ("scribble", "normal"))     # both are asked of one picture
+MEASURES = {"canny": "F1 of edges", "scribble": "F1 of outlines", "depth": "rank correlation", "normal": "degrees, less is better",
+            "pose": "share of key points"}
+LOWER_IS_BETTER = ("normal",)
 KEPT = 0.8          # of its own score, with a second unit beside it
-REQUEST = {"model": "mini", "steps": 25, "cfg_scale": 7.0, "sampler": "DPM++ 2M", "schedule": "Karras", "width": 256, "height": 256}
+REQUEST = {"steps": 25, "cfg_scale": 7.0, "sampler": "DPM++ 2M", "schedule": "Karras"}
+Paint = Callable[[dict[str, Any]], Image.Image]
+Units = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Held-out scenes with their captions and, by kind, the conditions they would be drawn from."""
+    """Held-out scenes with their captions."""
 
     scenes: Sequence[Any]
     captions: Sequence[str]
@@ -44,87 +48,108 @@ class Scenes:
         found, rng = [sample(HELD_OUT + k, PEOPLE if people else WORLD) for k in range(count)], Random(3)
         return cls(found, [prompt(scene, rng) for scene in found])
 
-    def painted(self, studio: Any, kinds: Sequence[str]) -> list[Image.Image]:
-        """A picture of each scene, a unit for each kind."""
-        from pipelines.training.mini.conditions import condition
 
-        made = []
-        for seed, (scene, caption) in enumerate(zip(self.scenes, self.captions, strict=True)):
-            units = [{"model": f"mini/{kind}", "image": studio.inputs.keep(Image.fromarray(condition(kind, scene)))}
-                     for kind in kinds]
-            request = GenerationRequest.parse({**REQUEST, "prompt": caption, "seed": seed, "control": units})
-            made += [f.image for f in studio.engine.run(studio.check(request), lambda event: None)]
-        return made
+@dataclass
+class Table:
+    """Scores of single kinds under any units; every picture is painted once.
 
-    def followed(self, kind: str, pictures: Sequence[Image.Image], network: Any) -> float:
-        """Mean over the pictures: F1 of edges, rank correlation of depth, degrees between normals, share of key points."""
+    keep: a picture's name for a request.   paint: of a request in plain data.   network: mini's estimators.
+    """
+
+    keep: Callable[[Image.Image], str]
+    paint: Paint
+    network: Any
+    count: int = COUNT
+    request: dict[str, Any] = field(default_factory=lambda: dict(REQUEST))
+    _made: dict[tuple[Units, bool], list[Image.Image]] = field(default_factory=dict)
+    _worlds: dict[bool, Scenes] = field(default_factory=dict)
+
+    def score(self, kind: str, units: Units, people: bool) -> float:
+        """Mean over the pictures of how `kind`'s condition was followed while `units` steered."""
         from pipelines.training.mini.control_score import follows
 
-        return float(np.mean([follows(kind, *pair, network) for pair in zip(self.scenes, pictures, strict=True)]))
+        pairs = zip(self._world(people).scenes, self._pictures(units, people), strict=True)
+        return float(np.mean([follows(kind, scene, picture, self.network) for scene, picture in pairs]))
+
+    def alone(self, kind: str) -> tuple[float, float]:
+        """(with its net, with none)."""
+        people = kind == "pose"
+        return self.score(kind, (kind,), people), self.score(kind, (), people)
+
+    def beside(self, kind: str, pair: Units) -> tuple[float, float]:
+        """(with both nets, with its own alone), of the same scenes."""
+        people = "pose" in pair
+        return self.score(kind, pair, people), self.score(kind, (kind,), people)
+
+    def _world(self, people: bool) -> Scenes:
+        if people not in self._worlds:
+            self._worlds[people] = Scenes.of(people, self.count)
+        return self._worlds[people]
+
+    def _pictures(self, units: Units, people: bool) -> list[Image.Image]:
+        from pipelines.training.mini.conditions import condition
+
+        if (units, people) not in self._made:
+            world, made = self._world(people), []
+            for seed, (scene, caption) in enumerate(zip(world.scenes, world.captions, strict=True)):
+                control = [{"model": f"{model_name()}/{kind}", "image": self.keep(Image.fromarray(condition(kind, scene)))}
+                           for kind in units]
+                made.append(self.paint(self.request | {"prompt": caption, "seed": seed, "control": control}))
+            self._made[units, people] = made
+        return self._made[units, people]
 
 
 def control() -> list[Figure]:
-    """Prints the table; the figures are what must hold of it."""
-    with tempfile.TemporaryDirectory() as folder:
-        from extensions.loader import load
-        from pipelines.studio import Studio
-
-        settings = checked({"data_dir": Path(folder)})
-        studio = Studio(settings, load(settings))
-        studio.library.scan()
-        return scored(studio, COUNT)
+    """Says the table on the way; the figures are what must hold of it."""
+    with own_studio() as studio:
+        there = kinds(studio)
+        network = estimators(studio)
+        return scored(Table(studio.inputs.keep, lambda request: painted(studio, request), network), there)
 
 
-def scored(studio: Any, count: int) -> list[Figure]:
-    """The table of every net that is there."""
+def kinds(studio: Any) -> list[str]:
+    """Those whose net lies beside the model; the others are named."""
     from pipelines.training.mini.conditions import CONDITIONS
 
-    there = [kind for kind in CONDITIONS if f"mini/{kind}" in {c.name for c in studio.controls("mini")}]
-    if not there:
-        print("No ControlNets in models/mini/controlnet: nothing to measure.")
-        return []
-    network = estimators(studio)
-    worlds = {people: Scenes.of(people, count) for people in {kind == "pose" for kind in there}}
-    plain = {people: world.painted(studio, ()) for people, world in worlds.items()}
-    alone: dict[tuple[str, bool], float] = {}
+    names = {control.name for control in studio.controls(model_name())}
+    missing = [kind for kind in CONDITIONS if f"{model_name()}/{kind}" not in names]
+    if missing:
+        print(f"not measured, no net is there: {', '.join(missing)}", file=sys.stderr)
+    return [kind for kind in CONDITIONS if kind not in missing]
+
+
+def scored(table: Table, there: Sequence[str]) -> list[Figure]:
+    """The whole table of the nets that are there."""
     figures = []
     for kind in there:
-        world = worlds[kind == "pose"]
-        alone[kind, kind == "pose"] = world.followed(kind, world.painted(studio, (kind,)), network)
-        without = world.followed(kind, plain[kind == "pose"], network)
-        print(f"{kind}: {alone[kind, kind == 'pose']:.3f} with, {without:.3f} without", flush=True)
-        figures.append(_better(kind, alone[kind, kind == "pose"], without))
-    for pair in PAIRS:
-        if set(pair) <= set(there):
-            figures += _together(studio, pair, worlds["pose" in pair], alone, network)
+        score, without = table.alone(kind)
+        say(f"{kind}: {score:.3f} with its net, {without:.3f} without ({MEASURES[kind]})")
+        figures.append(Figure("control", f"{kind}: what chance gives, as a share of what the net gives",
+                              share(kind, without, score), "", 1.0, {"with": score, "without": without}))
+    for pair in (pair for pair in PAIRS if set(pair) <= set(there)):
+        for kind, other in (pair, pair[::-1]):
+            both, alone = table.beside(kind, pair)
+            say(f"{kind} beside {other}: {both:.3f}, alone {alone:.3f}")
+            figures.append(Figure("control", f"{kind} beside {other}: share of its score that is lost",
+                                  1 - share(kind, both, alone), "", round(1 - KEPT, 9), {"alone": alone, "both": both}))
     return figures
 
 
-def _together(studio: Any, pair: tuple[str, str], world: Scenes, alone: dict[tuple[str, bool], float],
-              network: Any) -> list[Figure]:
-    both, figures = world.painted(studio, pair), []
-    for kind in pair:
-        people = "pose" in pair
-        if (kind, people) not in alone:
-            alone[kind, people] = world.followed(kind, world.painted(studio, (kind,)), network)
-        score = world.followed(kind, both, network)
-        print(f"{kind} beside {pair[1 - pair.index(kind)]}: {score:.3f}, alone {alone[kind, people]:.3f}", flush=True)
-        figures.append(Figure("control", f"{kind} beside {pair[1 - pair.index(kind)]}: share of its score that is lost",
-                              1 - score / alone[kind, people], "", 1 - KEPT, {"alone": alone[kind, people], "both": score}))
-    return figures
+def share(kind: str, one: float, other: float) -> float:
+    """`one` as a share of `other`, the other way round where less is better: above 1 it is the better one."""
+    above, below = (other, one) if kind in LOWER_IS_BETTER else (one, other)
+    return above / max(below, 1e-6)
 
 
-def _better(kind: str, score: float, without: float) -> Figure:
-    """Without the net over with it (or the other way round where less is better): below 1 the net steers."""
-    value = score / without if kind in LOWER_IS_BETTER else without / max(score, 1e-6)
-    return Figure("control", f"{kind}: what chance gives, as a share of what the net gives", value, "", 1.0,
-                  {"with": score, "without": without})
+def say(line: str) -> None:
+    """Beside the table of the figures, which goes to the standard output."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def estimators(studio: Any) -> Any:
-    """Mini's estimators as they lie beside it; None where only edges can be read."""
+    """Mini's estimators as they lie beside it. Raises StopIteration where there are none."""
     from pipelines.loading.annotators import fill
     from pipelines.tasks.picture_book import PictureBook
 
-    files = sorted(p for root in studio.settings.model_roots for p in Path(root).glob("mini/estimators/*.safetensors"))
-    return fill(PictureBook(), files[0]) if files else None
+    files = (file for root in studio.settings.model_roots for file in sorted(Path(root).glob("mini/estimators/*.safetensors")))
+    return fill(PictureBook(), next(files))
