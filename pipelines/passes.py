@@ -69,17 +69,20 @@ class Passes:
         """The only pass, or the first of two."""
         from pipelines.tasks import together
         from pipelines.tasks.image import ImageTask
+        from pipelines.tasks.task import TextTask
 
         first = requests[0]
         if first.init is None:
-            words = together.task(requests, self.residency.device.is_main_memory)
+            words = together.task(TextTask(requests), self.residency.device.is_main_memory)
             painted = self._sampled(requests, words, course.tick(0), emit)
             return replace(painted, extra=painted.extra | words.said)
         if first.tiled is not None:
             return self._in_tiles(requests, course.tick(0), emit)
         task = ImageTask.of(requests, self._inputs.open)
         if not task.unchanged():
-            return replace(self._sampled(requests, task, course.tick(0), emit), latents=None)
+            begun = together.task(task, self.residency.device.is_main_memory)
+            painted = self._sampled(requests, begun, course.tick(0), emit)
+            return replace(painted, latents=None, extra=painted.extra | begun.said)
         if first.hires is None:
             emit(Note("Denoising strength: 0 - nothing would change; the picture is kept as it is."))
         return Painted([task.untouched()] * len(requests))

@@ -7,6 +7,7 @@ rescale, prompt schedules, patches) works in all of them.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ class Begin:
     soft: a grey mask frees a pixel late (differential diffusion, arXiv 2306.00950); else every pixel above 0 is free.
     earlier: steps of the pass before, which a prompt's own timing counts on from.
     noise: of the shape of the latents, instead of what the request's seed draws (a tile's part of the whole picture's noise).
+    strengths: one for each picture of a batch in which they differ; () when all have `strength`.
     place: for a tile the size of the whole picture (pixels), and which part of it these latents are (latent pixels).
     """
 
@@ -37,12 +39,14 @@ class Begin:
     earlier: int = 0
     noise: Tensor | None = None
     place: tuple[Size, tuple[int, int, int, int]] | None = None
+    strengths: tuple[float, ...] = ()
 
     def laid(self, steps: int) -> int:
         return steps_laid(steps, self.strength, self.exact)
 
     def run(self, steps: int) -> int:
-        return steps_run(steps, self.strength, self.exact)
+        """Of the picture that begins first."""
+        return max(steps_run(steps, strength, self.exact) for strength in self.strengths or (self.strength,))
 
 
 class Beginning:
@@ -56,10 +60,17 @@ class Beginning:
 
     def lay_over(self, pipe: Any) -> None:
         """From now on `pipe` starts here."""
-        self._scheduler = pipe.scheduler
-        self._lay = pipe.scheduler.set_timesteps
-        pipe.scheduler.set_timesteps = self._set_timesteps
-        pipe.prepare_latents = self._first_latents
+        self.lay_on(pipe.scheduler)
+        pipe.prepare_latents = self.first_latents
+
+    def lay_on(self, scheduler: Any) -> None:
+        """From now on `scheduler` shows only the levels from here on."""
+        self._scheduler, self._lay = scheduler, scheduler.set_timesteps
+        scheduler.set_timesteps = self._set_timesteps
+
+    def attended(self, _unet: Any) -> AbstractContextManager[None]:
+        """All pictures begin at once: nothing is to be done while it runs."""
+        return nullcontext()
 
     def _set_timesteps(self, *args: Any, **kwargs: Any) -> None:
         """All levels are laid as always; the pipeline is shown the last of them."""
@@ -70,7 +81,7 @@ class Beginning:
         if hasattr(self._scheduler, "set_begin_index"):
             self._scheduler.set_begin_index(first)
 
-    def _first_latents(self, *_: Any, **__: Any) -> Tensor:
+    def first_latents(self, *_: Any, **__: Any) -> Tensor:
         self._scheduler.timesteps = self._all       # schedulers look neighbours up by their place among all levels
         return self._noised(self._begin.latents, self.timesteps[:1])
 

@@ -59,7 +59,8 @@ def passes(requests: Sequence[GenerationRequest], family: Family, inputs: Inputs
     if first.tiled is not None and first.init is not None:
         with Image.open(inputs.path(first.init.image)) as picture:
             return (Pass(tiles.calls(first, Size(*picture.size), family) * len(requests)),)
-    steps = first.steps if first.init is None else steps_run(first.steps, first.init.denoising_strength, first.init.exact_steps)
+    steps = max(one.steps if one.init is None else steps_run(one.steps, one.init.denoising_strength, one.init.exact_steps)
+                for one in requests)
     calls_first = samplers.callback_count(first.sampler, steps) if steps else 0
     if first.inpaint and (seam := steps_run(first.steps, first.inpaint.seam_strength)):
         calls_first += samplers.callback_count(first.sampler, seam)

@@ -54,6 +54,17 @@ class ImageTask:
         return self.requests[0].init or Init()
 
     @property
+    def _strengths(self) -> tuple[float, ...]:
+        """One for each picture, or () where all are equal."""
+        found = tuple(request.init.denoising_strength for request in self.requests if request.init)
+        return found if len(set(found)) > 1 else ()
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the file says of how it was sampled."""
+        return {}
+
+    @property
     def _soft(self) -> bool:
         """Whether grey in the mask means "later"; always at the slope of an outpainted side."""
         first = self.requests[0]
@@ -80,7 +91,7 @@ class ImageTask:
         if mask is not None and pipe.unet.config.in_channels > pipe.vae.config.latent_channels:
             patches = (*patches, inpainting_channels(pipe.unet, mask, self._seen(pipe, mask)))
         begin = Begin(self._content(first, kept, mask), init.denoising_strength, init.exact_steps,
-                      kept if mask is not None else None, mask, self._soft)
+                      kept if mask is not None else None, mask, self._soft, strengths=self._strengths)
         painted = paint(pipe, self.requests, on_step, replace(means, patches=patches), begin)
         if mask is None or first.inpaint is None or first.inpaint.seam_strength == 0:
             return painted

@@ -16,9 +16,10 @@ from pipelines.prompt.inversion import NO_INVERSIONS, Inversions
 from pipelines.spec.events import Emit
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks.begin import Begin, Beginning
+from pipelines.tasks.begin import Begin
 from pipelines.tasks.feature import Feature, Run, Window
 from pipelines.tasks.noise import first_noise, generator
+from pipelines.tasks.staggered import begun
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,13 +59,17 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
     """
     first = requests[0]
     steps, laid = (begin.run(first.steps), begin.laid(first.steps)) if begin else (first.steps, first.steps)
-    scheduler, timing = samplers.build(first.sampler, first.schedule, pipe.scheduler.config, laid,
-                                       [r.seed for r in requests], means.family)
-    pipe.scheduler = scheduler
+    config = pipe.scheduler.config
+
+    def built(rows: Sequence[int]) -> tuple[Any, dict[str, Any]]:
+        return samplers.build(first.sampler, first.schedule, config, laid, [requests[row].seed for row in rows], means.family)
+
+    pipe.scheduler, timing = built(range(len(requests)))
+    scheduler = pipe.scheduler
     pipe.set_progress_bar_config(disable=True)
     sources = [generator(r) for r in requests]
     noise = _noise(pipe, requests, sources, begin)
-    beginning = Beginning(begin, noise, first.steps) if begin else None
+    beginning = begun(begin, noise, first.steps, lambda rows: built(rows)[0]) if begin else None
     if beginning:
         beginning.lay_over(pipe)
     wanted = Wanted(first.prompt, first.negative_prompt, first.clip_skip, steps, first.emphasis)
@@ -82,6 +87,8 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
         whole, box = begin.place if begin and begin.place else (Size(width, height), None)
         run = Run(pipe, total, whole.width, whole.height, len(requests), first.cfg_scale > 1, Window(box), noise)
         turns = [stack.enter_context(feature(run)) for feature in means.features]
+        if beginning:
+            stack.enter_context(beginning.attended(pipe.unet))
         # Last: a feature may stand in for the UNet (tiles), and a preview shows the whole picture.
         glimpse = stack.enter_context(Glimpse(pipe.unet, scheduler, first.cfg_scale))
 

@@ -1,4 +1,4 @@
-"""Which pictures may be sampled in one batch although their prompts, CFG scales and seeds differ, and how that is done.
+"""Which pictures may be sampled in one batch although prompt, CFG scale, strength and seed differ, and how that is done.
 
 The result equals the single run up to rounding. Nothing here decides whether rounding matters: the grid's `exact` does.
 """
@@ -14,6 +14,8 @@ from pipelines.prompt.embed import EmbeddingCache, Segment, Wanted, encode
 from pipelines.prompt.inversion import Inversions
 from pipelines.prompt.networks import networks
 from pipelines.prompt.parse import parts
+from pipelines.spec.events import Emit
+from pipelines.spec.geometry import Size
 from pipelines.spec.parts import Part
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks import text
@@ -22,8 +24,11 @@ from pipelines.tasks.task import TextTask
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from pipelines.tasks.image import ImageTask
+
 FREE: Mapping[str, Any] = {"seed": 0, "prompt": "", "negative_prompt": "", "variation": None}
 MAIN_MEMORY_PIXELS = 8 * 256 * 256      # a larger batch no longer fits a processor's caches and is slower again
+ALLOWED = ("variation", "init", "inpaint", "outpaint")
 CARD_PIXELS = 8 * 512 * 512
 MOST = 16       # pictures; a batch is saved when all of it is done
 
@@ -31,16 +36,27 @@ MOST = 16       # pictures; a batch is saved when all of it is done
 def key(request: GenerationRequest) -> object | None:
     """Equal for pictures that may be sampled together; None for one that must be alone.
 
-    Alone are: a prompt that changes on the way or has an AND (its embeddings are several), and whatever starts from a
-    picture or has further parts (ControlNet, hires …). The CFG scale may differ while it guides and is not rescaled.
+    Alone are: a prompt that changes on the way or has an AND (its embeddings are several), a start that differs from
+    picture to picture, and whatever has further parts (ControlNet, hires …). The CFG scale may differ while it guides and is
+    not rescaled, the denoising strength while it decides only where to begin.
     """
     prompts = [parts(prompt, request.emphasis != "None") for prompt in (request.prompt, request.negative_prompt)]
-    if any(_is_part(value) for name, value in request if name != "variation"):
+    if any(_is_part(value) for name, value in request if name not in ALLOWED) or not _starts_alike(request):
         return None
     if any(len(found) > 1 or found[0].changing or found[0].weight != 1 for found in prompts):
         return None
     free = dict(FREE) | ({"cfg_scale": 7.0} if request.cfg_scale > 1 and not request.cfg_rescale else {})
+    if request.init and not request.init.exact_steps:       # those lay levels of their own for every strength
+        free["init"] = {"denoising_strength": 1.0}
     return request.merged(free), networks(request.prompt)
+
+
+def _starts_alike(request: GenerationRequest) -> bool:
+    """Whether its start does not depend on the seed, and something is painted at all."""
+    if request.init is None:
+        return True
+    noisy = request.inpaint is not None and request.inpaint.masked_content == "latent noise"
+    return request.init.denoising_strength > 0 and not noisy
 
 
 def _is_part(value: object) -> bool:
@@ -54,8 +70,18 @@ def most(request: GenerationRequest, main_memory: bool) -> int:
 
 
 @dataclass(frozen=True)
-class CellsTask(TextTask):
-    """Pictures from words alone; the requests share their `key`."""
+class CellsTask:
+    """Pictures whose requests share their `key`. `alike` paints them when their prompts are taken care of."""
+
+    alike: TextTask | ImageTask
+
+    @property
+    def requests(self) -> Sequence[GenerationRequest]:
+        return self.alike.requests
+
+    @property
+    def shown(self) -> Size:
+        return self.alike.shown
 
     @property
     def said(self) -> dict[str, Any]:
@@ -86,24 +112,23 @@ class CellsTask(TextTask):
         def wording(*_: Any) -> Iterator[Sequence[Segment]]:
             yield [segment]
 
-        patches = [*means.patches, channels_last(pipe.unet)]
-        if requests[0].cfg_scale > 1:
-            patches.append(Scales(pipe.unet, [r.cfg_scale for r in requests]))
-        return text.paint(pipe, requests, on_step, replace(means, wording=wording, patches=tuple(patches)))
+        scales = (Scales(pipe.unet, [r.cfg_scale for r in requests]),) if requests[0].cfg_scale > 1 else ()
+        means = replace(means, wording=wording, patches=(*means.patches, *scales))
+        with channels_last(pipe.unet):      # round all passes of the task: it cannot be entered twice, as a patch would be
+            return replace(self.alike, requests=requests).paint(pipe, on_step, means)
 
-    def developed(self, pipe: Any, painted: Any, emit: Any) -> list[Image]:
+    def developed(self, pipe: Any, painted: Any, emit: Emit) -> list[Image]:
         from pipelines.patches.channels_last import channels_last
 
         with channels_last(pipe.vae):
-            return super().developed(pipe, painted, emit)
+            return self.alike.developed(pipe, painted, emit)
 
 
-def task(requests: Sequence[GenerationRequest], main_memory: bool) -> TextTask:
+def task(alike: TextTask | ImageTask, main_memory: bool) -> TextTask | ImageTask | CellsTask:
     """For one picture, or a batch of one prompt on a card, what it always was; else the one that knows them apart."""
-    first = requests[0]
-    same = all((r.prompt, r.negative_prompt, r.cfg_scale) == (first.prompt, first.negative_prompt, first.cfg_scale)
-               for r in requests)
-    return TextTask(requests) if len(requests) == 1 or (same and not main_memory) else CellsTask(requests)
+    requests = alike.requests
+    seedless = {(r.prompt, r.negative_prompt, r.cfg_scale, r.init and r.init.denoising_strength) for r in requests}
+    return alike if len(requests) == 1 or (len(seedless) == 1 and not main_memory) else CellsTask(alike)
 
 
 def _encoded(pipe: Any, request: GenerationRequest, cache: EmbeddingCache | None, inversions: Inversions) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw
 
+from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine, Finished
 from pipelines.loading.device import Budget, Device
 from pipelines.loading.library import Library
@@ -26,6 +28,17 @@ def engine(root: Path) -> Engine:
     library = Library([root / "models"])
     library.scan()
     return Engine(Residency(library, device, Budget.of_this_machine(device)))
+
+
+@pytest.fixture(scope="module")
+def starting(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Engine, dict]:
+    """An engine whose pictures start from one, and two parts of a request: that picture and a mask."""
+    inputs = Inputs(tmp_path_factory.mktemp("inputs"))
+    picture, mask = Image.new("RGB", (64, 64), (120, 180, 240)), Image.new("L", (64, 64))
+    ImageDraw.Draw(picture).rectangle((10, 30, 50, 60), fill=(200, 30, 30))
+    ImageDraw.Draw(mask).rectangle((0, 0, 40, 40), fill=255)
+    names = {"init": {"image": inputs.keep(picture)}, "inpaint": {"mask": inputs.keep(mask)}}
+    return Engine(engine.residency, None, inputs), names
 
 
 def painted(engine: Engine, exact: bool, cells: list[GenerationRequest]) -> list[Finished]:
@@ -52,6 +65,41 @@ def test_each_cell_of_a_batch_is_its_single_run_up_to_rounding_and_no_weight_is_
     assert list(again[0].image.getdata()) == list(alone[0].image.getdata())
 
 
+@pytest.mark.parametrize("sampler", ["Euler", "Euler a", "DPM++ 2M", "DPM++ 2M SDE", "DPM++ SDE", "Heun", "UniPC", "PLMS", "LCM"])
+def test_cells_of_unlike_strength_join_when_their_start_comes(starting: tuple[Engine, dict], sampler: str) -> None:
+    engine, start = starting
+    changes = [{"init": start["init"] | {"denoising_strength": s}, "seed": 5 + n, "cfg_scale": 5.0 + n}
+               for n, s in enumerate((0.4, 1.0, 0.7, 0.4))]
+    cells = [BASE.merged({"steps": 6, "sampler": sampler, "schedule": "Automatic"} | one) for one in changes]
+    alone, asked = painted(engine, True, cells), []
+    unet = engine.residency.pipeline("img2img", "mini").unet
+    hook = unet.conv_in.register_forward_pre_hook(lambda _m, args: asked.append(len(args[0])))
+    together = painted(engine, False, cells)
+    hook.remove()
+    likeness = [psnr(one.image, other.image) for one, other in zip(alone, together, strict=True)]
+    assert all(value is None or value > CLOSE for value in likeness), likeness
+    assert asked[0] == 2 and asked[-1] == 8 and asked == sorted(asked)
+    assert "forward" not in vars(unet) and together[0].extra["together"] == 4
+
+
+def test_cells_of_unlike_strength_keep_what_the_mask_protects(starting: tuple[Engine, dict]) -> None:
+    engine, start = starting
+    cells = [BASE.merged({"steps": 6, "init": start["init"] | {"denoising_strength": s}, "inpaint": start["inpaint"] | how})
+             for s in (0.5, 0.9) for how in ({"seam_strength": 0.5},)]
+    alone, together = painted(engine, True, cells), painted(engine, False, cells)
+    likeness = [psnr(one.image, other.image) for one, other in zip(alone, together, strict=True)]
+    assert all(value is None or value > CLOSE for value in likeness) and together[0].extra["together"] == 2, likeness
+
+
+@pytest.mark.parametrize(("changes", "shared"), [
+    ({"init": {"denoising_strength": 0.2}}, True), ({"seed": 9, "prompt": "a cat"}, True), ({"init": {"image": "1" * 64}}, False),
+    ({"init": {"denoising_strength": 0}}, False), ({"init": {"denoising_strength": 0.2, "exact_steps": True}}, False),
+    ({"inpaint": {"mask": "2" * 64, "masked_content": "latent noise"}}, False), ({"inpaint": {"mask": "2" * 64}}, False)], ids=str)
+def test_what_may_differ_among_cells_that_start_from_a_picture(changes: dict, shared: bool) -> None:
+    started = BASE.merged({"init": {"image": "0" * 64}})
+    assert (key(started.merged(changes)) == key(started)) == shared
+
+
 @pytest.mark.parametrize("changes", CELLS, ids=str)
 def test_what_may_differ_within_a_batch(changes: dict) -> None:
     assert key(BASE.merged(changes)) == key(BASE)
@@ -66,7 +114,7 @@ def test_what_may_not(changes: dict) -> None:
 
 @pytest.mark.parametrize("changes", [
     {"prompt": "[a:b:0.5]"}, {"prompt": "[a|b]"}, {"prompt": "a AND b"}, {"negative_prompt": "a AND b :0.5"},
-    {"init": {"image": "0" * 64}}, {"hires": {}}], ids=str)
+    {"init": {"image": "0" * 64}, "hires": {}}, {"hires": {}}], ids=str)
 def test_what_must_be_alone(changes: dict) -> None:
     assert key(BASE.merged(changes)) is None
 
