@@ -99,6 +99,7 @@
         threshold_a: -1, threshold_b: -1, model: model?.name ?? units[chosen].model });
     };
 
+    const fit = (type) => models.find((m) => m.control === type)?.name ?? '';     // a net for what the condition shows
     const held = (key) => units[chosen][key];
     const { labelled, slider, select, segments, chooser, box } = kit.unitFields(kit, held, change);
 
@@ -165,9 +166,9 @@
           textContent: line || of.missing }) : null,
         element('div', { className: 'unit-fields' },
           select('preprocessor', fields.preprocessor.label, choices.map((r) =>
-            [r.name, r.missing ? `${r.name} (${w.control_needs_weights})` : r.name])),
+            [r.name, r.name === 'none' ? `none (${w.control_already})` : r.missing ? `${r.name} (${w.control_needs_weights})` : r.name])),
           select('model', fields.model.label, [['', models.length ? w.control_automatic : w.control_no_model],
-            ...(foreign ? [[unit.model, `${unit.model} (${w.control_wrong_family})`]] : []), ...nets.map((m) => [m.name, m.name])]),
+            ...(foreign ? [[unit.model, `${unit.model} (${w.control_wrong_family})`]] : []), ...nets.map((m) => [m.name, m.kind === 'ControlNet' ? m.name : `${m.name} (${m.kind})`])]),
           slider('weight', fields.weight.label, fields.weight), slider('start', fields.start.label, fields.start),
           slider('end', fields.end.label, fields.end),
           labelled(fields.pixel_perfect.label, element('input', { type: 'checkbox', name: 'pixel_perfect',
@@ -187,7 +188,8 @@
         const name = e.target.value;
         if (!name) return;
         const loaded = await kit.ask('preset', { name });
-        units = loaded.units.map((u) => ({ ...known(u), on: true, type: row(u.preprocessor).control }));
+        units = loaded.units.map((u) => { const type = row(u.preprocessor).control;
+          return { ...known(u), model: u.model || fit(type), on: true, type }; });
         chosen = 0;
         commit();
         remover.hidden = false;

@@ -82,7 +82,7 @@ def posed(panel: Locator, moves: dict[int, tuple[float, float]]) -> pose.Pose:
 
 @pytest.mark.skipif(not NETS or not READER, reason="mini's pose net or the estimator that reads its pictures is not there")
 def test_the_painted_arm_follows_the_dragged_wrist(panel: Locator, page: Page, tmp_path_factory: pytest.TempPathFactory) -> None:
-    [outputs] = tmp_path_factory.getbasetemp().glob("home*/outputs")
+    [outputs] = tmp_path_factory.getbasetemp().glob("home[0-9]/outputs")
     page.locator("#control-prompt textarea").fill("a woman in a red jacket and blue jeans")
     for field, value in (("seed", "7"), ("steps", "12")):
         page.locator(f"#control-{field} input[type=number]").fill(value)
