@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 BORDER = 0.04       # share of the sides that is taken for paper when the background is judged
-BLUR = 0.02         # of the longer side: strokes become areas of colour for the first picture
+BLUR = 0.01         # of the longer side: strokes become areas of colour for the first picture
 
 
 def flat(drawing: Image.Image, paper: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
@@ -51,11 +51,15 @@ def strokes(drawing: Image.Image) -> np.ndarray:
 
 
 def colour_start(drawing: Image.Image) -> Image.Image:
-    """The picture to begin from: strokes blurred into areas, paper filled with the strokes' mean colour. RGB."""
+    """The picture to begin from: strokes blurred into areas, paper filled with the colour of the nearest stroke. RGB."""
+    import cv2
+
     where = strokes(drawing)
-    colours = np.asarray(flat(drawing), dtype=np.float32)
+    colours = np.asarray(flat(drawing))
     if not where.any():
         return flat(drawing)
-    filled = np.where(where[..., None], colours, colours[where].mean(axis=0))
+    _, nearest = cv2.distanceTransformWithLabels((~where).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    known = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    known[nearest[where]] = colours[where]
     radius = max(1.0, BLUR * max(drawing.size))
-    return Image.fromarray(filled.round().astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
+    return Image.fromarray(known[nearest]).filter(ImageFilter.GaussianBlur(radius))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.patches.photomaker.rules import check_prompt, merge_step, split
+from pipelines.patches.photomaker.rules import check_prompt, mended, merge_step, split
 from pipelines.spec.errors import FieldError
 
 REFUSED = {
@@ -24,6 +24,15 @@ def test_a_wrong_trigger_is_refused_with_the_fix(prompt: str, says: str) -> None
     with pytest.raises(FieldError, match="Prompt: ") as refusal:
         check_prompt(prompt, steps=10)
     assert says in str(refusal.value)
+
+
+@pytest.mark.parametrize(("prompt", "word", "right"), [
+    ("a man img, here", "", "a man img, here"), ("a (man:1.2) img", "", "a (man img:1.2)"),
+    ("on a beach", "girl", "a girl img, on a beach"), ("", "girl", "a girl img"), ("on a beach", "", ""), ("img on a beach", "boy", "a boy img, on a beach"),
+    ("a man img and his img", "", "a man img and his"), ("a man [img::0.5] here", "", "a man img [::0.5] here")],
+    ids=["right", "brackets", "no word", "empty", "no word known", "first", "twice", "schedule"])
+def test_a_prompt_is_mended_where_its_meaning_is_plain(prompt: str, word: str, right: str) -> None:
+    assert mended(prompt, word) == right
 
 
 @pytest.mark.parametrize("prompt", ["a man img, in a park", "(a man img:1.3) in [snow:rain:0.5]", "woman img"])

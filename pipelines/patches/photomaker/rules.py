@@ -11,6 +11,7 @@ from pipelines.spec.errors import FieldError
 
 TRIGGER = "img"
 LATEST_MERGE = 30       # the reference joins the likeness after step 30 at the latest
+LONG_RUN = 100          # steps, at which a schedule inside a prompt is looked at
 EXAMPLE = "a man img riding a bike"
 _TRIGGER = re.compile(r"(?<!\w)img(?!\w)")
 _CLASS_WORD = re.compile(r"\w[\w'-]*\s*$")
@@ -38,27 +39,55 @@ def check_prompt(prompt: str, negative: str = "", steps: int = 1, bracketed: boo
 
 
 def _check_spans(prompt: str, spans: Sequence[Span]) -> None:
-    texts = [span.text or "" for span in spans]
-    found = sum(len(_TRIGGER.findall(text)) for text in texts)
-    if found == 0:
+    count, follows = _standing(spans)
+    if count == 0:
         raise FieldError("Prompt", prompt, f"the trigger word “{TRIGGER}” is missing after the class word",
                          f"e.g. “{EXAMPLE}”", _offer(prompt))
-    if found > 1:
-        raise FieldError("Prompt", prompt, f"the trigger word “{TRIGGER}” stands {found} times", "once",
-                         f"Try “{_without_repeats(prompt)}”")
-    before = next(halves[0] for text in texts if (halves := split(text)))
-    if not _CLASS_WORD.search(before):
+    if count > 1:
+        raise FieldError("Prompt", prompt, f"the trigger word “{TRIGGER}” stands {count} times", "once", _offer(prompt))
+    if not follows:
         raise FieldError("Prompt", prompt, f"“{TRIGGER}” must follow its class word directly, inside the same brackets",
-                         f"e.g. “{EXAMPLE}”", _offer(_TRIGGER.sub("", prompt)))
+                         f"e.g. “{EXAMPLE}”", _offer(prompt))
+
+
+def _standing(spans: Sequence[Span]) -> tuple[int, bool]:
+    """How often the trigger stands, and whether the first one follows a word in its own brackets."""
+    texts = [span.text or "" for span in spans]
+    before = next((halves[0] for text in texts if (halves := split(text))), "")
+    return sum(len(_TRIGGER.findall(text)) for text in texts), bool(_CLASS_WORD.search(before))
+
+
+def mended(prompt: str, class_word: str = "") -> str:
+    """`prompt` as the rule wants it: itself where it is right, "" where only its author can say what is meant.
+
+    class_word: what the person is called where the prompt has no word for them.
+    """
+    if _is_right(prompt):
+        return prompt
+    bare = " ".join(_TRIGGER.sub("", prompt).split()).lstrip(" ,")
+    named = has_person(bare)
+    if len(_TRIGGER.findall(prompt)) > 1:
+        found = _without_repeats(prompt)
+    elif named:
+        found = re.sub(rf"\b({named})\b", rf"\1 {TRIGGER}", bare, count=1, flags=re.IGNORECASE)
+    else:
+        found = f"a {class_word} {TRIGGER}, {bare}".removesuffix(", ") if class_word else ""
+    return found if _is_right(found) else ""
+
+
+def has_person(prompt: str) -> str:
+    """The word of PEOPLE that the trigger would be put after; "" without one."""
+    return next((word for word in PEOPLE if re.search(rf"\b{word}\b", prompt, re.IGNORECASE)), "")
+
+
+def _is_right(prompt: str) -> bool:
+    return all(_standing(spans) == (1, True) for _, spans in timeline(parse(prompt, True), LONG_RUN))
 
 
 def _offer(prompt: str) -> str:
-    """The prompt with the trigger put after the first word for a person; general advice where there is none."""
-    for word in PEOPLE:
-        if re.search(rf"\b{word}\b", prompt, re.IGNORECASE):
-            mended = re.sub(rf"\b({word})\b", rf"\1 {TRIGGER}", prompt, count=1, flags=re.IGNORECASE)
-            return f"Try “{' '.join(mended.split())}”"
-    return f"Write a word for the person (man, woman, …) and “{TRIGGER}” after it"
+    """What to do about a prompt that breaks the rule."""
+    found = mended(prompt)
+    return f"Try “{found}”" if found else f"Write a word for the person (man, woman, …) and “{TRIGGER}” after it"
 
 
 def _without_repeats(prompt: str) -> str:
