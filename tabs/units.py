@@ -140,7 +140,8 @@ class Desk:
 
     def _models(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """`model`: a checkpoint; the control models that fit its family."""
-        return {"models": [{"name": one.name, "control": one.control, "kind": one.kind} for one in self._studio.controls(str(data["model"]))]}
+        found = self._studio.controls(str(data["model"]))
+        return {"models": [{"name": one.name, "control": one.control, "kind": one.kind} for one in found]}
 
     def _keep(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """`path`: an uploaded picture (the guard has looked at it)."""

@@ -101,3 +101,13 @@ def test_canny_does_not_wait_for_torch(root):
             "Preprocessors([]).run('canny', Image.radial_gradient('L').convert('RGB'), {'low': 1, 'high': 2});"
             "sys.exit('torch' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("older", "name"), [
+    ("hed", "softedge_hed"), ("hed_safe", "softedge_hedsafe"), ("pidinet", "softedge_pidinet"),
+    ("pidinet_safe", "softedge_pidisafe"),
+    ("pidinet_scribble", "scribble_pidinet"), ("lineart", "lineart_realistic"), ("depth", "depth_midas"),
+    ("normal_map", "normal_midas"), ("invert (from white bg & black line)", "invert"),
+    ("lineart_standard (from white bg & black line)", "lineart_standard")])
+def test_the_names_the_webui_keeps_or_shows_mean_the_same_rows(older: str, name: str) -> None:
+    assert ROWS.get(older).name == name
