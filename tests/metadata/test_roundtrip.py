@@ -17,9 +17,9 @@ from tests.metadata.conftest import requests
 NASTY = 'a "cat": 1,\r\nNegative prompt: no\0ne \ud800 \u202eright\u202c 👩‍🚀 <b>&amp;</b> ]]> \\"'
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(requests())
-def test_a_thousand_requests_come_back_from_png(request: GenerationRequest) -> None:
+def test_any_request_comes_back_from_png(request: GenerationRequest) -> None:
     file = io.BytesIO()
     write(Image.new("RGB", (8, 8)), file, request)
     found = read(file.getvalue())
