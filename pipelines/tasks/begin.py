@@ -56,6 +56,7 @@ class Beginning:
         """noise: unit noise of the shape of the latents.   steps: as the user counts them."""
         self._begin, self._noise = begin, noise
         self._skipped = begin.laid(steps) - begin.run(steps)
+        self._first = 0                 # place of the first that is run among all
         self.timesteps: Any = None      # those that are run
 
     def lay_over(self, pipe: Any) -> None:
@@ -67,6 +68,9 @@ class Beginning:
         """From now on `scheduler` shows only the levels from here on."""
         self._scheduler, self._lay = scheduler, scheduler.set_timesteps
         scheduler.set_timesteps = self._set_timesteps
+        if hasattr(scheduler, "set_begin_index"):       # SDXL's pipeline sets it to 0 itself, behind the levels
+            inner = scheduler.set_begin_index
+            scheduler.set_begin_index = lambda index=0: inner(self._first + index)
 
     def attended(self, _unet: Any) -> AbstractContextManager[None]:
         """All pictures begin at once: nothing is to be done while it runs."""
@@ -76,10 +80,10 @@ class Beginning:
         """All levels are laid as always; the pipeline is shown the last of them."""
         self._lay(*args, **kwargs)
         self._all = self._scheduler.timesteps
-        first = self._skipped * self._scheduler.order
-        self.timesteps = self._scheduler.timesteps = self._all[first:]
+        self._first = self._skipped * self._scheduler.order
+        self.timesteps = self._scheduler.timesteps = self._all[self._first:]
         if hasattr(self._scheduler, "set_begin_index"):
-            self._scheduler.set_begin_index(first)
+            self._scheduler.set_begin_index()
 
     def first_latents(self, *_: Any, **__: Any) -> Tensor:
         self._scheduler.timesteps = self._all       # schedulers look neighbours up by their place among all levels
