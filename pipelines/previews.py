@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipelines.loading.residency import Glimpse
 
+FIRST = 1.0         # seconds: what is painted within them needs no preview
 PERIOD = 0.25       # seconds between two previews
 SHARE = 0.02        # of the time, at most, goes into previews: a whole picture may cost 3 % more than bare diffusers (bench images)
 SIDE = 256          # pixels of its height
@@ -27,11 +28,11 @@ BICUBIC = Resampling.BICUBIC
 
 
 class Previews:
-    """Offers a preview after a step and sends it when the last one is `PERIOD` old."""
+    """Offers a preview after a step and sends it when the last one is old enough: see `FIRST`, `PERIOD`, `SHARE`."""
 
     def __init__(self, glimpse: Glimpse, emit: Emit) -> None:
         self._glimpse, self._emit = glimpse, emit
-        self._due = time.monotonic() + PERIOD
+        self._due = time.monotonic() + FIRST
 
     def offer(self, step: Any) -> None:
         """`step.clean()` gives the estimated clean latents of the last step."""

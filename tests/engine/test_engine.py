@@ -97,8 +97,8 @@ def test_progress_counts_every_step_and_ends_whole(paint: Callable) -> None:
 
 def test_previews_are_small_jpegs_of_the_picture_to_be(paint: Callable) -> None:
     seen: list[bytes] = []
-    final = paint(emit=lambda e: seen.append(e.jpeg) if isinstance(e, Preview) else None, steps=40)[0]
-    assert seen, "40 steps take longer than one preview period"
+    final = paint(emit=lambda e: seen.append(e.jpeg) if isinstance(e, Preview) else None, steps=120)[0]
+    assert seen, "120 steps take longer than the time before the first"
     last = Image.open(io.BytesIO(seen[-1]))
     assert last.format == "JPEG" and len(seen[-1]) < 40_000
     difference = np.asarray(last.resize((8, 8)), float) - np.asarray(final.image.resize((8, 8)), float)
