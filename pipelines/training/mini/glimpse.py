@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -77,4 +78,8 @@ def finished(plan: Plan) -> AutoencoderTiny:
 def write(plan: Plan, folder: Path) -> Path:
     """A diffusers folder in half precision."""
     finished(plan).half().save_pretrained(folder, safe_serialization=True)
+    config = json.loads((folder / "config.json").read_text())
+    del config["block_out_channels"]  # the class writes it and warns of it when it reads
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "diffusion_pytorch_model.safetensors").chmod(0o644)
     return folder
