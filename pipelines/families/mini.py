@@ -47,10 +47,11 @@ def detect_folder(folder: Folder) -> Detected | None:
 MINI = Family(
     name="mini", label="Mini (embedded)",
     native_px=256, size_step=16,
-    sizes={"square": Size(256, 256), "portrait": Size(224, 320), "landscape": Size(320, 224)},
+    sizes={"square": Size(256, 256), "portrait": Size(208, 320), "landscape": Size(320, 208)},
     default_request={"width": 256, "height": 256, "steps": 25, "cfg_scale": 5.0, "sampler": "DPM++ 2M",
                      "schedule": "Karras", "clip_skip": 1},
     prediction_types=(V_PREDICTION, EPSILON),
     pipelines=SD_PIPELINES, pipeline_args={"requires_safety_checker": False},
     config_dir=FOLDER, encoders=(ENCODER,), detect=detect, detect_folder=detect_folder,
+    parameters={"unet": 13_366_600, "vae": 2_612_851, "text_encoder": 1_569_024, "controlnet": 5_919_624},
 )
