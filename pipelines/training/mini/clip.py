@@ -86,7 +86,8 @@ def chosen(model: CLIPModel, said: Mapping[str, torch.Tensor], seen: torch.Tenso
         goal = torch.tensor([known.index(row[name]) if row.get(name) in known else -1 for row in true], device=seen.device)
         logits = seen @ F.normalize(model.text_projection(states), dim=-1).T * model.logit_scale.exp()
         if (goal >= 0).any():
-            losses.append(F.cross_entropy(logits, goal, ignore_index=-1, label_smoothing=0.02))
+            weight = 3.0 if name == "subject" else 1.0  # shapes are learned last, colours by themselves
+            losses.append(weight * F.cross_entropy(logits, goal, ignore_index=-1, label_smoothing=0.02))
     return torch.stack(losses).mean()
 
 
