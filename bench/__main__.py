@@ -17,6 +17,7 @@ from pipelines.loading.environment import prepare_environment  # noqa: E402
 
 prepare_environment()
 from bench.control import control  # noqa: E402
+from bench.emphasis import emphasis  # noqa: E402
 from bench.fidelity import fidelity  # noqa: E402
 from bench.grid import grid  # noqa: E402
 from bench.images import images  # noqa: E402
@@ -33,9 +34,9 @@ from bench.weights import checkpoint_switch, task_switch  # noqa: E402
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "page": page, "first": first_image, "painting": painting, "images": images, "task": task_switch, "samplers": fidelity,
-    "checkpoint": checkpoint_switch, "grid": grid, "control": control,
+    "checkpoint": checkpoint_switch, "grid": grid, "emphasis": emphasis, "control": control,
     "pictures": pictures, "upscaling": upscaling, "tiled": tiled, "likeness": likeness, "sketch": sketch, "live": live}
-LARGE = ("checkpoint", "upscaling", "grid", "control", "pictures", "tiled", "likeness", "sketch",
+LARGE = ("checkpoint", "upscaling", "grid", "emphasis", "control", "pictures", "tiled", "likeness", "sketch",
          "live")     # 4.3 GB on the disk; minutes of CPU; a browser
 
 
