@@ -28,7 +28,7 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
 LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse", "pipelines.prompt.tokens",
          "pipelines.queue", "pipelines.archive", "pipelines.metadata", "pipelines.advice", "pipelines.presets",
          "pipelines.styles", "pipelines.images", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
-         "pipelines.passes",
+         "pipelines.passes", "pipelines.tasks.footprint", "pipelines.loading.estimate",
          "pipelines.experiments", "pipelines.live", "pipelines.ranked", "pipelines.batch", "pipelines.loopback",
          "pipelines.reproduce", "pipelines.loading.record", "pipelines.ranking.likeness",
          "pipelines.grid", "pipelines.contact_sheet",

@@ -57,6 +57,7 @@ class Family:
     pipelines: task -> diffusers class.   pipeline_args: what those classes take besides components.
     vae_in_fp32: its VAE overflows in half precision and is run in fp32.
     config_dir: our configs for single files; None when the family comes as a folder only.
+    parameters: component -> numbers in its weights, "controlnet" among them: what a run will hold, told before it is loaded.
     detect: tensor shapes -> Detected or None.   detect_folder: configs of a diffusers folder -> Detected or None.
     """
 
@@ -75,6 +76,7 @@ class Family:
     vae_in_fp32: bool = False
     config_dir: Path | None = None
     encoders: tuple[TextEncoder, ...] = ()
+    parameters: Mapping[str, int] = field(default_factory=dict)
 
 
 SD_PIPELINES = {

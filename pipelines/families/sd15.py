@@ -47,4 +47,5 @@ SD15 = Family(
     prediction_types=(EPSILON, V_PREDICTION),
     pipelines=SD_PIPELINES, pipeline_args={"requires_safety_checker": False},
     config_dir=CONFIGS / "sd15", encoders=(ENCODER,), detect=detect, detect_folder=detect_folder,
+    parameters={"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480, "controlnet": 361_279_120},
 )

@@ -47,4 +47,5 @@ SD2 = Family(
     prediction_types=(V_PREDICTION, EPSILON),
     pipelines=SD_PIPELINES, pipeline_args={"requires_safety_checker": False},
     config_dir=CONFIGS / "sd2", encoders=(ENCODER,), detect=detect, detect_folder=detect_folder,
+    parameters={"unet": 865_910_724, "vae": 83_653_863, "text_encoder": 340_387_840, "controlnet": 364_228_240},
 )

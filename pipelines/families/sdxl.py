@@ -57,4 +57,6 @@ SDXL = Family(
     prediction_types=(EPSILON, V_PREDICTION),
     pipelines=SDXL_PIPELINES, pipeline_args={"add_watermarker": False, "force_zeros_for_empty_prompt": True},
     config_dir=CONFIGS / "sdxl", encoders=(FIRST, SECOND), detect=detect, detect_folder=detect_folder,
+    parameters={"unet": 2_567_463_684, "vae": 83_653_863, "text_encoder": 123_060_480, "text_encoder_2": 694_659_840,
+                "controlnet": 1_251_014_160},
 )

@@ -9,11 +9,12 @@ import re
 
 from pipelines.families.control import detect_control
 from pipelines.families.family import UNET, Detected, Shapes
+from pipelines.families.identity import detect_identity
 
 # kind -> a pattern that one tensor name of such a file matches
 KIND_PATTERNS = (
+    ("ip-adapter", r"^(ip_adapter|image_proj|id_encoder|qformer_perceiver)\."),       # with LoRAs of its own inside
     ("lora", r"lora_(up|down|A|B)\.|\.lora\.(up|down)\.|^lora_(unet|te)|\.hada_w[12]|\.lokr_w[12]|\.dora_scale|_lora\."),
-    ("ip-adapter", r"^(ip_adapter|image_proj|id_encoder|qformer_perceiver)\."),
     ("motion module", r"motion_modules\."),
     ("controlnet", r"^control_model\.|^controlnet_cond_embedding\.|^input_hint_block\.|^zero_convs\.|^controlnet_"
                    r"|^adapter\.(body|conv_in)\.|^nested_model\.|^lllite_|^lora_controlnet$"
@@ -51,6 +52,7 @@ HOME = {        # kind -> (how it is called, the folder it belongs in)
     "motion module": ("a motion module", "models/motion"),
 }
 SUPPORTED = "This version runs Stable Diffusion 1.x, 2.x and XL."
+DETECTORS = {"controlnet": detect_control, "ip-adapter": detect_identity}
 
 
 def classify(shapes: Shapes) -> Detected:
@@ -61,7 +63,7 @@ def classify(shapes: Shapes) -> Detected:
             return Detected("checkpoint", problem=f"this is a {label} model, which this version cannot run", fix=SUPPORTED)
     for kind, pattern in KIND_PATTERNS:
         if re.search(pattern, names, re.MULTILINE):
-            return detect_control(shapes) if kind == "controlnet" else Detected(kind)
+            return DETECTORS[kind](shapes) if kind in DETECTORS else Detected(kind)
     if re.search(rf"^{re.escape(UNET)}", names, re.MULTILINE):
         return _bare_unet()
     if re.search(r"(^|\.)decoder\.conv_in\.", names, re.MULTILINE) and re.search(r"(^|\.)decoder\.conv_out\.", names, re.MULTILINE):

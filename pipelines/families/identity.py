@@ -1,0 +1,26 @@
+"""What an identity adapter's file is - PhotoMaker or IP-Adapter - and for which family, from tensor shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pipelines.families.family import Detected, Shapes
+
+PHOTOMAKER, IP_ADAPTER = "PhotoMaker", "IP-Adapter"
+FAMILY_OF_WIDTH: Mapping[int, str] = MappingProxyType({192: "mini", 768: "sd15", 1024: "sd2", 2048: "sdxl"})
+FUSED = "id_encoder.fuse_module.layer_norm.weight"
+
+
+def detect_identity(shapes: Shapes) -> Detected:
+    """`variant` is one of the two ways, "" for a file that is neither; a width nobody has gives family ""."""
+    if FUSED in shapes:
+        return Detected("ip-adapter", FAMILY_OF_WIDTH.get(shapes[FUSED][0], ""), PHOTOMAKER)
+    if any(key.startswith("ip_adapter.") for key in shapes):
+        return Detected("ip-adapter", FAMILY_OF_WIDTH.get(_prompt_width(shapes), ""), IP_ADAPTER)
+    return Detected("ip-adapter")
+
+
+def _prompt_width(shapes: Shapes) -> int:
+    """What the adapter's keys are made from: as wide as the model's prompt."""
+    return next((shape[1] for key, shape in shapes.items() if key.endswith("to_k_ip.weight") and len(shape) == 2), 0)
