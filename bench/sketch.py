@@ -1,7 +1,7 @@
 """Do pictures follow their drawings? Forty sketches of held-out scenes through the studio: lines, colours, the three ways.
 
 `python -m bench sketch` prints the rows; `python -m bench.sketch 8 sheet.png` looks at eight drawings and keeps a sheet of them:
-drawing, without it, faithfulness 0.4, 0.8, 1, realism 0 and 0.8, colours, predictor, three branches.
+lines, strokes, without either, faithfulness 0.4, 0.8, 1, realism 0, 0.8, colours by usual and faithful knobs, predictor, branches.
 """
 
 from __future__ import annotations
@@ -138,12 +138,14 @@ class Easel:
                        steepest(list(real.values())[::-1]), "", 1.0, real)]
 
     def colours(self) -> Figure:
-        """How far the picture is from the strokes' colours, over what it is without them."""
-        far = self.mean(Drawing.apart, self.rows["without"])
-        near = self.mean(Drawing.apart, self.paint("colours", lines=False, strokes=True, stroke_faithfulness=0.8, realism=0.2))
-        told("ΔE to the strokes", {"without": far, "with": near})
-        return Figure("sketch", "ΔE to the strokes' colours, with / without", near / far, "", HALVED,
-                      {"with": near, "without": far})
+        """How far the picture is from the strokes' colours, over what it is without them; and at the knobs' first values."""
+        known = {"without": self.rows["without"],
+                 "usual knobs": self.paint("colours, usual", lines=False, strokes=True),
+                 "most faithful": self.paint("colours", lines=False, strokes=True, stroke_faithfulness=1.0, realism=0.0)}
+        far = {name: self.mean(Drawing.apart, pictures) for name, pictures in known.items()}
+        told("ΔE to the strokes", far)
+        return Figure("sketch", "ΔE to the strokes' colours, most faithful / without", far["most faithful"] / far["without"], "",
+                      HALVED, far)
 
     def way(self, way: str, plain: float) -> Figure:
         """Edge F1 of another way; what the words alone reach, as its share."""

@@ -9,12 +9,12 @@ import gradio as gr
 
 from pipelines.loading.identity_files import PHOTOMAKER, find_identity
 from pipelines.loading.library import AUTOMATIC
-from pipelines.patches.photomaker.rules import check_prompt
+from pipelines.patches.photomaker.rules import check_prompt, mended
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
 from tabs.easel import actions, ranked_easel
-from tabs.form import Form
-from tabs.listeners import QUIET
+from tabs.form import Form, refused
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.photos import Photos
 from tabs.run import Runner
@@ -33,6 +33,7 @@ def build(studio: Studio, page: Page) -> Form:
             with gr.Column(elem_classes="card prompts"):
                 form.field("prompt", lines=2, max_lines=6, elem_classes="prompt", placeholder="a man img riding a bike")
                 told = gr.HTML("", elem_id=f"{NAME}-told", elem_classes="told")
+                fix = gr.Button(visible=False, size="sm", elem_id=f"{NAME}-fix")
                 form.field("styles")
             photos = Photos(studio, form)
             buttons = actions(words, NAME)
@@ -47,8 +48,9 @@ def build(studio: Studio, page: Page) -> Form:
     page.remember(form)
     fields = form.fields
     gr.on([page.blocks.load, fields["prompt"].change, fields["model"].change, fields["identity.adapter"].change],
-          lambda *asked: ready(studio, *asked), [fields["prompt"], fields["model"], fields["identity.adapter"]], told,
+          lambda *asked: ready(studio, *asked), [fields["prompt"], fields["model"], fields["identity.adapter"]], [told, fix],
           trigger_mode="always_last", **QUIET)
+    fix.click(lambda *asked: fixed(studio, *asked), [fields["prompt"], fields["model"], photos.panel], fields["prompt"], **SPOKEN)
     ranking.wire(view.results, fields["prompt"], fields["model"], photos.panel)
     return form
 
@@ -83,12 +85,30 @@ def _choices(studio: Studio, source: str) -> list[Any]:
     return [AUTOMATIC, *(found.name for found in identities(studio.library))]
 
 
-def ready(studio: Studio, prompt: str, model: str, adapter: str) -> str:
-    """What stands in the way of a run, before it is asked for: a missing file, the trigger word, another family."""
+def ready(studio: Studio, prompt: str, model: str, adapter: str) -> tuple[str, gr.Button]:
+    """What stands in the way of a run, before it is asked for, and the button that mends the prompt where one can."""
+    fix = gr.Button(visible=False)
     try:
         found = find_identity(studio.library, studio.model(model), adapter or AUTOMATIC)
         if found.way == PHOTOMAKER and prompt:
+            if mended(prompt, "person") not in ("", prompt):
+                label = studio.words("likeness_fix", prompt=mended(prompt)) if mended(prompt) else studio.words("likeness_word")
+                fix = gr.Button(label, visible=True)
             check_prompt(prompt)
     except StudioError as error:
-        return f'<span class="verdict unusual">{html.escape(str(error))}</span>'
-    return html.escape(f"{found.way}: {found.name}")
+        return f'<span class="verdict unusual">{html.escape(str(error))}</span>', fix
+    return html.escape(f"{found.way}: {found.name}"), fix
+
+
+def fixed(studio: Studio, prompt: str, model: str, names: list[str] | None) -> str:
+    """The prompt with its trigger; without a word for the person the photos say which, and "person" where none can be asked."""
+    from pipelines.ranked import places_of
+    from pipelines.ranking.scorer import class_word
+
+    if right := mended(prompt):
+        return right
+    try:
+        word = class_word([studio.inputs.open(name) for name in names or ()], places_of(studio, model))
+    except StudioError as error:
+        raise refused(error) from None
+    return mended(prompt, word or "person") or prompt

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipelines.ranking.clip import Clip
 
 ALIGNMENT, AESTHETIC, LIKENESS = "Text alignment", "Aesthetic", "Likeness to the photos"
+CLASS_WORDS = ("man", "woman", "boy", "girl", "baby")
 BATCH = 16
 FOLDER = "ranking"
 LONG_RUN = 1000         # steps, so that what begins later has not begun at the first
@@ -67,6 +68,16 @@ def likeness(pictures: Sequence[Image], photos: Sequence[Image], places: Sequenc
         return []
     clip = _clip(folder, _stamp(folder / "model.safetensors"))
     return image_alignment(clip.images(pictures), clip.images(photos))
+
+
+def class_word(photos: Sequence[Image], places: Sequence[Path]) -> str:
+    """What the photos show, of CLASS_WORDS: the one whose words are nearest to all of them. "" without a CLIP or photos."""
+    folder, _ = found(places)
+    if folder is None or not photos:
+        return ""
+    clip = _clip(folder, _stamp(folder / "model.safetensors"))
+    near = clip.images(photos) @ clip.texts([f"a photo of a {word}" for word in CLASS_WORDS]).T
+    return CLASS_WORDS[int(near.mean(dim=0).argmax())]
 
 
 def words(prompt: str) -> str:

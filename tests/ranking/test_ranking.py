@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from pipelines.ranking.aesthetic import aesthetic_head
 from pipelines.ranking.clip import Clip, image_alignment, text_alignment
 from pipelines.ranking.combine import best, rank, standardised
-from pipelines.ranking.scorer import AESTHETIC, ALIGNMENT, found, scores, words
+from pipelines.ranking.scorer import AESTHETIC, ALIGNMENT, CLASS_WORDS, class_word, found, scores, words
 from pipelines.spec.errors import FieldError, ModelFileError
 from tests.prompt.conftest import tokenizer
 
@@ -121,6 +121,13 @@ def test_scores_come_from_what_lies_beside_the_model_or_in_the_ranking_folder(fo
     clip = Clip.open(folder)
     assert told[ALIGNMENT] == pytest.approx(text_alignment(clip.images(pictures), clip.texts(["a red car"])), abs=1e-5)
     assert told[AESTHETIC] == pytest.approx((clip.images(pictures).sum(dim=1) + 5).tolist(), abs=1e-5)
+
+
+def test_the_class_word_is_the_one_whose_words_are_nearest(folder: Path, tmp_path: Path) -> None:
+    clip, photos = Clip.open(folder), [Image.effect_noise((40, 40), 90).convert("RGB") for _ in range(2)]
+    near = (clip.images(photos) @ clip.texts([f"a photo of a {word}" for word in CLASS_WORDS]).T).mean(dim=0)
+    assert class_word(photos, [folder]) == CLASS_WORDS[int(near.argmax())]
+    assert class_word([], [folder]) == class_word(photos, [tmp_path]) == ""
 
 
 @pytest.mark.parametrize("folder", [".", "aesthetic", "clip"])
