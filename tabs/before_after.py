@@ -11,7 +11,8 @@ import gradio as gr
 from PIL import ImageOps
 
 from pipelines import metadata
-from pipelines.archive.thumbnails import VIEWS
+from pipelines.archive.outputs import VIEWED
+from pipelines.archive.thumbnails import VIEW_SIDE, VIEWS
 from pipelines.images import open_image
 from pipelines.spec.errors import StudioError
 from pipelines.spec.param import SHA256
@@ -78,21 +79,28 @@ def source_of(studio: Studio, file: str | Path) -> str | None:
 
 
 def cropped(studio: Studio, source: str, file: str | Path) -> str:
-    """`source`, cut as the result `file` was where its settings say that it was cut, so that the two lie on one another."""
+    """`source`, cut as the result `file` was where its settings say that it was cut, so that the two lie on one another.
+
+    A copy of `VIEW_SIDE` pixels where it is too large for a browser.
+    """
     said = metadata.read(file)
     upscaled = said.made.get("upscaled")
     target = upscaled.get("target") if isinstance(upscaled, dict) else None
     cut = (bool(target.get("width") and target.get("height") and target.get("crop")) if isinstance(target, dict)
            else said.full is not None and said.full.init is not None and said.full.init.resize_mode == "Crop and resize")
-    width, height = metadata.read_texts(source, brief=True).size
+    width, height = whole = metadata.read_texts(source, brief=True).size
     ratio = said.size[0] / max(1, said.size[1])
-    if not cut or abs(width / max(1, height) / ratio - 1) < 0.01:
+    if cut and abs(width / max(1, height) / ratio - 1) >= 0.01:
+        width, height = max(1, round(min(width, height * ratio))), max(1, round(min(height, width / ratio)))
+    if width * height > VIEWED:
+        shrink = VIEW_SIDE / max(width, height)
+        width, height = max(1, round(width * shrink)), max(1, round(height * shrink))
+    if (width, height) == whole:
         return source
-    place = studio.settings.uploads_dir / "before" / f"{Path(source).stem}-{said.size[0]}x{said.size[1]}.png"
+    place = studio.settings.uploads_dir / "before" / f"{Path(source).stem}-{width}x{height}.png"
     if not place.is_file():
         place.parent.mkdir(parents=True, exist_ok=True)
-        size = max(1, round(min(width, height * ratio))), max(1, round(min(height, width / ratio)))
-        ImageOps.fit(open_image(source), size).save(place)
+        ImageOps.fit(open_image(source), (width, height)).save(place)
     return str(place)
 
 

@@ -140,6 +140,16 @@ def test_what_was_cut_is_laid_over_what_was_cut(tab: UpscaleTab, studio: Studio,
     assert found is not None and Image.open(found[0]).size == (40, 20)      # the middle of 40×30
 
 
+def test_a_source_too_large_for_a_browser_is_laid_below_as_a_copy(studio: Studio, picture: str,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tabs.before_after.VIEWED", 40 * 30 - 1)
+    monkeypatch.setattr("tabs.before_after.VIEW_SIDE", 20)
+    kept = studio.inputs.keep_file(picture)
+    made = studio.archive.save(Image.new("RGB", (80, 60)), GenerationRequest(seed=2, init={"image": kept}))
+    found = pair(studio, [str(studio.archive.open(made.file))])
+    assert found is not None and Image.open(found[0]).size == (20, 15)
+
+
 def test_jobs_of_this_tab_do_not_show_in_txt2img(studio: Studio, tab: UpscaleTab, picture: str) -> None:
     from tabs.run import Runner
 
