@@ -1,0 +1,48 @@
+"""The likeness tab's prompt: what is wrong is said before a run, and one click mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from extensions.hooks import Hooks
+from pipelines import settings
+from pipelines.ranking import scorer
+from pipelines.studio import Studio
+from tabs.photomaker import fixed, ready
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    """With a file that is listed as mini's adapter."""
+    place = tmp_path / "home" / "models" / "photomaker"
+    place.mkdir(parents=True)
+    save_file({"id_encoder.fuse_module.layer_norm.weight": torch.zeros(192)}, place / "thin.safetensors")
+    made = Studio.open(settings.checked({"data_dir": tmp_path / "home"}), Hooks())
+    made.library.scan()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("prompt", "says", "label"), [
+    ("a man img on a beach", "PhotoMaker: thin", None),
+    ("a man on a beach", "is missing", "Write “a man img on a beach”"),
+    ("on a beach", "is missing", "Name the person by the photos, and add the trigger"),
+    ("", "PhotoMaker: thin", None)], ids=["right", "no trigger", "nobody", "empty"])
+def test_what_is_wrong_with_a_prompt_is_said_and_mended(studio: Studio, prompt: str, says: str, label: str | None) -> None:
+    told, fix = ready(studio, prompt, "mini", "thin")
+    assert says in told and fix.visible is (label is not None)
+    assert label is None or fix.value == label
+
+
+def test_a_click_mends_the_prompt_and_the_photos_name_the_person(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fixed(studio, "a man on a beach", "mini", []) == "a man img on a beach"
+    monkeypatch.setattr(scorer, "class_word", lambda photos, places: "girl" if len(photos) == 1 else "")
+    photo = studio.inputs.keep(Image.new("RGB", (8, 8)))
+    assert fixed(studio, "on a beach", "mini", [photo]) == "a girl img, on a beach"
+    assert fixed(studio, "on a beach", "mini", None) == "a person img, on a beach"
