@@ -27,7 +27,9 @@ from bench.measure import Figure  # noqa: E402
 from bench.page import page  # noqa: E402
 from bench.painting import first_image, painting  # noqa: E402
 from bench.pictures import pictures  # noqa: E402
+from bench.seams import seams  # noqa: E402
 from bench.sketch import sketch  # noqa: E402
+from bench.stall import stall  # noqa: E402
 from bench.tiled import tiled  # noqa: E402
 from bench.upscaling import upscaling  # noqa: E402
 from bench.weights import checkpoint_switch, task_switch  # noqa: E402
@@ -35,9 +37,10 @@ from bench.weights import checkpoint_switch, task_switch  # noqa: E402
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "page": page, "first": first_image, "painting": painting, "images": images, "task": task_switch, "samplers": fidelity,
     "checkpoint": checkpoint_switch, "grid": grid, "emphasis": emphasis, "control": control,
-    "pictures": pictures, "upscaling": upscaling, "tiled": tiled, "likeness": likeness, "sketch": sketch, "live": live}
+    "pictures": pictures, "upscaling": upscaling, "tiled": tiled, "likeness": likeness, "sketch": sketch, "live": live,
+    "seams": seams, "stall": stall}
 LARGE = ("checkpoint", "upscaling", "grid", "emphasis", "control", "pictures", "tiled", "likeness", "sketch",
-         "live")     # 4.3 GB on the disk; minutes of CPU; a browser
+         "live", "seams", "stall")     # 4.3 GB on the disk; minutes of CPU; a browser
 
 
 def main() -> int:
