@@ -24,6 +24,7 @@ from bench.images import images  # noqa: E402
 from bench.likeness import likeness  # noqa: E402
 from bench.live import live  # noqa: E402
 from bench.measure import Figure  # noqa: E402
+from bench.outpaint import outpaint  # noqa: E402
 from bench.page import page  # noqa: E402
 from bench.painting import first_image, painting  # noqa: E402
 from bench.pictures import pictures  # noqa: E402
@@ -38,9 +39,9 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "page": page, "first": first_image, "painting": painting, "images": images, "task": task_switch, "samplers": fidelity,
     "checkpoint": checkpoint_switch, "grid": grid, "emphasis": emphasis, "control": control,
     "pictures": pictures, "upscaling": upscaling, "tiled": tiled, "likeness": likeness, "sketch": sketch, "live": live,
-    "seams": seams, "stall": stall}
+    "seams": seams, "stall": stall, "outpaint": outpaint}
 LARGE = ("checkpoint", "upscaling", "grid", "emphasis", "control", "pictures", "tiled", "likeness", "sketch",
-         "live", "seams", "stall")     # 4.3 GB on the disk; minutes of CPU; a browser
+         "live", "seams", "stall", "outpaint")     # 4.3 GB on the disk; minutes of CPU; a browser
 
 
 def main() -> int:
