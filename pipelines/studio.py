@@ -31,12 +31,13 @@ from pipelines.queue import Job, JobQueue
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError, RequestError, StudioError
 from pipelines.spec.events import Emit, Note, Saved
-from pipelines.spec.geometry import snap
+from pipelines.spec.geometry import Size, snap
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
 from pipelines.tasks import identity, sketch
 from pipelines.tasks.condition import Conditions
 from pipelines.tasks.control import refusals as unit_refusals
+from pipelines.tasks.footprint import Memory, estimate
 from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.repeated import completed
 from pipelines.tasks.start import started
@@ -163,6 +164,16 @@ class Studio:
     def controls(self, model: str) -> list[Control]:
         """The control models that fit a checkpoint. Raises FieldError for a checkpoint that is not there."""
         return controls(self.library, self.model(model).family)
+
+    def memory(self, request: GenerationRequest, picture: Size | None = None) -> Memory:
+        """An estimate of what a run will hold (see there); in fp32 until the device is known. Raises FieldError.
+
+        picture: what a tiled upscale starts from.
+        """
+        made: Engine | None = vars(self).get("engine")      # asking for it would wait for torch
+        item = made.residency.device.dtype.itemsize if made else 4
+        together = request.batch_size if made and not made.residency.device.is_main_memory else 1
+        return estimate(request, self.model(request.model).family, item, together, picture)
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 

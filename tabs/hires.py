@@ -14,6 +14,7 @@ from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.larger import larger, refusal
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from pipelines.tasks.footprint import gib
 from tabs.listeners import QUIET
 from tabs.source import keep, size_of
 from tabs.workbench import Workbench
@@ -81,14 +82,20 @@ def sizes(studio: Studio, values: Mapping[str, Any]) -> str:
         request = GenerationRequest.parse({key: values[key] for key in ("width", "height", "steps", "model")} | {"hires": part})
         hires = request.hires
         if hires is None or not values["hires"]:
-            return html.escape(words("hires_off", first=request.size))
+            return html.escape(f"{words('hires_off', first=request.size)} · {told(studio, request.merged({'hires': None}))}")
         step = studio.model(hires.model or request.model).family.size_step
     except StudioError:
         return ""
     if refused := refusal(request.size, hires, step):
         return html.escape(str(refused))
     last = larger(request.size, hires, step).final
-    return f"<b>{html.escape(words('hires_sizes', first=request.size, last=last, steps=hires.steps or request.steps))}</b>"
+    line = words("hires_sizes", first=request.size, last=last, steps=hires.steps or request.steps)
+    return f"<b>{html.escape(line)}</b> · {html.escape(told(studio, request))}"
+
+
+def told(studio: Studio, request: GenerationRequest) -> str:
+    """"about 0.3 GiB of memory"."""
+    return studio.words("memory_about", size=gib(studio.memory(request).total))
 
 
 def only_second(studio: Studio, file: str, settings: Mapping[str, Any]) -> GenerationRequest:

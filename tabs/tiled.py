@@ -18,6 +18,7 @@ from pipelines.spec.geometry import Size
 from pipelines.spec.larger import larger, refusal
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from pipelines.tasks.footprint import gib
 from pipelines.tasks.tiles import Job, calls, plan, tile_side
 from tabs.form import nested
 from tabs.listeners import QUIET
@@ -98,6 +99,7 @@ def planned(studio: Studio, values: Mapping[str, Any], picture: str | None) -> s
                   side=tile_side(request.tiled, family))]
     said += [words("tiled_seams", count=seams)] if seams else []
     said.append(words("tiled_calls", count=count))
+    said.append(words("memory_about", size=gib(studio.memory(request, first).total)))
     seconds = expected(studio, request, count * _work(jobs[0], request))
     said += [words("tiled_time", time=clock(seconds))] if seconds else []
     return f"<p><b>{html.escape(' · '.join(said))}</b></p>{drawn(jobs, size, small)}"

@@ -3,10 +3,10 @@
 The interface, for whoever shows it:
 
     from pipelines.tasks.footprint import estimate, gib
-    memory = estimate(request, family)          # family: studio.model(request.model).family
+    memory = studio.memory(request)             # estimate(request, family) with the precision and batches of the device
     gib(memory.total)                           # "0.3 GiB"
     memory.weights, memory.work, memory.stage   # bytes, bytes, "sampling" or "decoding"
-    largest(estimate(cell, family) for cell in cells)       # what a grid needs: its cells are painted one after another
+    largest(studio.memory(cell) for cell in cells)      # what a grid needs: its cells are painted one after another
 
 Weights are counted by the family's layout, not by the file; the work is `loading/estimate.py`, measured on a CPU. Left out,
 because no request tells them: the program itself (0.6 GiB once torch is loaded), upscaling networks, LoRAs, a likeness's encoder,
