@@ -33,6 +33,8 @@ def page(told: Explained, words: Words) -> str:
     for number, one in enumerate(told.conditions, 1):
         title = words("explain_part", number=number, weight=f"{one.weight:g}") if len(told.conditions) > 1 else ""
         blocks.append(_condition(one, title, words))
+    if told.read_as:
+        blocks.append(_line("explain-read", f"{words('explain_read_as')}: {shown(told.read_as, 2000)}"))
     if told.loras:
         text = ", ".join(f"{n.name} ({words('explain_te')} {n.te:g}, UNet {n.unet:g})" for n in told.loras)
         blocks.append(_line("explain-loras", f"LoRA: {text}"))

@@ -7,6 +7,7 @@ downloaded still carries its settings. Comparing two pictures is `tabs.compare`'
 from __future__ import annotations
 
 import html
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
 from tabs import compare
 from tabs.form import refused
-from tabs.listeners import SPOKEN
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.picture import Panel
 from tabs.send import settle, start_from, to_upscale
@@ -125,6 +126,10 @@ class Gallery:
         for name, button in panel.starts.items():
             start = self._said(lambda shelf, name=name: self._start(shelf, name))
             settle(page, name, keeping(page.forms[name], button.click)(start, shelf, page.targets, **SPOKEN))
+        again, owner = panel.again, page.owner
+        panel.reproduce.click(self._again, [shelf, owner], [owner, *again.outputs], **SPOKEN)
+        gr.on([finder.grid.select, panel.tree.select], again.nothing, None, again.outputs, **QUIET)
+        again.wire()
         self._comparison.wire(panel.first, panel.second, panel.before, shelf)
         to_upscale(page, panel.upscale.click, self._said(lambda shelf: str(self._studio.archive.open(shelf.chosen, shelf.trash))),
                    [shelf])
@@ -232,6 +237,14 @@ class Gallery:
             gr.Info(html.escape(self._studio.words("no_settings_in_file")))
             return self._page.stay()
         return self._page.show("txt2img", self._page.forms["txt2img"].write(read.request))
+
+    def _again(self, shelf: Shelf, owner: str) -> list[Any]:
+        """Have the chosen picture made again; the verdict, or why it cannot be, stands below it."""
+        owner, again = owner or uuid.uuid4().hex, self._panel.again
+        try:
+            return [owner, *again.look(again.begin(self._studio.archive.open(shelf.chosen, shelf.trash), owner))]
+        except StudioError as error:
+            return [owner, *again.cannot(error)]
 
     def _start(self, shelf: Shelf, name: str) -> list[Any]:
         """The picture itself, with its settings, in the tab `name`."""

@@ -17,6 +17,7 @@ from pipelines.studio import Studio
 from pipelines.words import Words
 from tabs import lineage
 from tabs.before_after import source_of
+from tabs.reproduce import Again
 
 STARTS = ("img2img", "inpaint")             # tabs that start from a picture
 UNREADABLE = ("source", "upscaled")         # a kept picture's hash, and what the infotext says in words
@@ -48,6 +49,8 @@ class Panel:
                 self.first = gr.Button(words("put_first"), size="sm", min_width=120, elem_id="gallery-first")
                 self.second = gr.Button(words("put_second"), size="sm", min_width=120, elem_id="gallery-second")
                 self.before = gr.Button(words("before_after"), size="sm", min_width=120, elem_id="gallery-before")
+                self.reproduce = gr.Button(words("reproduce_this"), size="sm", min_width=100, elem_id="gallery-reproduce")
+            self.again = Again(studio, "gallery-again")
             self.tree = gr.HTML("", js_on_load=lineage.CLICK, elem_id="gallery-tree")
             self.facts = gr.HTML("", elem_id="gallery-facts")
             with gr.Accordion(words("infotext"), open=False):

@@ -1,4 +1,7 @@
-"""Drop a picture, have it made again, read the verdict: a fold of the experiments tab. The work is `pipelines.reproduce`'s."""
+"""Have a picture made again and read the verdict: of a dropped file in the experiments tab, of the chosen one in the gallery.
+
+The work is `pipelines.reproduce`'s; here is what the page shows of it.
+"""
 
 from __future__ import annotations
 
@@ -21,49 +24,54 @@ PAUSE = 1.0             # seconds between two looks while it is painted
 OPEN = ("queued", "running")
 
 
-class Reproduce:
-    """Makes its components where it is created; `wire` connects them."""
+class Again:
+    """The verdict on one job over both pictures. Makes its components where it is created; `wire` connects them."""
 
-    def __init__(self, studio: Studio, page: Page) -> None:
-        self._studio, self._page = studio, page
-        words = studio.words
-        with gr.Accordion(words("reproduce"), open=False, elem_id="reproduce"):
-            gr.HTML(f'<p class="told">{html.escape(words("reproduce_told"))}</p>')
-            self._drop = gr.File(label=words("reproduce_drop"), file_types=["image"], type="filepath", height=84,
-                                 elem_id="reproduce-drop", elem_classes="drop")
-            self._stage = gr.HTML("", elem_id="reproduce-verdict")
-            self._slider = gr.ImageSlider(type="filepath", interactive=False, show_label=False, max_height=480, visible=False,
-                                          elem_id="reproduce-slider")
-            self._timer = gr.Timer(PAUSE, active=False)
+    def __init__(self, studio: Studio, name: str) -> None:
+        """name: what the components' ids begin with."""
+        self._studio = studio
+        self._stage = gr.HTML("", elem_id=f"{name}-verdict")
+        self._slider = gr.ImageSlider(type="filepath", interactive=False, show_label=False, max_height=480, visible=False,
+                                      elem_id=f"{name}-slider")
+        self._timer = gr.Timer(PAUSE, active=False)
+        self.job = gr.State("")
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [self._stage, self._slider, self._timer, self.job]
 
     def wire(self) -> None:
-        owner, seen = self._page.owner, [self._stage, self._slider, self._timer]
-        self._drop.upload(self.submit, [self._drop, owner], [owner, self._drop], **SPOKEN).success(
-            self.look, owner, seen, **SPOKEN)
-        self._timer.tick(self.look, owner, seen, **QUIET)
-        self._page.blocks.load(self.look, owner, seen, **QUIET)
+        self._timer.tick(self.look, self.job, self.outputs, **QUIET)
 
-    def submit(self, file: str | None, owner: str) -> tuple[Any, Any]:
-        """Queue what the file says; the drop is empty again for the next."""
-        if not file:
-            return gr.skip(), gr.skip()
-        owner = owner or uuid.uuid4().hex
+    def begin(self, file: Path, owner: str) -> str:
+        """Queue what the file says; the job's id. Raises StudioError with the reason why it cannot be made again."""
+        return reproduce.submit(self._studio, reproduce.recipe(self._studio, file), owner)
+
+    def nothing(self) -> list[Any]:
+        return ["", gr.update(visible=False), gr.Timer(active=False), ""]
+
+    def cannot(self, error: StudioError) -> list[Any]:
+        """The reason stands where the verdict would."""
+        said = self._studio.words("reproduce_cannot", reason=str(error))
+        return [f'<p class="error">{html.escape(said)}</p>', *self.nothing()[1:]]
+
+    def look(self, name: str) -> list[Any]:
+        """Updates for `outputs`: how far the job is, or the verdict over both pictures."""
         try:
-            reproduce.submit(self._studio, reproduce.recipe(self._studio, Path(file)), owner)
-        except StudioError as error:
-            raise refused(error) from None
-        return owner, None
-
-    def look(self, owner: str) -> list[Any]:
-        """The newest of this visitor's: its progress, or the verdict over both pictures."""
-        mine = [job for job in self._studio.queue.jobs(owner) if job.kind == reproduce.KIND] if owner else []
-        if not mine:
-            return [gr.skip(), gr.skip(), gr.Timer(active=False)]
-        job = max(mine, key=lambda one: one.created)
+            job = self._studio.queue.get(name) if name else None
+        except StudioError:
+            job = None          # forgotten since
+        if job is None:
+            return self.nothing()
         if job.status in OPEN:
-            return [self._progress(job), gr.update(visible=False), gr.Timer(active=True)]
+            return [self._progress(job), gr.update(visible=False), gr.Timer(active=True), name]
         pair = self._pair(job)
-        return [self._ended(job), gr.update(value=pair, visible=bool(pair)), gr.Timer(active=False)]
+        return [self._ended(job), gr.update(value=pair, visible=bool(pair)), gr.Timer(active=False), name]
+
+    def newest(self, owner: str) -> list[Any]:
+        """The same of this visitor's newest."""
+        mine = [job for job in self._studio.queue.jobs(owner) if job.kind == reproduce.KIND] if owner else []
+        return self.look(max(mine, key=lambda one: one.created).id if mine else "")
 
     def _progress(self, job: Job) -> str:
         words, seen = self._studio.words, self._studio.queue.watch(job.id)
@@ -86,3 +94,33 @@ class Reproduce:
             return str(self._studio.inputs.path(told.picture)), str(self._studio.archive.open(job.files[0]))
         except (StudioError, KeyError):
             return None         # thrown away since, or not painted
+
+
+class Reproduce:
+    """The fold with the drop. Makes its components where it is created; `wire` connects them."""
+
+    def __init__(self, studio: Studio, page: Page) -> None:
+        self._page = page
+        words = studio.words
+        with gr.Accordion(words("reproduce"), open=False, elem_id="reproduce"):
+            gr.HTML(f'<p class="told">{html.escape(words("reproduce_told"))}</p>')
+            self._drop = gr.File(label=words("reproduce_drop"), file_types=["image"], type="filepath", height=84,
+                                 elem_id="reproduce-drop", elem_classes="drop")
+            self.again = Again(studio, "reproduce")
+
+    def wire(self) -> None:
+        owner, again = self._page.owner, self.again
+        self._drop.upload(self.submit, [self._drop, owner], [owner, self._drop, again.job], **SPOKEN).success(
+            again.look, again.job, again.outputs, **SPOKEN)
+        self._page.blocks.load(again.newest, owner, again.outputs, **QUIET)
+        again.wire()
+
+    def submit(self, file: str | None, owner: str) -> tuple[Any, Any, Any]:
+        """Queue what the file says; the drop is empty again for the next."""
+        if not file:
+            return gr.skip(), gr.skip(), gr.skip()
+        owner = owner or uuid.uuid4().hex
+        try:
+            return owner, None, self.again.begin(Path(file), owner)
+        except StudioError as error:
+            raise refused(error) from None

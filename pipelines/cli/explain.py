@@ -11,7 +11,7 @@ from pipelines.loading import loras
 from pipelines.prompt.explain import Branch, Condition, Explained, Known
 from pipelines.prompt.explain import explain as explained
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, StudioError
+from pipelines.spec.errors import FieldError, StudioError, shown
 from pipelines.spec.request import EMPHASES
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def lines(told: Explained, step: int, steps: int) -> Iterator[str]:
         if len(told.conditions) > 1:
             yield f"Prompt {number} of {len(told.conditions)}, weight {one.weight:g}"
         yield from _condition(one, step, steps)
+    if told.read_as:
+        yield f"Read as: {shown(told.read_as, 2000)}"
     yield from (f"LoRA {n.name}: text encoders {n.te:g}, UNet {n.unet:g}" for n in told.loras)
     if told.embeddings:
         yield f"Embeddings: {', '.join(told.embeddings)}"

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from pipelines.prompt.chunks import CAPACITY
 from pipelines.prompt.inversion import mentioned
-from pipelines.prompt.networks import networks
-from pipelines.prompt.parse import parts
+from pipelines.prompt.networks import networks, without_networks
+from pipelines.prompt.parse import parts, strip_comments
+from pipelines.prompt.printed import printed
 from pipelines.prompt.tree import Alternating, Break, Network, Node, Prompt, Scheduled, Span, Weighted, at_step, timeline
 from pipelines.spec.errors import FieldError, unknown
 
@@ -52,13 +53,17 @@ class Condition:
 
 @dataclass(frozen=True)
 class Explained:
-    """`troubles` stop a run (unknown LoRA, unreadable number); `notes` only tell."""
+    """`troubles` stop a run (unknown LoRA, unreadable number); `notes` only tell.
+
+    read_as: the prompt as one would type what it was read as, where that is not what was typed; else "".
+    """
 
     conditions: tuple[Condition, ...]
     loras: tuple[Network, ...]
     embeddings: tuple[str, ...]
     notes: tuple[str, ...]
     troubles: tuple[str, ...]
+    read_as: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,14 @@ def explain(text: str, step: int = 0, steps: int = 1, emphasis: str = "Original"
         notes.append(f"The prompt takes {chunks} chunks of {CAPACITY} tokens; nothing is cut off, but later chunks weigh less.")
     if emphasis == "Ignore" and any(piece.weight != 1 for one in conditions for piece in one.pieces):
         notes.append("Emphasis is Ignore: the weights are read and not used.")
-    return Explained(conditions, loras, tuple(used), tuple(dict.fromkeys(notes)), tuple(troubles))
+    return Explained(conditions, loras, tuple(used), tuple(dict.fromkeys(notes)), tuple(troubles),
+                     "" if emphasis == "None" else _read_as(text, read))
+
+
+def _read_as(text: str, read: Sequence[Prompt]) -> str:
+    weighed = ("" if one.weight == 1 else f" :{one.weight:g}" for one in read)
+    again = " AND ".join(printed(one).strip() + weight for one, weight in zip(read, weighed, strict=True))
+    return again if again.split() != without_networks(strip_comments(text)).split() else ""
 
 
 def _condition(prompt: Prompt, when: tuple[int, int], known: Known) -> Condition:

@@ -62,6 +62,14 @@ def test_embeddings_are_found_where_they_stand_alone() -> None:
     assert explain("my-look, BAD HANDS, my-looks", known=tokens).embeddings == ("my-look", "Bad Hands")
 
 
+@pytest.mark.parametrize(("text", "read_as"), [
+    ("a (red:1.3) [cat:dog:5] [x] ((y)) [a|b] BREAK c", ""), ("a (red", "a (red)"), ("a) b", r"a\) b"), ("(x:99)", "(x:10.0)"),
+    ("(a:b:c)", "(a:b:c:1.1)"), ("a # note", ""), ("<lora:other:1> a", ""), ("a AND [b :2", "a AND [b ] :2")])
+def test_what_was_read_otherwise_is_written_as_it_was_read(text: str, read_as: str) -> None:
+    assert explain(text, known=KNOWN).read_as == read_as
+    assert explain(text, emphasis="None", known=KNOWN).read_as == ""
+
+
 def test_prompts_of_an_and_are_told_with_their_weights() -> None:
     assert [c.weight for c in explain("a :1.5 AND b").conditions] == [1.5, 1.0]
 

@@ -2,12 +2,14 @@
 
 import gc
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.prompt.parse import parse, spans
+from pipelines.prompt.parse import parse, parts, spans
+from pipelines.prompt.printed import printed
 from pipelines.prompt.tree import BREAK, Span, at_step, timeline
 
 VECTORS = {
@@ -100,9 +102,30 @@ def test_escaped_brackets_are_kept_byte_for_byte(text: str) -> None:
     assert "".join(s.text or "" for s in spans(escaped)) == text
 
 
+SIGNS = st.sampled_from([*"ab ()[]:|\\.05123", "BREAK", "[a:b:0.5]", "(x:1.3)", "[a|b]"])
+
+
+@given(st.lists(SIGNS, max_size=16).map("".join))
+def test_a_printed_tree_is_parsed_to_the_same_words_at_every_step(text: str) -> None:
+    prompt = parse(text)
+    again = parse(printed(prompt))
+    assert [at_step(again, step, 4) for step in range(4)] == [at_step(prompt, step, 4) for step in range(4)]
+    assert printed(again) == printed(prompt) and again.notes == ()
+
+
 @given(st.integers(0, 3000))
 def test_depth_is_no_limit(depth: int) -> None:
     assert [s.text for s in spans("(" * depth + "x" + ")" * depth)] == ["x"]
+
+
+MEGABYTE = ("(", "[", "()", "[]", "[a:b:", "[a|", "[a|b]", "([", "(a:1.3)", "AND ", "\\", ":", "<lora:", "{a|", "a, ")
+
+
+@pytest.mark.parametrize("unit", [*MEGABYTE, "half", "wrong"])
+def test_a_megabyte_is_read_within_a_second(unit: str) -> None:
+    size = 1_000_000
+    text = {"half": "(" * (size // 2) + ")" * (size // 2), "wrong": "([" * (size // 4) + ")]" * (size // 4)}.get(unit)
+    assert seconds(text or unit * (size // len(unit)), parts) < 1
 
 
 HOSTILE = {"open round": "(", "open square": "[", "nested": "(a", "schedules": "[a:", "alternations": "[a|b",
@@ -110,13 +133,13 @@ HOSTILE = {"open round": "(", "open square": "[", "nested": "(a", "schedules": "
            "numbers": "(a:1"}
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, read: Callable[[str], object] = spans) -> float:
     """CPU time of one reading, without the garbage collector: its cost depends on everything else that is loaded."""
     times = []
     gc.disable()
     for _ in range(3):
         started = time.process_time()
-        spans(text)
+        read(text)
         times.append(time.process_time() - started)
     gc.enable()
     return min(times)

@@ -41,7 +41,7 @@ def gallery(studio: Any) -> Gallery:
                                write_all=lambda request: [request.prompt],
                                start_from=lambda picture, settings: [(picture, settings)])
         forms = dict.fromkeys(("txt2img", "img2img", "inpaint"), form)
-        page = Page(blocks, gr.Tabs(), None, "", forms)
+        page = Page(blocks, gr.Tabs(), gr.BrowserState(""), "", forms)
         made = Gallery(studio, page, _finder(studio.words), Panel(studio), compare.build(studio))
         made.wire(gr.State(Shelf()))
     return made

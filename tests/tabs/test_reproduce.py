@@ -15,7 +15,8 @@ from pipelines import reproduce, settings
 from pipelines.metadata import write
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
-from tabs.reproduce import Reproduce
+from tabs.gallery import Gallery, Shelf
+from tabs.reproduce import Again, Reproduce
 
 REQUEST = GenerationRequest(prompt="a red car", seed=5, steps=1, width=64, height=64)
 
@@ -40,10 +41,10 @@ def file(tmp_path: Path) -> str:
 
 
 def test_a_dropped_picture_becomes_a_job_and_its_verdict_stands_over_both(fold: Reproduce, studio: Studio, file: str) -> None:
-    owner, _ = fold.submit(file, "")
+    owner, _, _ = fold.submit(file, "")
     [job] = studio.queue.jobs(owner)
     assert job.kind == reproduce.KIND and studio.queue.wait(job.id, 120).status == "done"
-    stage, slider, timer = fold.look(owner)
+    stage, slider, timer, _ = fold.again.newest(owner)
     assert "Different: PSNR" in stage and "torch 1.0 → " in stage and timer.active is False
     before, after = slider["value"]
     assert Image.open(before).getpixel((0, 0)) == (255, 0, 0) and Image.open(after).size == (64, 64)
@@ -51,9 +52,21 @@ def test_a_dropped_picture_becomes_a_job_and_its_verdict_stands_over_both(fold: 
 
 def test_while_it_waits_the_fold_looks_again(fold: Reproduce, studio: Studio, file: str) -> None:
     studio.queue.pause()
-    stage, slider, timer = fold.look(fold.submit(file, "me")[0])
-    assert timer.active and "busy" in stage and slider["visible"] is False
-    assert fold.look("somebody else")[2].active is False
+    stage, slider, timer, job = fold.again.look(fold.submit(file, "me")[2])
+    assert timer.active and "busy" in stage and slider["visible"] is False and studio.queue.get(job)
+    assert fold.again.newest("somebody else")[2].active is False
+
+
+def test_a_click_in_the_gallery_makes_the_chosen_picture_again(studio: Studio, tmp_path: Path) -> None:
+    studio.queue.pause()
+    plain = studio.archive.save(Image.new("RGB", (64, 64)), REQUEST, {}).file
+    with gr.Blocks():
+        panel = SimpleNamespace(again=Again(studio, "x"))
+    made = Gallery(studio, SimpleNamespace(), None, panel, None)
+    owner, stage, _, timer, job = made._again(Shelf(chosen=plain), "")
+    assert owner and "busy" in stage and timer.active and studio.queue.get(job).request.prompt == "a red car"
+    stage = made._again(Shelf(chosen="gone.png"), "me")[1]
+    assert "Cannot be made again: " in stage and "gone.png" in stage
 
 
 def test_a_picture_without_settings_is_a_toast(fold: Reproduce, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ __all__ = ["sd", "sd2", "sdxl", "tokenizer"]
 def test_the_first_step_is_taken_where_the_run_begins(request: pytest.FixtureRequest, family: str, sampler: str) -> None:
     pipe, seen = request.getfixturevalue(family), []
     wanted = GenerationRequest.parse({"prompt": "a red car", "steps": 10, "sampler": sampler, "schedule": "Automatic",
-                                      "width": 16, "height": 16})
-    before, begin = pipe.scheduler, Begin(torch.zeros(1, 4, 8, 8), 0.3)
+                                      "width": 64, "height": 64})
+    before, begin = pipe.scheduler, Begin(torch.zeros(1, 4, 32, 32), 0.3)
     try:
         made = text.paint(pipe, [wanted], lambda *_: seen.append(pipe.scheduler.step_index), begin=begin)
     finally:
