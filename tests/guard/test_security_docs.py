@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+from types import SimpleNamespace
 
 import pytest
 
+from pipelines.loading.environment import DEFAULTS
 from pipelines.loading.library import Library
+from pipelines.loading.pickled import KINDS
 from pipelines.settings import Settings, checked
 from pipelines.spec.errors import FieldError, StudioError
+from pipelines.upscale_job import folder
 from tabs import address, bodies, guard, launch
 from tabs.environment import IGNORED, prepare_gradio
 from tabs.files import PICTURES, Readable
@@ -136,3 +140,46 @@ def test_the_second_fence_holds_what_it_names(says, tmp_path):
     fenced = launch.fence(known)
     wanted = [known.file, known.data_dir / "queue.sqlite", *known.model_roots, *known.extension_folders]
     assert {str(path.resolve()) for path in wanted} <= set(fenced)
+
+
+@pytest.fixture(scope="module")
+def called(root):
+    """Every name that is called anywhere in the studio, as it is written, with the files it is called in."""
+    found = {}
+    for path in [root / "app.py", *(p for room in ("tabs", "pipelines", "extensions") for p in (root / room).rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                found.setdefault(ast.unparse(node.func), set()).add(path.relative_to(root).as_posix())
+    return found
+
+
+def test_the_page_is_never_mounted(says, called):
+    assert says("the page is always opened with `launch()`, never mounted")
+    assert called["blocks.launch"] == {"tabs/launch.py"} and not [name for name in called if "mount_gradio_app" in name]
+
+
+def test_the_studio_itself_opens_no_pickle(says, called):
+    assert says("The studio itself opens no pickle")
+    opened = set().union(*(files for name, files in called.items()
+                           if re.search(r"(^|\.)(torch|pickle|joblib|dill)\.load|Unpickler$", name)))
+    assert {file for file in opened if not file.startswith("pipelines/training/")} == {"pipelines/loading/pickle_child.py"}
+
+
+def test_the_kinds_that_are_read_from_pickles_are_those_it_names(says):
+    assert says("Control models, upscalers, face restorers, embeddings, PhotoMaker, IP-Adapter")
+    assert {"controlnet", "upscaler", "face restorer", "embedding", "ip-adapter"} <= set(KINDS)
+    assert says("Checkpoints, VAEs and LoRAs as pickles") and not {"checkpoint", "vae", "lora"} & set(KINDS)
+
+
+def test_nothing_is_sent_anywhere(says, root):
+    assert says("no analytics, no telemetry, no hub")
+    assert (DEFAULTS["HF_HUB_OFFLINE"], DEFAULTS["DO_NOT_TRACK"], DEFAULTS["GRADIO_ANALYTICS_ENABLED"]) == ("1", "1", "False")
+    assert "analytics_enabled=False" in (root / "tabs" / "shell.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("given", [{"listen": True}, {"share": True}, {"server_name": "192.0.2.1"}], ids=str)
+def test_folders_of_this_machine_are_closed_to_a_page_that_others_reach(says, tmp_path, given):
+    assert says("can be named in the upscale tab only while nobody else may reach the studio")
+    shared = SimpleNamespace(settings=checked({"data_dir": tmp_path, **given}))
+    with pytest.raises(FieldError, match="closed while others may reach the studio"):
+        folder(shared, str(tmp_path))
