@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
 from pipelines.grid import Axis, AxisKind, Grid, kinds
-from pipelines.grid.estimate import Estimate, estimate
+from pipelines.grid.estimate import Estimate, estimate, sampled
 from pipelines.grid.ready import Ready
 from pipelines.images import open_image
 from pipelines.metadata import Read
@@ -20,6 +21,7 @@ from pipelines.spec.errors import Cancelled, FieldError, RequestError, StudioErr
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.parts import LAST_SEED
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.footprint import largest
 from pipelines.tasks.loops import loops_of
 
 if TYPE_CHECKING:
@@ -199,7 +201,7 @@ def _ranked(studio: Studio, grid: Grid, files: Mapping[int, str], seen: Sequence
 
 
 def expected(studio: Studio, grid: Grid) -> Estimate:
-    """What the grid will cost, from the newest pictures of the same model."""
+    """What the grid will cost: time and disk from the newest pictures of the same model, memory by its largest batch."""
     past = []
     for item in studio.archive.items(f'model:"{grid.base.model}"', limit=PAST):
         try:
@@ -208,4 +210,16 @@ def expected(studio: Studio, grid: Grid) -> Estimate:
                 past.append((read.full, float(read.made.get("seconds", 0)), item.bytes))
         except (StudioError, TypeError, ValueError):
             continue            # a damaged picture says nothing of time
-    return estimate(grid, past)
+    return replace(estimate(grid, past), memory=_memory(studio, grid))
+
+
+def _memory(studio: Studio, grid: Grid) -> int | None:
+    from pipelines.tasks import together
+
+    def at_once(cell: GenerationRequest) -> int:
+        if grid.exact or together.key(cell) is None:
+            return 1
+        return min(grid.count, together.most(cell, studio.in_main_memory))
+
+    needed = largest(studio.memory(cell, together=at_once(cell)) for cell in sampled(grid))
+    return needed.total if needed else None

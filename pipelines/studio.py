@@ -165,15 +165,25 @@ class Studio:
         """The control models that fit a checkpoint. Raises FieldError for a checkpoint that is not there."""
         return controls(self.library, self.model(model).family)
 
-    def memory(self, request: GenerationRequest, picture: Size | None = None) -> Memory:
+    def memory(self, request: GenerationRequest, picture: Size | None = None, together: int = 0) -> Memory:
         """An estimate of what a run will hold (see there); in fp32 until the device is known. Raises FieldError.
 
-        picture: what a tiled upscale starts from.
+        picture: what a tiled upscale starts from.   together: pictures sampled at once, if not as many as the device takes.
         """
-        made: Engine | None = vars(self).get("engine")      # asking for it would wait for torch
+        made = self._made
         item = made.residency.device.dtype.itemsize if made else 4
-        together = request.batch_size if made and not made.residency.device.is_main_memory else 1
+        together = together or (1 if self.in_main_memory else request.batch_size)
         return estimate(request, self.model(request.model).family, item, together, picture)
+
+    @property
+    def in_main_memory(self) -> bool:
+        """Whether pictures are painted there; taken to be so until the device is known."""
+        return self._made is None or self._made.residency.device.is_main_memory
+
+    @property
+    def _made(self) -> Engine | None:
+        """The engine if there is one already: asking for it would wait for torch."""
+        return vars(self).get("engine")
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 

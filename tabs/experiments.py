@@ -20,6 +20,7 @@ from pipelines.grid.ready import Ready, ready
 from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from pipelines.tasks.footprint import gib
 from tabs.experiment_view import View
 from tabs.form import refused
 from tabs.listeners import SPOKEN
@@ -150,6 +151,8 @@ class Experiments:
         guess, words = experiments.expected(self._studio, grid), self._words
         parts = [words("cells", count=guess.cells)]
         parts.append(words("time_unknown") if guess.seconds is None else words("about_time", time=clock(guess.seconds)))
+        if guess.memory is not None:
+            parts.append(words("memory_about", size=gib(guess.memory)))
         if guess.bytes is not None:
             parts.append(f"{guess.bytes / 2**20:.1f} MiB")
         return f'<p class="told">{html.escape(" · ".join(parts))}</p>'

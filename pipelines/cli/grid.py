@@ -18,6 +18,7 @@ from pipelines.grid import Grid
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.footprint import gib
 
 if TYPE_CHECKING:
     from pipelines.studio import Hooks, Studio
@@ -83,10 +84,12 @@ def split(text: str) -> tuple[str, str]:
 
 
 def told(studio: Studio, plan: Grid) -> str:
-    """Count, time, room on the disk, in one line."""
+    """Count, time, memory, room on the disk, in one line."""
     guess = experiments.expected(studio, plan)
     parts = [f"{guess.cells} cells", f"{guess.models} model load" + "s" * (guess.models > 1)]
     parts.append("time unknown: no picture of this model yet" if guess.seconds is None else f"about {guess.seconds:.0f} s")
+    if guess.memory is not None:
+        parts.append(f"about {gib(guess.memory)} of memory")
     if guess.bytes is not None:
         parts.append(f"{guess.bytes / 2**20:.1f} MiB of pictures")
     return ", ".join(parts) + "."

@@ -15,12 +15,16 @@ SAMPLED = 64            # cells looked at; the rest is taken to be like them
 
 @dataclass(frozen=True)
 class Estimate:
-    """cells: how many.   seconds, bytes: of all of them, None without a past picture to go by.   models: loads."""
+    """cells: how many.   seconds, bytes: of all of them, None without a past picture to go by.   models: loads.
+
+    memory: bytes that the largest batch of cells needs, None when nobody said.
+    """
 
     cells: int
     seconds: float | None
     bytes: int | None
     models: int
+    memory: int | None = None
 
 
 def work(request: GenerationRequest) -> float:
@@ -28,18 +32,23 @@ def work(request: GenerationRequest) -> float:
     return request.steps * request.width * request.height / 1e6 * (2 if request.cfg_scale > 1 else 1)
 
 
+def sampled(grid: Grid) -> list[GenerationRequest]:
+    """The requests of a few dozen cells from all over the grid."""
+    cells = []
+    for index in range(0, grid.count, max(1, grid.count // SAMPLED)):
+        try:
+            cells.append(grid.cell(index))
+        except (RequestError, StudioError):
+            continue            # such a cell becomes a grey one and costs nothing
+    return cells
+
+
 def estimate(grid: Grid, past: Iterable[tuple[GenerationRequest, float, int]]) -> Estimate:
     """`past`: request, seconds and bytes of finished pictures of the same machine, the newest few."""
     told = list(past)
     rates = [seconds / work(request) for request, seconds, _ in told if seconds > 0]
     weights = [size / (request.width * request.height) for request, _, size in told]
-    cells, models = [], set()
-    stride = max(1, grid.count // SAMPLED)
-    for index in range(0, grid.count, stride):
-        try:
-            cells.append(grid.cell(index))
-        except (RequestError, StudioError):
-            continue            # such a cell becomes a grey one and costs nothing
+    cells = sampled(grid)
     models = {str(v.changes["model"]) for axis in grid.axes for v in axis.values if "model" in v.changes}
     if not cells:
         return Estimate(grid.count, None, None, max(1, len(models)))

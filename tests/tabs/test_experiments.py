@@ -65,6 +65,14 @@ def test_a_grid_is_one_job_with_its_cells(tab: Experiments, studio: Studio) -> N
     assert {(grid.cell(i).cfg_scale, grid.cell(i).seed) for i in range(6)} == {(c, s) for c in (2, 4) for s in (1, 2, 3)}
 
 
+def test_a_count_says_the_memory_of_the_largest_batch(tab: Experiments, studio: Studio) -> None:
+    axes, base = [("seed", "1-8")], BASE.merged({"width": 512, "height": 512})
+    grids = [experiments.grid_of(studio, base, axes, exact) for exact in (False, True)]
+    together, alone = (experiments.expected(studio, grid).memory for grid in grids)
+    assert together is not None and alone is not None and together > alone > 0
+    assert "GiB of memory" in tab._counted(asked(tab, x=("cfg_scale", "2, 4")))
+
+
 @pytest.mark.parametrize(("axis", "line"), [(("steps", "0"), "Steps"), (("model", "nothing"), "Model: nothing"),
                                             (("styles", "no such"), "no such"), (("preset", "no such"), "Preset")], ids=str)
 def test_a_bad_value_is_a_toast_and_nothing_is_queued(tab: Experiments, studio: Studio, axis: Any, line: str) -> None:
