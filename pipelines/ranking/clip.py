@@ -24,7 +24,8 @@ class Clip:
         from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
         try:
-            return cls(CLIPModel.from_pretrained(folder, use_safetensors=True, local_files_only=True),
+            # Whatever precision the file has: in half of it a processor is slow and the cosines are coarse.
+            return cls(CLIPModel.from_pretrained(folder, use_safetensors=True, local_files_only=True, dtype=torch.float32),
                        CLIPTokenizer.from_pretrained(folder, local_files_only=True),
                        CLIPImageProcessor.from_pretrained(folder, local_files_only=True))
         except (OSError, ValueError, KeyError, RuntimeError) as error:
