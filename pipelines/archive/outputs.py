@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import logging
 import shutil
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,28 +15,28 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from PIL.Image import Image
 
+from pipelines.archive.catalogue import Catalogue
 from pipelines.archive.disk import Disk
 from pipelines.archive.facts import facts
 from pipelines.archive.favourites import Favourites
-from pipelines.archive.index import Index, condition, row_of
+from pipelines.archive.index import condition, row_of
 from pipelines.archive.item import Item, NotSaved, difference
 from pipelines.archive.moving import changed, move, why
 from pipelines.archive.names import TRASH, free, inside, next_number
-from pipelines.archive.scan import clean, refresh
+from pipelines.archive.scan import clean
 from pipelines.archive.thumbnails import VIEW_SIDE, VIEWS, Thumbnails
 from pipelines.deep import Picture, shallow
 from pipelines.metadata import QUALITY, SUFFIXES, Read, from_infotext, read, read_texts, write
-from pipelines.spec.errors import FieldError, StorageError
+from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
 
 KEPT_UNSAVED = 32       # pictures held in memory when the disk is full
 VIEWED = 4096 * 4096    # pixels a browser shows at once without a stall; of a larger picture it is shown a copy
 WORKED_OVER = "upscaled"    # in the name of a file, where a seed is not known
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -47,7 +46,7 @@ class Archive:
     def __init__(self, root: Path, disk: Disk | None = None, now: Callable[[], datetime] = datetime.now) -> None:
         self.root = Path(root)
         self._disk, self._now = disk or Disk(), now
-        self._naming, self._refreshing = threading.Lock(), threading.Lock()
+        self._naming = threading.Lock()
         self._unsaved: deque[NotSaved] = deque(maxlen=KEPT_UNSAVED)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -57,10 +56,10 @@ class Archive:
         self.favourites = Favourites(self.root, self._disk)
         self.thumbnails = Thumbnails(self.root, self._disk)
         self.views = Thumbnails(self.root, self._disk, VIEWS, VIEW_SIDE)
-        self.index = Index(self.root)
+        self.catalogue = Catalogue(self.root)
 
     def close(self) -> None:
-        self.index.close()
+        self.catalogue.close()
 
     # -- saving --------------------------------------------------------------------------------------------------------
 
@@ -91,10 +90,7 @@ class Archive:
         row = row_of(file, file.rpartition("/")[0], {
             "time": path.stat().st_mtime_ns / 1e9, "bytes": data.tell(), "size": image.size, "source": told.source,
             "request": told.request, "made": extra}, trashed=False)
-        try:
-            self.index.add([row])
-        except sqlite3.Error as error:
-            log.warning("The index does not know %s yet: %s", file, error)
+        self.catalogue.note(row)
         return row.item
 
     def _store(self, data: bytes, name: str, suffix: str, file: str) -> Path:
@@ -142,12 +138,12 @@ class Archive:
         """Pictures, newest first. `query`: words of prompt, model, sampler, name; also `sampler:"DPM++ 2M"`."""
         self.refresh(wait=False)
         where, values = condition(query, trash, self.favourites.all() if favourites else None)
-        return [self._marked(item) for item in self._ask(lambda: self.index.find(where, values, limit, offset))]
+        return [self._marked(item) for item in self.catalogue.ask(lambda index: index.find(where, values, limit, offset))]
 
     def count(self, query: str = "", favourites: bool = False, trash: bool = False) -> int:
         """How many `items` there are in all."""
         where, values = condition(query, trash, self.favourites.all() if favourites else None)
-        return self._ask(lambda: self.index.count(where, values))
+        return self.catalogue.ask(lambda index: index.count(where, values))
 
     def get(self, file: str, trash: bool = False) -> Item:
         """One picture, read from its file. Raises FieldError for what is none of the archive's."""
@@ -179,10 +175,18 @@ class Archive:
         """(label, value of the first, value of the second) for every field in which two pictures differ."""
         return difference(self.read(first).request, self.read(second).request)
 
+    def refresh(self, wait: bool = True) -> int:
+        """Take up files added or removed by hand; see `Catalogue.refresh`."""
+        return self.catalogue.refresh(wait)
+
+    def rebuild(self) -> int:
+        """Make the index anew from the files alone. Returns how many there are."""
+        return self.catalogue.rebuild()
+
     def of_job(self, job: str) -> dict[int, str]:
         """Pictures of one job on the disk, by their index in it."""
         self.refresh()
-        return self._ask(lambda: self.index.of_job(job))
+        return self.catalogue.ask(lambda index: index.of_job(job))
 
     def _marked(self, item: Item) -> Item:
         return replace(item, favourite=item.file in self.favourites)
@@ -206,12 +210,12 @@ class Archive:
     def empty_trash(self) -> int:
         """Delete what is in the trash for good. Returns how many pictures went."""
         self.refresh()
-        gone = [item.file for item in self._ask(lambda: self.index.find(*condition("", True), 1_000_000, 0))]
+        gone = [item.file for item in self.catalogue.ask(lambda index: index.find(*condition("", True), 1_000_000, 0))]
         for file in gone:
             changed(partial(self._disk.remove, self.root / TRASH / file))
             self.thumbnails.forget(file)
             self.views.forget(file)
-        self._ask(lambda: self.index.remove(gone, trashed=True))
+        self.catalogue.ask(lambda index: index.remove(gone, trashed=True))
         alive = frozenset(f for f in gone if (self.root / f).exists())
         changed(lambda: self.favourites.change(remove=frozenset(gone) - alive))
         return len(gone)
@@ -222,49 +226,3 @@ class Archive:
         name = move(self._disk, source, base, file)
         self.refresh()
         return name
-
-    # -- the index -----------------------------------------------------------------------------------------------------
-
-    def refresh(self, wait: bool = True) -> int:
-        """Take up files added or removed by hand. Returns how many were read; 0 while another thread does it."""
-        if not self._refreshing.acquire(blocking=wait):
-            return 0
-        try:
-            return self._refreshed()
-        except sqlite3.Error as error:
-            log.warning("The index could not be brought up to date: %s", error)
-            return 0
-        finally:
-            self._refreshing.release()
-
-    def _refreshed(self) -> int:
-        """Once more with an index that can be written, when this one cannot."""
-        if self.index.lost:
-            self.index.start_again()
-        try:
-            return refresh(self.root, self.index)
-        except sqlite3.OperationalError as error:       # a full or read-only disk, or another process's lock
-            log.warning("The index of the outputs goes on in memory: %s", error)
-            self.index.move_into_memory()
-        except sqlite3.Error as error:
-            log.warning("The index failed: %s", error)
-            self.index.start_again()
-        return refresh(self.root, self.index)
-
-    def rebuild(self) -> int:
-        """Make the index anew from the files alone. Returns how many there are."""
-        self._ask(self.index.clear)
-        return self.refresh()
-
-    def _ask(self, question: Callable[[], T]) -> T:
-        """Ask the index; one that cannot answer is replaced by a new one, once."""
-        try:
-            return question()
-        except sqlite3.Error as error:
-            log.warning("The index failed: %s", error)
-        self.index.start_again()
-        self.refresh()
-        try:
-            return question()
-        except sqlite3.Error as error:
-            raise StorageError(f"Outputs: the index cannot be read ({error}).") from error

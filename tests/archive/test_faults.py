@@ -93,7 +93,7 @@ def test_an_index_that_cannot_commit_loses_nothing(archive: Archive, monkeypatch
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(archive.index, "add", full)
+        broken.setattr(archive.catalogue.index, "add", full)
         item = archive.save(PICTURE, REQUEST)
         assert archive.items() == []
     assert [i.file for i in archive.items()] == [item.file]
