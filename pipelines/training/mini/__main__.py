@@ -31,7 +31,6 @@ from pipelines.training.mini import (
     text,
     upscaler,
     vae,
-    widen,
 )
 from pipelines.training.mini.conditions import CONDITIONS
 from pipelines.training.mini.crew import Crew
@@ -57,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--crew", type=int, default=1, help="processes that train the base together")
     made.add_argument("--rank", type=int, default=0, help="which of them this is")
     made.add_argument("--peak", type=float, default=0, help="largest learning rate; 0 takes the stage's own")
-    made.add_argument("--world", choices=tuple(WORLDS), default="first", help="curriculum of latents and captions")
+    made.add_argument("--world", choices=tuple(WORLDS), default="grown", help="curriculum of latents and captions")
     made.add_argument("--kind", choices=tuple(CONDITIONS), default="canny", help="condition of `controlnet`")
     made.add_argument("--like", choices=("", *CONDITIONS), default="", help="a trained kind that `controlnet` begins with")
     made.add_argument("--out", type=Path, default=None)
@@ -140,7 +139,6 @@ def measure(given: argparse.Namespace) -> None:
 STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
     {
         "world": show_world,
-        "widen": lambda given: widen.widen(plan(given, 1, 0)),
         "vae": lambda given: train_vae(given),
         "decoder": lambda given: train_vae(given, decoder_only=True),
         "text": lambda given: text.train(plan(given, 64, 1e-3)),

@@ -11,7 +11,7 @@ from pipelines.training.mini import text
 from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.latents import Cache
 from pipelines.training.mini.loop import Habit, Training, averaged
-from pipelines.training.mini.run import Plan, quick, recall
+from pipelines.training.mini.run import Plan, quick
 from pipelines.training.mini.vae import CHANNELS
 from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
@@ -62,9 +62,6 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
     """Train (or resume) for the plan's minutes on the cache, which may grow meanwhile."""
     torch.manual_seed(plan.seed)
     words, reader, model = text.tokenizer(plan), text.finished(plan).to(plan.device), build()
-    start = recall(plan.work / "start-base.pt")
-    if start:
-        model.load_state_dict(start)
     run = Training(plan, "base", model, crew, Habit(memory=0.999))
     noise, cache = levels(plan.device), Cache(plan.work / "latents")
     while run.goes_on():

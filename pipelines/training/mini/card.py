@@ -31,8 +31,14 @@ PARTS = MappingProxyType(
         "upscaler": "SRVGGNetCompact x2 and x4",
         "estimators": "depth, normals, key points of one person, outlines: a U-Net of 0.6 M (`pipelines/tasks/picture_book.py`)",
         "clip": "`CLIPModel`: a vision tower of 4 layers of 192 on patches of 16 at 128 pixels, beside the text tower",
+        "aesthetic": "a linear head over mini-clip's picture vectors",
+        "identity": "PhotoMaker's ID encoder at mini's widths, in its key layout",
+        "sketch": "the latent edge predictor, in the published key layout",
+        "glimpse": "`AutoencoderTiny` (its decoder alone is taught): previews of a quarter of the width",
+        "probe": "reads subject, colour, place, hour ... from pictures; tests and scores use it, the studio does not",
     }
 )
+LATER = ("controlnet-", "estimators", "clip", "aesthetic", "identity", "sketch", "glimpse", "probe")
 CONTROL = """What pictures painted with a ControlNet keep of its condition, without it, and renders through the autoencoder
 (F1 of edges within 3 pixels for canny and scribble, rank correlation for depth, mean angle in degrees for normals, share of
 key points within 5 % of the figure's height for pose):"""
@@ -73,6 +79,13 @@ def final(log: list[dict], name: str, form: str = "{:.3f}") -> str:
     """The last value of that name in a log."""
     found = [x[name] for x in log if name in x]
     return form.format(found[-1]) if found else "none"
+
+
+def reached(log: list[dict]) -> str:
+    """The scores that a stage wrote at its end, else its last loss."""
+    scores = next((row for row in reversed(log) if not {"loss", "minutes"} & row.keys()), {})
+    told = [f"{name} {value:.3g}" for name, value in scores.items() if name != "step"]
+    return ", ".join(told) or f"loss {final(log, 'loss')}"
 
 
 def span(log: list[dict]) -> str:
@@ -126,7 +139,7 @@ def megabytes(folder: Path) -> float:
 def figures(plan: Plan, folder: Path) -> dict[str, str]:
     """Everything the template asks for."""
     vae_log, decoder_log, base_log = (lines(plan, s) for s in ("vae", "decoder", "base"))
-    stages = [p.stem for p in sorted(plan.work.glob("*.jsonl")) if p.stem.startswith(("controlnet-", "estimators", "clip"))]
+    stages = [p.stem for p in sorted(plan.work.glob("*.jsonl")) if p.stem.startswith(LATER)]
     control = read(plan.work / "control.json")
     return {
         "vae": span(vae_log),
@@ -137,7 +150,7 @@ def figures(plan: Plan, folder: Path) -> dict[str, str]:
         "base": span(base_log),
         "base_loss": final(base_log, "loss"),
         "pictures": f"{len(list((plan.work / 'latents').glob('*.pt'))) * CHUNK:,}",
-        "stages": "\n".join(f"| {s} | {span(lines(plan, s))} | loss {final(lines(plan, s), 'loss')} |" for s in stages),
+        "stages": "\n".join(f"| {s} | {span(lines(plan, s))} | {reached(lines(plan, s))} |" for s in stages),
         "parts": parts(folder),
         "seconds": f"{seconds(folder):.1f}",
         "megabytes": f"{megabytes(folder):.1f}",
