@@ -12,14 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines import batch, experiments, loopback, reproduce, samplers, upscale_job
+from pipelines import batch, experiments, loopback, reception, reproduce, samplers, upscale_job
 from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
 from pipelines.archive.lineage import Lineage
 from pipelines.engine import Engine, Finished
 from pipelines.live import Turn
-from pipelines.loading import loras
 from pipelines.loading.controls import Control, controls
 from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.record import environment
@@ -29,18 +28,14 @@ from pipelines.prompt.explain import Tokens
 from pipelines.prompt.tokens import TokenCount, count, pieces
 from pipelines.queue import Job, JobQueue
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, RequestError, StudioError
+from pipelines.spec.errors import StudioError
 from pipelines.spec.events import Emit, Note, Saved
-from pipelines.spec.geometry import Size, snap
+from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
-from pipelines.tasks import identity, sketch
 from pipelines.tasks.condition import Conditions
-from pipelines.tasks.control import refusals as unit_refusals
 from pipelines.tasks.footprint import Memory, estimate
 from pipelines.tasks.preprocess import Preprocessors
-from pipelines.tasks.repeated import completed
-from pipelines.tasks.start import started
 from pipelines.upscalers import Upscaler, Upscalers
 from pipelines.words import Words
 
@@ -104,40 +99,7 @@ class Studio:
 
         Raises RequestError with one line for every name or size that cannot be honoured.
         """
-        refusals: list[FieldError] = []
-        changes: dict[str, Any] = {}
-        try:
-            changes["sampler"], changes["schedule"] = samplers.canonical(request.sampler, request.schedule,
-                                                                                 request.steps)
-        except FieldError as error:
-            refusals.append(error)
-        try:
-            model = self.model(request.model)
-            changes |= started(request, self.inputs, model.family.size_step)
-            sketch.check(request, self.library, self.inputs)
-            identity.check(request, self.library, self.inputs)
-            changes |= completed(request.merged(changes), self.inputs, self.upscalers, self.model)
-            refusals += self._fits(request.merged(changes), model)
-            if request.vae != "Automatic":
-                self.library.find_vae(request.vae)
-            prompt, _ = self.styles.apply(request.prompt, request.negative_prompt, request.styles)
-            refusals += loras.check(prompt, model, self.library)
-            if request.control:
-                refusals += unit_refusals(request, self.library, self.conditions)
-            if request.hires and request.hires.prompt:
-                refusals += loras.check(request.hires.prompt, self.model(request.hires.model or model.name), self.library)
-        except FieldError as error:
-            refusals.append(error)
-        if refusals:
-            raise RequestError(refusals)
-        return request.merged(changes).drawn()
-
-    def _fits(self, request: GenerationRequest, model: ModelFile) -> list[FieldError]:
-        """Sizes this family's VAE cannot make."""
-        step = model.family.size_step
-        return [FieldError(label, value, f"{model.name} needs a multiple of {step}", f"64-4096 in steps of {step}",
-                           f"Nearest: {snap(value, step)}")
-                for label, value in (("Width", request.width), ("Height", request.height)) if value % step]
+        return reception.checked(self, request)
 
     def model(self, name: str) -> ModelFile:
         """The checkpoint of that name or hash. Raises FieldError naming the nearest."""

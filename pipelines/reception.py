@@ -1,0 +1,70 @@
+"""What a request must hold before it is queued: names that are known, sizes that can be made, pictures that are there.
+
+It looks at lists and headers only: no weights are read. It knows the studio by what it holds, and neither queue nor engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pipelines import samplers
+from pipelines.loading import loras
+from pipelines.loading.model_file import ModelFile
+from pipelines.spec.errors import FieldError, RequestError
+from pipelines.spec.geometry import snap
+from pipelines.spec.request import GenerationRequest
+from pipelines.tasks import identity, sketch
+from pipelines.tasks.control import refusals as unit_refusals
+from pipelines.tasks.repeated import completed
+from pipelines.tasks.start import started
+
+if TYPE_CHECKING:
+    from pipelines.studio import Studio
+
+
+def checked(studio: Studio, request: GenerationRequest) -> GenerationRequest:
+    """`request` with names in their own spelling, seeds drawn, and the size of its outpainted frame.
+
+    Raises RequestError with one line for every name or size that cannot be honoured.
+    """
+    refusals: list[FieldError] = []
+    changes: dict[str, Any] = {}
+    try:
+        changes["sampler"], changes["schedule"] = samplers.canonical(request.sampler, request.schedule, request.steps)
+    except FieldError as error:
+        refusals.append(error)
+    try:
+        model = studio.model(request.model)
+        changes |= started(request, studio.inputs, model.family.size_step)
+        sketch.check(request, studio.library, studio.inputs)
+        identity.check(request, studio.library, studio.inputs)
+        changes |= completed(request.merged(changes), studio.inputs, studio.upscalers, studio.model)
+        refusals += sizes(request.merged(changes), model)
+        refusals += files(studio, request, model)
+    except FieldError as error:
+        refusals.append(error)
+    if refusals:
+        raise RequestError(refusals)
+    return request.merged(changes).drawn()
+
+
+def sizes(request: GenerationRequest, model: ModelFile) -> Iterator[FieldError]:
+    """Sizes this family's VAE cannot make."""
+    step = model.family.size_step
+    for label, value in (("Width", request.width), ("Height", request.height)):
+        if value % step:
+            yield FieldError(label, value, f"{model.name} needs a multiple of {step}", f"64-4096 in steps of {step}",
+                             f"Nearest: {snap(value, step)}")
+
+
+def files(studio: Studio, request: GenerationRequest, model: ModelFile) -> Iterator[FieldError]:
+    """VAE, LoRAs and control models that are not there or do not fit. Raises FieldError at the first of some."""
+    if request.vae != "Automatic":
+        studio.library.find_vae(request.vae)
+    prompt, _ = studio.styles.apply(request.prompt, request.negative_prompt, request.styles)
+    yield from loras.check(prompt, model, studio.library)
+    if request.control:
+        yield from unit_refusals(request, studio.library, studio.conditions)
+    if request.hires and request.hires.prompt:
+        yield from loras.check(request.hires.prompt, studio.model(request.hires.model or model.name), studio.library)
