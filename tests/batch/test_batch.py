@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,26 +11,6 @@ from PIL import Image
 from pipelines.batch import Batch, Entry, given, in_folder, safe
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.request import GenerationRequest
-
-LIFE = """
-import sys
-from pipelines.loading.environment import prepare_environment
-prepare_environment()
-from extensions.hooks import Hooks
-from pipelines import batch, settings
-from pipelines.spec.request import GenerationRequest
-from pipelines.studio import Studio
-with Studio.open(settings.checked({"data_dir": sys.argv[1]}), Hooks()) as studio:
-    jobs = studio.queue.jobs()
-    if jobs:
-        print(jobs[0].status, len(jobs[0].files))
-        studio.queue.retry(jobs[0].id)
-        name = jobs[0].id
-    else:
-        base = GenerationRequest(prompt="a red car", seed=5, steps=4, width=64, height=64)
-        name = batch.submit(studio, batch.batch_of(studio, base, batch.in_folder(sys.argv[2])))
-    print(studio.queue.wait(name, 120).status, sorted(studio.queue.get(name).files))
-"""
 
 
 @pytest.fixture
@@ -93,20 +69,11 @@ def test_a_batch_comes_back_from_its_payload_and_nothing_else_does() -> None:
         Batch.of_json(batch.base, '{"version": 9}')
 
 
-def test_a_killed_batch_goes_on_and_nothing_is_made_twice(tmp_path: Path, root: Path) -> None:
+def test_a_killed_batch_goes_on_and_nothing_is_made_twice(resumed: Callable[..., list[int]], tmp_path: Path) -> None:
     for number in range(12):
         (tmp_path / "in" / str(number % 3)).mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (64, 64), (number * 20, 90, 60)).save(tmp_path / "in" / str(number % 3) / f"{number}.png")
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
-    words = [sys.executable, "-c", LIFE, str(tmp_path), str(tmp_path / "in")]
-    child = subprocess.Popen(words, cwd=root, env=env, stdout=subprocess.DEVNULL)
-    outputs = tmp_path / "outputs"
-    while len(list(outputs.glob("2*/batch-*/*/*.png"))) < 3 and child.poll() is None:
-        time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    there = len(list(outputs.glob("2*/batch-*/*/*.png")))
-    said = subprocess.run(words, cwd=root, env=env, capture_output=True, text=True, timeout=150, check=True).stdout.splitlines()
-    assert said[0] == f"interrupted {there}" and 3 <= there < 12 and said[1] == f"done {list(range(12))}"
-    made = [p.relative_to(outputs).parts[2:] for p in outputs.glob("2*/batch-*/*/*.png")]
+    folder = str(tmp_path / "in")
+    resumed("batch", f"batch.submit(studio, batch.batch_of(studio, base, batch.in_folder({folder!r})))", 12, (3, 8))
+    made = [p.relative_to(tmp_path / "outputs").parts[2:] for p in (tmp_path / "outputs").glob("2*/batch-*/*/*.png")]
     assert sorted(made) == sorted((str(n % 3), f"{n}.png") for n in range(12))
