@@ -1,10 +1,12 @@
 """Whole grids as the studio paints them against as many single runs of the bare diffusers pipeline, eight cells in turns.
 
 In turns, so that a busy neighbour hits both. The figure is CPU seconds of one thread; both wall clocks stand beside it.
+`python -m bench grid` runs all of them whole; `python -m bench.grid strength 1` the first eight cells of those so named.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,10 +34,12 @@ GRIDS: Mapping[str, tuple[float, Mapping[str, Any], Sequence[tuple[str, str]]]] 
                                [("sampler", "Euler, Euler a, DPM++ 2M, DDIM"), ("steps", "8, 16")])}
 
 
-def grid() -> list[Figure]:
+def grid(named: str = "", portions: int = 8) -> list[Figure]:
+    """Those whose name holds `named`; at most so many portions of eight cells of each."""
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        return [_figure(bench, name, target, _grid(bench, changes, axes)) for name, (target, changes, axes) in GRIDS.items()]
+        return [_figure(bench, name, target, (_grid(bench, changes, axes), portions))
+                for name, (target, changes, axes) in GRIDS.items() if named in name]
 
 
 def _grid(bench: Bench, changes: Mapping[str, Any], axes: Sequence[tuple[str, str]]) -> Grid:
@@ -44,8 +48,10 @@ def _grid(bench: Bench, changes: Mapping[str, Any], axes: Sequence[tuple[str, st
     return experiments.grid_of(bench.studio, base, axes)
 
 
-def _figure(bench: Bench, name: str, target: float, wanted: Grid) -> Figure:
-    order = wanted.order()
+def _figure(bench: Bench, name: str, target: float, part: tuple[Grid, int]) -> Figure:
+    """part: the grid, and how many portions of it are painted."""
+    wanted, portions = part
+    order = wanted.order()[:portions * PORTION]
     _alone(bench, [wanted.cell(order[0])])
     _take(_painting(bench, wanted, order[:2]), 2)        # both have seen their first picture
     cells = _painting(bench, wanted, order)
@@ -54,8 +60,8 @@ def _figure(bench: Bench, name: str, target: float, wanted: Grid) -> Figure:
         portion = order[begin:begin + PORTION]
         _timed(spent, "grid", lambda portion=portion: _take(cells, len(portion)))
         _timed(spent, "bare", lambda portion=portion: _alone(bench, [wanted.cell(index) for index in portion]))
-    return Figure("G", f"grid {name} on mini, saved / as many single runs of bare diffusers (CPU, 256², {STEPS} steps at most, "
-                  "one thread)", sum(spent["grid"]) / sum(spent["bare"]), "×", target, spent)
+    return Figure("G", f"grid {name} on mini, {len(order)} cells saved / as many single runs of bare diffusers (CPU, 256², "
+                  f"{STEPS} steps at most, one thread)", sum(spent["grid"]) / sum(spent["bare"]), "×", target, spent)
 
 
 def _timed(spent: dict[str, list[float]], name: str, work: Callable[[], None]) -> None:
@@ -103,3 +109,8 @@ def _pipeline(bench: Bench, request: GenerationRequest) -> tuple[Any, dict[str, 
     with Image.open(START) as picture:
         start = picture.convert("RGB").resize((request.width, request.height))
     return pipe, {"image": start, "strength": request.init.denoising_strength}
+
+
+if __name__ == "__main__":
+    for figure in grid(sys.argv[1], int(sys.argv[2])):
+        print(figure, {name: round(sum(values), 1) for name, values in figure.runs.items()})
