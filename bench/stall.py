@@ -84,7 +84,8 @@ def stall() -> list[Figure]:
             chromium = play.chromium.launch(executable_path=next(filter(None, map(shutil.which, CHROMIUM))), args=["--no-sandbox"])
             page = chromium.new_page()
             gallery(page, f"http://127.0.0.1:{port}")
-            small, large = opened(page, 1, SMALL), opened(page, 0, VIEW_SIDE)
+            opened(page, 1, SMALL)      # the panel is built with the first picture, whatever its size
+            large, small = opened(page, 0, VIEW_SIDE), opened(page, 1, SMALL)
             chromium.close()
         finally:
             stop(child)
