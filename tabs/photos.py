@@ -68,9 +68,9 @@ class Desk:
 
     @cached_property
     def _detector(self) -> Any:
-        from pipelines.portraits.faces import detector
+        from pipelines.tasks.identity import face_finder
 
-        return detector([path for root in self._studio.settings.model_roots for path in root.rglob("face_detection_yunet*.onnx")])
+        return face_finder(self._studio.settings.model_roots, self._studio.preprocessors)
 
     def _look(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """The square round the face of `photo`, and one line where something is amiss."""

@@ -88,16 +88,15 @@ def with_pictures(changes: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
 
 def pictured(identity: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
     """`--identity FILE …` cropped to the face and kept, what is amiss said; `--identity-vector FILE` read."""
-    from pipelines.portraits.faces import detector
     from pipelines.portraits.photos import portraits, read_vector
-    from pipelines.tasks.identity import packed
+    from pipelines.tasks.identity import face_finder, packed
 
     result = dict(identity)
     files = [Path(name).expanduser() for name in identity.get("photos", ()) if not SHA256.fullmatch(name)]
     for path in (path for path in files if not path.is_file()):
         raise ImageFileError(str(path), "no such file")
     if files:
-        found = portraits(files, detector([p for root in studio.library.roots for p in root.rglob("face_detection_yunet*.onnx")]))
+        found = portraits(files, face_finder(studio.library.roots, studio.preprocessors))
         for portrait in filter(lambda portrait: portrait.note, found):
             complain(portrait.note)
         kept = [name for name in identity["photos"] if SHA256.fullmatch(name)]

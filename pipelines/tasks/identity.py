@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from pipelines.archive.inputs import Inputs
     from pipelines.loading.library import Library
     from pipelines.loading.residency import Residency
+    from pipelines.portraits.faces import Detector
+    from pipelines.tasks.preprocess import Preprocessors
     from pipelines.tasks.text import Wording
 
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)     # CLIP's
+DRAWN = "mini_pose"     # the preprocessor that sees the people of mini's world
 MOST = 16       # photos; their class tokens must fit beside the prompt anyway
 
 
@@ -68,6 +71,14 @@ def vectors(wanted: Identity) -> np.ndarray | None:
         raise FieldError("Face vectors", len(wanted.vectors), "there must be one for every photo",
                          f"{len(wanted.photos)} of {FACE_NUMBERS} numbers")
     return np.stack(rows)
+
+
+def face_finder(roots: Sequence[Path], preprocessors: Preprocessors) -> Detector | None:
+    """The best detector there is for photographs, and where mini's estimators lie one for drawn people too."""
+    from pipelines.portraits.faces import also_drawn, detector
+
+    found = detector([path for root in roots for path in root.rglob("face_detection_yunet*.onnx")])
+    return found if preprocessors.missing(DRAWN) else also_drawn(found, lambda photo: preprocessors.pose(photo, DRAWN))
 
 
 def packed(vector: np.ndarray) -> str:

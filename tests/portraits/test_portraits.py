@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from pipelines.portraits.crop import Box, around, by_hand, whole
-from pipelines.portraits.faces import cascade, detector
+from pipelines.portraits.faces import also_drawn, cascade, detector, heads
 from pipelines.portraits.photos import portraits, read_vector
+from pipelines.pose import KEYPOINTS, Person, Point, Pose
 from pipelines.spec.errors import FieldError, ImageFileError
 from pipelines.spec.geometry import Size
 
@@ -112,3 +113,26 @@ def test_a_pickled_vector_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(ImageFileError, match="no saved face vector"):
         read_vector(tmp_path / "v.npy")
+
+
+FACE = {"nose": (50, 56), "right eye": (42, 52), "left eye": (58, 52), "right ear": (30, 54), "left ear": (70, 54)}
+
+
+def seen(**moved: tuple[float, float] | None) -> Pose:
+    """One drawn person on 100 pixels, looking at you; `moved` puts points elsewhere."""
+    places = FACE | {name.replace("_", " "): at for name, at in moved.items()}
+    return Pose((Person(tuple(Point(*at) if (at := places.get(name)) else None for name in KEYPOINTS)),), 100, 100)
+
+
+@pytest.mark.parametrize(("pose", "found"), [
+    (seen(), [Box(52, 55, 95, 95)]), (seen(nose=None), []), (seen(left_ear=(70, 80)), []), (seen(nose=(50, 30)), []),
+    (seen(left_eye=(43, 52)), []), (Pose((), 100, 100), [])],
+    ids=["a face", "no nose", "crooked", "nose above the eyes", "eyes together", "nobody"])
+def test_a_drawn_head_is_found_by_its_points(pose: Pose, found: list[Box]) -> None:
+    assert heads(pose, (200, 200)) == found
+
+
+def test_drawn_people_are_looked_for_where_no_photographed_face_is() -> None:
+    photo, face = Image.new("RGB", (100, 100)), Box(1, 2, 40, 40)
+    assert also_drawn(lambda _: [face], lambda _: pytest.fail("it was looked for"))(photo) == [face]
+    assert len(also_drawn(lambda _: [], lambda _: seen())(photo)) == len(also_drawn(None, lambda _: seen())(photo)) == 1
