@@ -23,7 +23,7 @@ from pipelines.studio import Studio
 from pipelines.tasks.footprint import gib
 from tabs.experiment_view import View
 from tabs.form import refused
-from tabs.listeners import SPOKEN
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.reproduce import Reproduce
 
@@ -64,7 +64,8 @@ class Experiments:
                                  label=words("experiment_base_tab"), elem_id="experiments-base")
         for side in SIDES:
             self._axis(side)
-        self.exact = gr.Checkbox(False, label=words("exact_cells"), info=words("exact_cells_told"), elem_id="experiments-exact")
+        with gr.Column(elem_classes="card"):
+            self.exact = gr.Checkbox(False, label=words("exact_cells"), info=words("exact_cells_told"), elem_id="experiments-exact")
         with gr.Row(elem_classes="chips"):
             self.swap = gr.Button("⇄ " + words("swap_axes"), size="sm", min_width=120, elem_id="experiments-swap")
             self.count = gr.Button(words("count_cells"), size="sm", min_width=120, elem_id="experiments-count")
@@ -76,12 +77,14 @@ class Experiments:
     def _axis(self, side: str) -> None:
         words = self._words
         found = experiments.axis_kinds(self._studio)
+        self._hints = {"": ""} | {kind.key: kind.hint for kind in found.values()}
         choices = [("–", "")] + [(words.label(k.key, k.label), k.key) for k in found.values()]
         with gr.Row(elem_classes="card"):
             self.kinds[side] = gr.Dropdown(choices, value="cfg_scale" if side == "x" else "",
                                            label=words("axis", name=side.upper()),
                                            min_width=150, scale=2, elem_id=f"experiments-{side}")
             self.values[side] = gr.Textbox("3-9 (+2)" if side == "x" else "", label=words("values"), lines=1, max_lines=8,
+                                           placeholder=self._hints["cfg_scale" if side == "x" else ""],
                                            min_width=160, scale=3, elem_id=f"experiments-{side}-values")
             self._fill[side] = gr.Button(words("fill"), size="sm", min_width=70, elem_id=f"experiments-{side}-fill")
 
@@ -91,6 +94,8 @@ class Experiments:
         axes = [c for side in SIDES for c in (self.kinds[side], self.values[side])]
         asked = {*settings, *axes, owner}
         for side in SIDES:
+            self.kinds[side].change(lambda key: gr.update(placeholder=self._hints.get(key or "", "")), self.kinds[side],
+                                    self.values[side], **QUIET)
             self._fill[side].click(self._filled(side), {*settings, self.kinds[side]}, self.values[side], **SPOKEN)
         self.ready.input(self._ready, settings, [self.base, *axes], **SPOKEN)
         self.swap.click(lambda a, b, c, d: (c, d, a, b), axes[:4], axes[:4], **SPOKEN)

@@ -26,7 +26,10 @@ ORDER_WORDS = 5                                 # 5! prompts
 
 @dataclass(frozen=True)
 class AxisKind:
-    """key: as the command line names it.   read: text to values, raises FieldError or RequestError.   fill: a suggestion."""
+    """key: as the command line names it.   read: text to values, raises FieldError or RequestError.   fill: a suggestion.
+
+    hint: what may be typed, for an empty field.
+    """
 
     key: str
     label: str
@@ -73,9 +76,19 @@ def _of_field(row: Declared, names: Names, draw: Draw) -> AxisKind:
         return _checked(row, text, draw)
 
     param = row.param
-    hint = param.allowed if param.minimum is not None or param.choices else param.label
-    return AxisKind(row.path, param.label, hint, read, lambda base: _fill(row, names, base), param.cost,
+    return AxisKind(row.path, param.label, _hint(row), read, lambda base: _fill(row, names, base), param.cost,
                     row.path in TOGETHER)
+
+
+def _hint(row: Declared) -> str:
+    """What may be typed: the range and how lists are written, or the names."""
+    param = row.param
+    if row.kind is bool:
+        return "off, on"
+    if param.minimum is None:
+        return ", ".join(param.choices) or param.label
+    small = row.kind is float and (param.maximum or 0) <= 2
+    return f"{param.allowed}: " + ("0.2, 0.5, 0-1 [5]" if small else "1, 5, 1-5, 1-10 (+2), 1-10 [5]")
 
 
 def _needs_its_part(row: Declared, base: GenerationRequest) -> None:
