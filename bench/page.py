@@ -41,7 +41,8 @@ def page(rounds: int = 3) -> list[Figure]:
         torch_seen: list[bool] = []
         ours, theirs = in_turns(lambda: first_page(["app.py", "--data-dir", data, "--port"], torch_seen),
                                 lambda: first_page(plain, []), rounds)
-    runs = {"studio": ours, "gradio_only": theirs, "components": sum(kinds.values()), "events": events}
+    runs = {"studio": ours, "gradio_only": theirs, "components": sum(kinds.values()), "events": events,
+            "byte_code_is_kept": not sys.dont_write_bytecode}      # else the studio's files, and only those, are compiled each time
     return [
         Figure("B1", "start to first 200, studio / Gradio-only app of as many components (CPU)",
                min(ours) / min(theirs), "×", 1.15, runs),
