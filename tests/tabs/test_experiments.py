@@ -65,7 +65,8 @@ def test_a_grid_is_one_job_with_its_cells(tab: Experiments, studio: Studio) -> N
     assert {(grid.cell(i).cfg_scale, grid.cell(i).seed) for i in range(6)} == {(c, s) for c in (2, 4) for s in (1, 2, 3)}
 
 
-def test_a_count_says_the_memory_of_the_largest_batch(tab: Experiments, studio: Studio) -> None:
+def test_a_count_says_the_memory_of_the_largest_batch(tab: Experiments, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Studio, "in_main_memory", False)        # eight pictures of that size at once
     axes, base = [("seed", "1-8")], BASE.merged({"width": 512, "height": 512})
     grids = [experiments.grid_of(studio, base, axes, exact) for exact in (False, True)]
     together, alone = (experiments.expected(studio, grid).memory for grid in grids)
