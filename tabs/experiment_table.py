@@ -36,6 +36,7 @@ def table(grid: Grid, job: Job, words: Words) -> str:
     """The legend and every cell; one table for each value of the third axis."""
     wrong = errors(grid, job.notes)
     columns, rows, sheets = grid.shape
+    shape = f"--columns:{columns};--ratio:{grid.base.height / grid.base.width:.3g}"
     parts = []
     for z in range(sheets):
         if len(grid.axes) > 2:
@@ -47,7 +48,7 @@ def table(grid: Grid, job: Job, words: Words) -> str:
             name = html.escape(grid.axes[1].values[y].shown) if len(grid.axes) > 1 else ""
             cells = "".join(_cell(grid, job, grid.index(x, y, z), wrong) for x in range(columns))
             lines.append(f"<tr><th>{name}</th>{cells}</tr>")
-        parts.append(f'<div class="grid-scroll"><table class="grid-cells"><tr>{corner}{heads}</tr>{"".join(lines)}</table></div>')
+        parts.append(f'<div class="grid-scroll"><table class="grid-cells" style="{shape}"><tr>{corner}{heads}</tr>{"".join(lines)}</table></div>')
     return "".join(parts)
 
 
