@@ -48,7 +48,8 @@ def table(grid: Grid, job: Job, words: Words) -> str:
             name = html.escape(grid.axes[1].values[y].shown) if len(grid.axes) > 1 else ""
             cells = "".join(_cell(grid, job, grid.index(x, y, z), wrong) for x in range(columns))
             lines.append(f"<tr><th>{name}</th>{cells}</tr>")
-        parts.append(f'<div class="grid-scroll"><table class="grid-cells" style="{shape}"><tr>{corner}{heads}</tr>{"".join(lines)}</table></div>')
+        body = f"<tr>{corner}{heads}</tr>{''.join(lines)}"
+        parts.append(f'<div class="grid-scroll"><table class="grid-cells" style="{shape}">{body}</table></div>')
     return "".join(parts)
 
 
