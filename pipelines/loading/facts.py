@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from pipelines.families import Detected
 
-DETECTOR = 2        # raise it when detection changes, so that old verdicts are forgotten
+DETECTOR = 3        # raise it when detection changes, so that old verdicts are forgotten
 BLOCK = 4 * 2**20
 TABLE = "CREATE TABLE IF NOT EXISTS facts (path TEXT, kind TEXT, version TEXT, value TEXT, PRIMARY KEY (path, kind))"
 

@@ -1,6 +1,6 @@
 """The identity adapters on the disk: PhotoMaker and IP-Adapter files, which model they are for, what is missing. No torch.
 
-A .safetensors tells by its header; a pickle is not opened for a list, so it is told by its name and checked when it is used.
+A .safetensors tells by its header, a pickle by what the library had looked up in it.
 The embedded model's own adapter lies in `identity/` inside its folder.
 """
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from pipelines.loading.header import read_header
+from pipelines.families import Detected
+from pipelines.families.identity import IP_ADAPTER, PHOTOMAKER, detect_identity
+from pipelines.loading.header import PICKLES, read_header
 from pipelines.loading.library import AUTOMATIC, Library, ModelFile
 from pipelines.spec.errors import FieldError, ModelFileError, unknown
 
 LABEL = "Identity adapter"
-PHOTOMAKER, IP_ADAPTER = "PhotoMaker", "IP-Adapter"
 KIND, ENCODER_KIND, OWN_FOLDER = "ip-adapter", "text encoder", "identity"
-FAMILY_OF_WIDTH: Mapping[int, str] = MappingProxyType({192: "mini", 768: "sd15", 1024: "sd2", 2048: "sdxl"})
 MISSING: Mapping[str, str] = MappingProxyType({
     "sdxl": "Put photomaker-v1.bin or .safetensors (TencentARC/PhotoMaker, Apache-2.0) into models/photomaker, "
             "or ip-adapter_sdxl.safetensors (h94/IP-Adapter, Apache-2.0) into models/ipadapter and its image encoder into "
@@ -82,41 +82,31 @@ def image_encoder(library: Library, width: int) -> Path:
 
 def _listed(library: Library) -> Iterator[IdentityFile]:
     for file in library.of_kind(KIND):
-        if not file.is_folder:
-            yield from _described(file.name, file.path)
+        if file.path.suffix.lower() in PICKLES:
+            yield from _described(file.name, file.path, file.detected)
+        elif not file.is_folder:
+            yield from _by_header(file.name, file.path)
 
 
 def _own(library: Library) -> Iterator[IdentityFile]:
     for model in library.models():
         if model.is_folder:
             for path in sorted((model.path / OWN_FOLDER).glob("*.safetensors")):
-                yield from _described(path.stem, path)
+                yield from _by_header(path.stem, path)
 
 
-def _described(name: str, path: Path) -> Iterator[IdentityFile]:
-    """Nothing for a file that is no adapter of ours."""
-    if path.suffix.lower() != ".safetensors":
-        maker, lowered = "photomaker" in str(path).lower(), name.lower()
-        if maker or "ip-adapter" in lowered or "ip_adapter" in lowered:
-            family = "sdxl" if maker or "sdxl" in lowered else "sd15"
-            yield IdentityFile(name, path, PHOTOMAKER if maker else IP_ADAPTER, family)
-        return
+def _by_header(name: str, path: Path) -> Iterator[IdentityFile]:
+    """By the header; nothing for a file that is broken."""
     try:
-        shapes = read_header(path, name).shapes
+        yield from _described(name, path, detect_identity(read_header(path, name).shapes))
     except ModelFileError:
         return
-    if "id_encoder.fuse_module.layer_norm.weight" in shapes:
-        width, way = shapes["id_encoder.fuse_module.layer_norm.weight"][0], PHOTOMAKER
-    elif any(key.startswith("ip_adapter.") for key in shapes):
-        width, way = _prompt_width(shapes), IP_ADAPTER
-    else:
-        return
-    yield IdentityFile(name, path, way, FAMILY_OF_WIDTH.get(width, ""))
 
 
-def _prompt_width(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """What the adapter's keys are made from: as wide as the model's prompt."""
-    return next((shape[1] for key, shape in shapes.items() if key.endswith("to_k_ip.weight") and len(shape) == 2), 0)
+def _described(name: str, path: Path, found: Detected) -> Iterator[IdentityFile]:
+    """Nothing for a file that is no adapter of ours."""
+    if found.variant in (PHOTOMAKER, IP_ADAPTER):
+        yield IdentityFile(name, path, found.variant, found.family)
 
 
 def _encoders(library: Library) -> Iterator[Path]:

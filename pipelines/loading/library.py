@@ -20,6 +20,7 @@ __all__ = ["AUTOMATIC", "Library", "ModelFile"]
 
 AUTOMATIC = "Automatic"
 READ_AT_SCAN = ("checkpoint", "vae", "controlnet", "")    # other kinds are read when they are used: 20 000 LoRAs list in a second
+OPENED_AT_SCAN = ("controlnet", "ip-adapter")       # pickles whose family must be known to offer them
 CHECKPOINT_SIZE = 10**9     # bytes; a file that large in a LoRA folder is looked at: it may have been put there by mistake
 HASH = re.compile(r"^(?P<name>.*?)\s*\[(?P<hash>[0-9a-fA-F]{6,64})\]$", re.DOTALL)
 
@@ -145,7 +146,7 @@ def _double(candidate: Candidate) -> bool:
 
 def _pickled(candidates: Iterable[Candidate], known: Mapping[str, tuple[str, Detected]]) -> dict[str, tuple[str, Detected]]:
     """Verdicts on the pickles whose place does not say enough of them, all by one process; broken ones are remembered too."""
-    new = {c.path: c for c in candidates if accepted(c.expected, c.path) and c.expected in READ_AT_SCAN and not c.problem
+    new = {c.path: c for c in candidates if accepted(c.expected, c.path) and c.expected in OPENED_AT_SCAN and not c.problem
            and known.get(key(c.path), ("",))[0] != _version(c)}
     return {key(path): (_version(new[path]), detected_by(path, new[path].expected, found))
             for path, found in (shapes_of(list(new)) if new else {}).items()}

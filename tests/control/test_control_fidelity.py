@@ -68,6 +68,16 @@ def test_a_controlnet_of_any_layout_steers_as_in_diffusers(thin: Bench, family: 
     assert (made - ours(thin, f"thin-{family}", [unit | {"weight": 0}])).abs().max() > 1e-3
 
 
+def test_a_net_that_comes_as_a_pickle_steers_as_its_safetensors(thin: Bench) -> None:
+    """As the official ControlNet 1.1 files do."""
+    from safetensors.torch import load_file
+
+    torch.save(load_file(thin.root / "ControlNet" / "sd15-original.safetensors"), thin.root / "ControlNet" / "pickled_canny.pth")
+    thin.library.scan()
+    pickled, plain = (ours(thin, "thin-sd15", [{"model": name, "weight": 0.7}]) for name in ("pickled_canny", "sd15-original"))
+    assert torch.equal(pickled, plain)
+
+
 def test_two_units_are_diffusers_multi_controlnet(thin: Bench) -> None:
     from diffusers import StableDiffusionControlNetPipeline
 

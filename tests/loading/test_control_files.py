@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from pipelines.families.control import ADAPTER, CONTROLNET, UNION, detect_control
 from pipelines.families.signature import classify
+from pipelines.loading.control_file import _pooling
 from pipelines.loading.controls import controls, find_control, told
 from pipelines.loading.library import Library
 from pipelines.spec.errors import FieldError, ModelFileError
@@ -92,3 +93,13 @@ def test_a_control_model_among_checkpoints_is_sent_home(tmp_path: Path) -> None:
     ("t2iadapter_canny_sd15v2", "Canny"), ("control_v11p_sd15s2_lineart_anime", "Lineart"), ("ip2p", "")])
 def test_the_control_type_is_read_from_the_name(name: str, control: str) -> None:
     assert told(name) == control
+
+
+@pytest.mark.parametrize(("name", "side_car", "pools"), [
+    ("control_v11e_sd15_shuffle", "", True), ("reference", "global_average_pooling: True", True),
+    ("shuffle_mine", "global_average_pooling: False", False), ("control_v11p_sd15_canny", "control_key: hint", False)])
+def test_shuffles_net_is_told_by_its_side_car_or_its_name(tmp_path: Path, name: str, side_car: str, pools: bool) -> None:
+    write(tmp_path / "ControlNet" / f"{name}.safetensors", STEM | FIRST)
+    if side_car:
+        (tmp_path / "ControlNet" / f"{name}.yaml").write_text(f"model:\n  params:\n    {side_car}\n")
+    assert _pooling(Library([tmp_path]).find_kind("", "controlnet", name)) == {"global_pool_conditions": pools}

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from pipelines.loading import pickle_child, pickled
 from pipelines.loading.controls import controls, find_control
 from pipelines.loading.facts import Facts
+from pipelines.loading.identity_files import identities
 from pipelines.loading.library import Library
 from pipelines.spec.errors import ModelFileError
 from pipelines.spec.events import Stage
@@ -204,3 +205,18 @@ def test_the_safetensors_of_the_same_name_stands_for_both(tmp_path: Path, monkey
     save_file({key: torch.zeros(shape) for key, shape in NET.items()}, tmp_path / "ControlNet" / "net.safetensors")
     (tmp_path / "ControlNet" / "net.pth").write_bytes(b"PK\x03\x04")
     assert [c.name for c in controls(Library([tmp_path]))] == ["net"] and not Library([tmp_path]).problems()
+
+
+def test_identity_adapters_that_come_as_pickles_tell_their_way_and_family(tmp_path: Path) -> None:
+    (tmp_path / "photomaker").mkdir()
+    (tmp_path / "ipadapter").mkdir()
+    maker = {"id_encoder": {"fuse_module.layer_norm.weight": torch.ones(2048)},
+             "lora_weights": {"unet.to_q_lora.down.weight": torch.ones(4, 4)}}
+    face = {"image_proj": {"norm.weight": torch.ones(4)}, "ip_adapter": {"1.to_k_ip.weight": torch.ones(4, 768)}}
+    torch.save(maker, tmp_path / "photomaker" / "v1.bin")
+    torch.save(face, tmp_path / "ipadapter" / "portrait.bin")
+    torch.save({"a": Hostile(tmp_path / "ran")}, tmp_path / "ipadapter" / "evil.bin")
+    library = Library([tmp_path])
+    assert [(f.name, f.way, f.family) for f in identities(library)] == [
+        ("v1", "PhotoMaker", "sdxl"), ("portrait", "IP-Adapter", "sd15")]
+    assert [file.name for file in library.problems()] == ["evil"] and not (tmp_path / "ran").exists()
