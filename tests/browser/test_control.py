@@ -6,19 +6,17 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from playwright.sync_api import Locator, Page, expect
 
 from pipelines import pose
-from pipelines.tasks.preprocess import Preprocessors
 
 PATIENCE = 90_000       # ms; two busy cores
 MODELS = Path(__file__).parents[2] / "models"
-READERS = Preprocessors((MODELS,), "cpu")
-READER = next((row.name for row in READERS.rows if row.finds_people and not READERS.missing(row.name)), "")
 NETS = [*(MODELS / "mini" / "controlnet").glob("*pose*")]
-RIGHT_ELBOW, RIGHT_WRIST = 3, 4
+RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST = 2, 3, 4
 ONE_ON = re.compile(r"^\w+ 0\.65$")      # the preprocessor that the type chose, and the weight; one unit alone
 
 
@@ -80,17 +78,30 @@ def posed(panel: Locator, moves: dict[int, tuple[float, float]]) -> pose.Pose:
     return pose.from_data(json.loads(page.evaluate("localStorage.getItem('atelier-poses')"))[0][1])
 
 
-@pytest.mark.skipif(not NETS or not READER, reason="mini's pose net or the estimator that reads its pictures is not there")
+def corridor(*poses: pose.Pose) -> np.ndarray:
+    """Where the right arm of each pose is, 24 of 256 pixels wide."""
+    canvas = Image.new("L", (256, 256))
+    for one in poses:
+        places = [one.people[0].body[joint] for joint in (RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST)]
+        line = [(at.x * 256 / one.width, at.y * 256 / one.height) for at in places if at is not None]
+        ImageDraw.Draw(canvas).line(line, fill=255, width=24)
+    return np.asarray(canvas) > 0
+
+
+@pytest.mark.skipif(not NETS, reason="mini's pose net is not there")
 def test_the_painted_arm_follows_the_dragged_wrist(panel: Locator, page: Page, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What changes in the picture is where the arm was and where it is now. How well bodies keep to poses is a figure of
+    `python -m bench control`, for it needs many pictures and an estimator that may see nobody in one of them."""
     [outputs] = tmp_path_factory.getbasetemp().glob("home[0-9]/outputs")
     page.locator("#control-prompt textarea").fill("a woman in a red jacket and blue jeans")
     for field, value in (("seed", "7"), ("steps", "12")):
         page.locator(f"#control-{field} input[type=number]").fill(value)
         page.locator(f"#control-{field} input[type=number]").press("Tab")
-    wrists = []
-    for moves in ({}, {RIGHT_ELBOW: (-0.12, -0.2), RIGHT_WRIST: (-0.08, -0.62)}):
-        wanted = posed(panel, moves).people[0].body[RIGHT_WRIST]
-        found = READERS.pose(Image.open(painted(page, outputs)), READER, 256).people[0].body[RIGHT_WRIST]
-        assert abs(found.x - wanted.x) < 32 and abs(found.y - wanted.y) < 32
-        wrists.append(found)
-    assert wrists[1].y < wrists[0].y - 64
+    poses, pictures = [], []
+    for moves in ({}, {RIGHT_ELBOW: (-0.12, -0.2), RIGHT_WRIST: (-0.1, -0.42)}):
+        poses.append(posed(panel, moves))
+        pictures.append(np.asarray(Image.open(painted(page, outputs)).convert("RGB").resize((256, 256)), int))
+    assert poses[1].people[0].body[RIGHT_WRIST].y < poses[0].people[0].body[RIGHT_WRIST].y - 0.3 * poses[0].height
+    changed, raised = np.abs(pictures[1] - pictures[0]).mean(-1), corridor(poses[1]) & ~corridor(poses[0])
+    assert changed[raised].mean() > 6, "of 255, where the raised arm is"
+    assert changed[corridor(*poses)].mean() > 2 * changed[~corridor(*poses)].mean()
