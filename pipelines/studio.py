@@ -35,6 +35,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
 from pipelines.tasks.condition import Conditions
 from pipelines.tasks.footprint import Memory, estimate
+from pipelines.tasks.objects import Objects
 from pipelines.tasks.preprocess import Preprocessors
 from pipelines.upscalers import Upscaler, Upscalers
 from pipelines.words import Words
@@ -166,6 +167,11 @@ class Studio:
     def preprocessors(self) -> Preprocessors:
         """What turns pictures into conditions; it looks for weights when it is asked, and holds one network at most."""
         return Preprocessors(self.settings.model_roots, self.settings.device, facts=self.library.facts)
+
+    @cached_property
+    def objects(self) -> Objects:
+        """What masks the object under a click, where its weights lie on disk."""
+        return Objects(self.settings.model_roots, self.settings.device)
 
     @cached_property
     def conditions(self) -> Conditions:

@@ -25,6 +25,7 @@ SIDES = ("left", "right", "top", "bottom")
 PAINT = ("#e2593a", 0.6)        # see-through, so that one sees what is painted over
 COLOURS = ("#000000", "#ffffff", "#c8372d", "#e8a33d", "#f2d95c", "#4c9a4e", "#3f7fc1", "#6b4fa0", "#8a5a3a", "#f0c4a4")
 SHELVED = 20            # pictures whose strokes are put aside
+BY = ("colour", "object")       # what a click on the wand's picture masks
 WAYS = ("mask", "colours", "whole")     # what was painted is: a mask; colours and their mask; colours over the whole picture
 
 
@@ -49,6 +50,8 @@ class Canvas:
                                  sources=["upload", "clipboard"], elem_id="inpaint-mask-file")
             self.wand = gr.Image(type="filepath", image_mode=None, interactive=False, label=words("wand"), height=220, buttons=[],
                                  elem_id="inpaint-wand")
+            self.by = gr.Radio([(words(f"wand_{by}"), by) for by in BY], value=BY[0], show_label=False, container=False,
+                               visible=studio.objects.folder() is not None, elem_id="inpaint-wand-by")
             self.tolerance = gr.Slider(0, 128, 24, step=1, label=words("wand_tolerance"), buttons=[])
         self.sent = gr.State(None)      # what the editor was sent last, for one that was not on screen yet
         self.shelf = gr.State({})       # what had been painted on pictures that another one replaced, by their files
@@ -166,11 +169,12 @@ class Canvas:
         """Updates for `outputs`: room for another picture."""
         return [*self._showing(None), None, gr.Accordion(open=False)]
 
-    def touched(self, path: str | None, mask: str | None, tolerance: float, event: gr.SelectData) -> str:
-        """The mask's file with what is alike around the pixel that was clicked."""
+    def touched(self, path: str | None, mask: str | None, tolerance: float, by: str, event: gr.SelectData) -> str:
+        """The mask's file with what is alike around the pixel that was clicked, or with the object that it belongs to."""
         try:
             picture = plain(self._studio.inputs.open(needed(self._studio, path)))
-            found = alike_around(picture, (int(event.index[0]), int(event.index[1])), int(tolerance))
+            at = int(event.index[0]), int(event.index[1])
+            found = self._studio.objects.at(picture, at) if by == "object" else alike_around(picture, at, int(tolerance))
             if mask:
                 found = ImageChops.lighter(found, of_file(mask).resize(found.size, Image.Resampling.BILINEAR))
             return str(self._studio.inputs.path(self._studio.inputs.keep(found)))

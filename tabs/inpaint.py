@@ -10,7 +10,7 @@ import gradio as gr
 
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
-from tabs.canvas import SIDES, Canvas
+from tabs.canvas import BY, SIDES, Canvas
 from tabs.form import Form
 from tabs.img2img import denoising, sizes, wire_denoising, wire_sizes
 from tabs.listeners import QUIET, SPOKEN
@@ -89,7 +89,8 @@ def _wire_canvas(bench: Workbench, canvas: Canvas) -> None:
                                [*canvas.outputs, fields["width"], fields["height"]], **QUIET)
     keeping(bench.form, canvas.other.click)(canvas.emptied, None, canvas.outputs, **QUIET)
     gr.on([canvas.fold.expand, canvas.source.image.change], lambda path: path, canvas.source.image, canvas.wand, **QUIET)
-    canvas.wand.select(canvas.touched, [canvas.source.image, canvas.file, canvas.tolerance], canvas.file, **SPOKEN)
+    canvas.wand.select(canvas.touched, [canvas.source.image, canvas.file, canvas.tolerance, canvas.by], canvas.file, **SPOKEN)
+    canvas.by.change(lambda by: gr.Slider(visible=by == BY[0]), canvas.by, canvas.tolerance, **QUIET)
     canvas.alpha.click(canvas.from_alpha, canvas.source.image, [canvas.file, canvas.fold], **QUIET)
 
 

@@ -20,7 +20,13 @@ from tabs.canvas import MASK, STROKES, Canvas
 
 @pytest.fixture
 def canvas(tmp_path: Any) -> Canvas:
-    studio: Any = SimpleNamespace(words=Words("en"), inputs=Inputs(tmp_path))
+    def disc(picture: Image.Image, at: tuple[int, int]) -> Image.Image:
+        mask = Image.new("L", picture.size)
+        ImageDraw.Draw(mask).ellipse((at[0] - 5, at[1] - 5, at[0] + 5, at[1] + 5), fill=255)
+        return mask
+
+    objects = SimpleNamespace(folder=lambda: tmp_path, at=disc)
+    studio: Any = SimpleNamespace(words=Words("en"), inputs=Inputs(tmp_path), objects=objects)
     with gr.Blocks():
         sides = {f"outpaint.{side}": gr.Number(0) for side in ("left", "right", "top", "bottom")}
         return Canvas(studio, SimpleNamespace(fields=sides))     # type: ignore[arg-type]
@@ -84,8 +90,16 @@ def test_a_click_masks_what_is_alike_around_it_and_adds_to_what_is_masked(canvas
         draw.rectangle(box, fill=(200, 40, 40))
     inputs = canvas._studio.inputs
     source, at = str(inputs.path(inputs.keep(picture))), SimpleNamespace
-    first = canvas.touched(source, None, 20, at(index=[9, 9]))
+    first = canvas.touched(source, None, 20, "colour", at(index=[9, 9]))
     assert (np.asarray(Image.open(first)) > 0).sum() == 100
-    both = np.asarray(Image.open(canvas.touched(source, first, 20, at(index=[45, 9]))).convert("L")) > 0
+    both = np.asarray(Image.open(canvas.touched(source, first, 20, "colour", at(index=[45, 9]))).convert("L")) > 0
     assert both.sum() == 200 and both[9, 9] and both[9, 45]
-    assert (np.asarray(Image.open(canvas.touched(source, None, 255, at(index=[0, 0])))) > 0).all()
+    assert (np.asarray(Image.open(canvas.touched(source, None, 255, "colour", at(index=[0, 0])))) > 0).all()
+
+
+def test_a_click_masks_the_object_it_belongs_to_and_adds_the_next(canvas: Canvas) -> None:
+    inputs = canvas._studio.inputs
+    source, at = str(inputs.path(inputs.keep(Image.new("RGB", (60, 40), "teal")))), SimpleNamespace
+    first = canvas.touched(source, None, 20, "object", at(index=[12, 12]))
+    both = np.asarray(Image.open(canvas.touched(source, first, 20, "object", at(index=[45, 25]))).convert("L")) > 0
+    assert both[12, 12] and both[25, 45] and not both[25, 12] and both.sum() == 2 * (np.asarray(Image.open(first)) > 0).sum()
