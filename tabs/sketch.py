@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import uuid
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,11 +41,11 @@ def build(studio: Studio, page: Page) -> Form:
         with gr.Column(scale=5, min_width=340, elem_classes="controls"):
             with gr.Column(elem_classes="card prompts"):
                 form.field("prompt", lines=2, max_lines=6, elem_classes="prompt")
+                live = gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live")
             pad = Sketchpad(studio, NAME)
             form.pictures = pad
             buttons = actions(words, NAME)
             with gr.Column(elem_classes="card"):
-                live = gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live")
                 for path in KNOBS:
                     form.field(path)
                 form.field("sketch.way")
@@ -123,7 +124,8 @@ def painted(studio: Studio, painter: LivePainter, form: Form, data: Mapping[Comp
     held = io.BytesIO()
     picture.save(held, "WEBP", quality=90, method=0)
     address = base64.b64encode(held.getvalue()).decode()
-    return f'<img alt="{html.escape(studio.words("live"), quote=True)}" src="data:image/webp;base64,{address}">'
+    drawn = zlib.crc32(data[pad.sheet].encode())     # tells the picture of the newest stroke from those of older ones
+    return f'<img alt="{html.escape(studio.words("live"), quote=True)}" data-of="{drawn}" src="data:image/webp;base64,{address}">'
 
 
 def nested_names(names: Mapping[str, str]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ const line = (from, to) => {
 sheet.onpointerdown = (event) => {
   if (event.button) return;
   sheet.setPointerCapture(event.pointerId);
+  sheet.focus({ preventScroll: true });
   remember();
   last = at(event);
   line(last, last);
@@ -72,12 +73,22 @@ tool('brush').onclick = () => choose('brush');
 tool('eraser').onclick = () => choose('eraser');
 tool('colour').oninput = (event) => ink(event.target.value);
 for (const swatch of element.querySelectorAll('.ink')) swatch.onclick = () => ink(swatch.dataset.ink);
-tool('undo').onclick = () => {
+const back = () => {
   const before = undo.pop();
   if (!before) return;
   paper = before[0];
   pen.putImageData(before[1], 0, 0);
   send();
+};
+tool('undo').onclick = back;
+sheet.onkeydown = (event) => {
+  const wide = tool('width'), { key } = event;
+  if ((event.ctrlKey || event.metaKey) && key === 'z') back();
+  else if (key === '[' || key === ']') wide.value = Number(wide.value) + (key === ']' ? 4 : -4);
+  else if (key === 'b' || key === 'e') choose(key === 'e' ? 'eraser' : 'brush');
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
 };
 tool('clear').onclick = () => { remember(); paper = ''; fill(); send(); };
 

@@ -14,13 +14,14 @@ from pipelines.cli.flags import Order, parse
 from pipelines.cli.generate import drawn, pictured
 from pipelines.cli.rank import ranking
 from pipelines.spec.errors import FieldError, ImageFileError
+from pipelines.tasks.preprocess import Preprocessors
 
 
 class Bench:
     """As much of a studio as pictures need."""
 
     def __init__(self, home: Path) -> None:
-        self.inputs, self.library = Inputs(home), type("Library", (), {"roots": ()})
+        self.inputs, self.library, self.preprocessors = Inputs(home), type("Library", (), {"roots": ()}), Preprocessors([])
 
 
 @pytest.fixture

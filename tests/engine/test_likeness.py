@@ -27,7 +27,7 @@ STEPS = 5
 
 @pytest.fixture(scope="module")
 def worn(engine: Engine, root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Engine, Inputs, Library]:
-    """An engine beside a PhotoMaker of random weights at mini's widths."""
+    """An engine beside a PhotoMaker of random weights at mini's widths, named so that mini's own is not taken."""
     home = tmp_path_factory.mktemp("identity")
     (home / "photomaker").mkdir()
     torch.manual_seed(0)
@@ -43,7 +43,7 @@ def request_of(worn: tuple[Engine, Inputs, Library]) -> Callable[..., Generation
 
     def make(prompt: str = "a man img, in a park", **identity: Any) -> GenerationRequest:
         return GenerationRequest.parse({"prompt": prompt, "steps": STEPS, "seed": 3, "sampler": "Euler",
-                                        "identity": {"photos": [photo], **identity}})
+                                        "identity": {"photos": [photo], "adapter": "thin", **identity}})
     return make
 
 
@@ -105,8 +105,9 @@ def test_what_cannot_be_is_refused_before_the_run(worn: Any, request_of: Any, ch
 
 
 def test_without_an_adapter_it_is_said_which_file_goes_where(root: Path, worn: Any, request_of: Any, tmp_path: Path) -> None:
-    bare = Library([root / "models"], tmp_path)
-    if any((root / "models" / "mini" / "identity").glob("*.safetensors")):
-        pytest.skip("mini has its own adapter")
+    (tmp_path / "mini").mkdir()
+    for part in (root / "models" / "mini").iterdir():
+        if part.name != "identity":
+            (tmp_path / "mini" / part.name).symlink_to(part)
     with pytest.raises(FieldError, match="models/mini/identity"):
-        check(request_of(), bare, worn[1])
+        check(request_of(adapter="Automatic"), Library([tmp_path], tmp_path), worn[1])
