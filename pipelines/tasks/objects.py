@@ -99,12 +99,11 @@ class Objects:
 
 def _opened(folder: Path, device: str) -> Network:
     """Raises ModelFileError."""
-    from transformers import SamImageProcessor, SamModel
-
-    from pipelines.loading.compat import torch  # noqa: F401 - before transformers
     from pipelines.loading.device import Device
 
-    chosen = Device.pick(device).torch
+    chosen = Device.pick(device).torch      # brings `compat` in, which must be before transformers
+    from transformers import SamImageProcessor, SamModel
+
     try:
         model = SamModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         processor = SamImageProcessor.from_pretrained(folder, local_files_only=True)
