@@ -13,7 +13,10 @@ from pipelines.words import Words
 
 CLICK = """element.addEventListener('click', (e) => {
   const button = e.target.closest('button[data-cell]');
-  if (button) trigger('select', {cell: button.dataset.cell});
+  if (!button) return;
+  element.querySelectorAll('.chosen').forEach((other) => other.classList.remove('chosen'));
+  button.classList.add('chosen');
+  trigger('select', {cell: button.dataset.cell});
 })"""
 
 
@@ -41,7 +44,7 @@ def table(grid: Grid, job: Job, words: Words) -> str:
     for z in range(sheets):
         if len(grid.axes) > 2:
             parts.append(f"<h4>{_named(grid, 2, words)}: {html.escape(grid.axes[2].values[z].shown)}</h4>")
-        corner = f"<th>{_named(grid, 1, words) + ' ↓ ' if len(grid.axes) > 1 else ''}{_named(grid, 0, words)} →</th>"
+        corner = f"<th>{_named(grid, 0, words)}&nbsp;→{'<br>' + _named(grid, 1, words) + '&nbsp;↓' if len(grid.axes) > 1 else ''}</th>"
         heads = "".join(f"<th>{html.escape(v.shown)}</th>" for v in grid.axes[0].values)
         lines = []
         for y in range(rows):

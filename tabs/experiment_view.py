@@ -162,7 +162,8 @@ class View:
         name = f'<p class="told">{html.escape(grid.name(cell))}</p>'
         if pair:
             name += f'<p class="told">{html.escape(self._words("compared_with", name=grid.name(now.first)))}</p>'
-        return [gr.Column(visible=True), name, path, gr.update(value=pair, visible=bool(pair)), replace(now, cell=cell)]
+        return [gr.Column(visible=True), name, gr.update(value=path, visible=not pair),
+                gr.update(value=pair, visible=bool(pair)), replace(now, cell=cell)]
 
     def _send(self, owner: str, now: Looked) -> list[Any]:
         job = self.job(owner)
