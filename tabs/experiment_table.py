@@ -44,7 +44,8 @@ def table(grid: Grid, job: Job, words: Words) -> str:
     for z in range(sheets):
         if len(grid.axes) > 2:
             parts.append(f"<h4>{_named(grid, 2, words)}: {html.escape(grid.axes[2].values[z].shown)}</h4>")
-        corner = f"<th>{_named(grid, 0, words)}&nbsp;→{'<br>' + _named(grid, 1, words) + '&nbsp;↓' if len(grid.axes) > 1 else ''}</th>"
+        below = f"<br>{_named(grid, 1, words)}&nbsp;↓" if len(grid.axes) > 1 else ""
+        corner = f"<th>{_named(grid, 0, words)}&nbsp;→{below}</th>"
         heads = "".join(f"<th>{html.escape(v.shown)}</th>" for v in grid.axes[0].values)
         lines = []
         for y in range(rows):
