@@ -103,6 +103,18 @@ class Experiments:
         submitted = self.generate.click(self._submit, asked, [owner, self.told], trigger_mode="multiple", **SPOKEN)
         self.view.look_after(submitted.success)
         self.view.wire()
+        kept, noted = self._page.memory("experiments"), [self.base, self.exact, *axes]
+        gr.on([c.change for c in noted], None, noted, kept, js="(...values) => [values]", **QUIET)
+        self._page.blocks.load(self.brought_back, kept, noted, **QUIET)
+
+    def brought_back(self, values: Any) -> list[Any]:
+        """What stood in the axes before the page was loaded again; as it is where that cannot be used any more."""
+        usual = [gr.skip()] * (2 + 2 * len(SIDES))
+        if not isinstance(values, list) or len(values) != len(usual):
+            return usual
+        base, exact, *axes = values
+        fits = base in self._page.forms and all(isinstance(one, str) for one in axes) and set(axes[::2]) <= set(self._hints)
+        return [base, bool(exact), *axes] if fits else usual
 
     # -- what is asked for ---------------------------------------------------------------------------------------------
 

@@ -65,6 +65,13 @@ def test_a_grid_is_one_job_with_its_cells(tab: Experiments, studio: Studio) -> N
     assert {(grid.cell(i).cfg_scale, grid.cell(i).seed) for i in range(6)} == {(c, s) for c in (2, 4) for s in (1, 2, 3)}
 
 
+@pytest.mark.parametrize("change", [{0: "gone"}, {2: "no such axis"}, {3: 7}], ids=["tab", "axis", "value"])
+def test_the_axes_come_back_with_the_page_unless_they_cannot_be_used_any_more(tab: Experiments, change: dict[int, Any]) -> None:
+    kept = ["txt2img", True, "seed", "1-3", "", "", "cfg_scale", "2, 4"]
+    assert tab.brought_back(kept) == kept
+    assert tab.brought_back([change.get(n, value) for n, value in enumerate(kept)]) == tab.brought_back(None) == [gr.skip()] * 8
+
+
 def test_a_count_says_the_memory_of_the_largest_batch(tab: Experiments, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Studio, "in_main_memory", False)        # eight pictures of that size at once
     axes, base = [("seed", "1-8")], BASE.merged({"width": 512, "height": 512})
