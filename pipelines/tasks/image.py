@@ -105,7 +105,8 @@ class ImageTask:
         patches = means.patches
         if pipe.unet.config.in_channels > pipe.vae.config.latent_channels:
             patches = (*patches, inpainting_channels(pipe.unet, seam, self._seen(pipe, seam)))
-        before = callback_count(first.sampler, steps_run(first.steps, self._init.denoising_strength, self._init.exact_steps))
+        strongest = max(self._strengths or (self._init.denoising_strength,))
+        before = callback_count(first.sampler, steps_run(first.steps, strongest, self._init.exact_steps))
         others = [r.merged({"seed": (r.seed + 1) % (LAST_SEED + 1)}) for r in self.requests]
 
         def on_seam(step: int, steps: int, glimpse: Glimpse | None) -> None:
