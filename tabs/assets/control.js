@@ -157,13 +157,13 @@
       const choices = rows.filter((r) => !type || r.name === 'none' || r.control === type || r.name === unit.preprocessor);
       const nets = models.filter((m) => !type || !m.control || m.control === type || m.name === unit.model);
       const foreign = unit.model && asked !== null && !models.some((m) => m.name === unit.model);
+      const said = line || of.missing || (foreign ? `${fields.model.label}: ${unit.model} ${w.control_wrong_family}.` : '');
       editor.replaceChildren(...[
         element('div', { className: 'unit-types', role: 'radiogroup', ariaLabel: w.control_type }, ...['', ...kit.types].map((name) =>
           button(name || w.control_all, () => (name ? typed(name) : change({ type: '' })), { role: 'radio',
             ariaChecked: name === type, className: `type ${name === type ? 'chosen' : ''}` }))),
         element('div', { className: 'unit-pictures' }, picture(unit), condition()),
-        line || of.missing ? element('p', { className: line === w.control_working ? 'waiting' : 'wrong', role: 'status',
-          textContent: line || of.missing }) : null,
+        said ? element('p', { className: line === w.control_working ? 'waiting' : 'wrong', role: 'status', textContent: said }) : null,
         element('div', { className: 'unit-fields' },
           select('preprocessor', fields.preprocessor.label, choices.map((r) =>
             [r.name, r.name === 'none' ? `none (${w.control_already})` : r.missing ? `${r.name} (${w.control_needs_weights})` : r.name])),
