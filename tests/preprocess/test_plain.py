@@ -90,7 +90,7 @@ def test_a_control_type_lists_its_own_and_none():
 def test_an_estimator_of_ones_own_appears_when_it_is_brought(picture):
     from dataclasses import replace
 
-    row = replace(ROWS.get("invert"), name="mine", how="mine")
+    row = replace(ROWS.get("invert"), name="mine", how="mine", aliases=())
     mine = Preprocessors([], more=[(row, lambda image, values: image // 2)])
     assert "mine" in mine.rows and np.array_equal(array(mine.run("mine", picture)), array(picture) // 2)
     assert "mine" not in Preprocessors([]).rows
