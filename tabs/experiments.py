@@ -79,7 +79,7 @@ class Experiments:
         found = experiments.axis_kinds(self._studio)
         self._hints = {"": ""} | {kind.key: kind.hint for kind in found.values()}
         choices = [("–", "")] + [(words.label(k.key, k.label), k.key) for k in found.values()]
-        with gr.Row(elem_classes="card"):
+        with gr.Row(elem_classes=["card", "axis"]):
             self.kinds[side] = gr.Dropdown(choices, value="cfg_scale" if side == "x" else "",
                                            label=words("axis", name=side.upper()),
                                            min_width=150, scale=2, elem_id=f"experiments-{side}")
