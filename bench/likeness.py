@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 COUNT = 24
 PHOTOS, NEW = 3, 6              # of a person: what the adapter sees, and others that its pictures are compared with
-STRENGTHS = (0.0, 20.0, 40.0, 60.0, 80.0)       # style strength: five merge steps of 25
+STRENGTHS = (0.0, 20.0, 40.0, 60.0, 80.0)       # style strength: five merge steps of 16
 USUAL = 20.0
-RUN = {"steps": 25, "cfg_scale": 5.0, "sampler": "DPM++ 2M", "schedule": "Karras"}
+RUN = {"steps": 16, "cfg_scale": 5.0, "sampler": "DPM++ 2M", "schedule": "Karras"}
 SAME = 0.9                      # area under the curve
 LOST = 0.1                      # of the pictures may lose the class word that words alone would show
 MISSING = "An identity adapter and mini-clip are needed in models/mini/identity and models/mini/clip: nothing to measure."

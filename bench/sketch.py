@@ -30,6 +30,7 @@ RUN = {"steps": 12, "cfg_scale": 7.0, "sampler": "DPM++ 2M", "schedule": "Karras
 LADDER = (0.4, 0.8, 1.0)        # faithfulness, at realism 0.4
 REALISM = (0.0, 0.4, 0.8)       # at faithfulness 0.8
 HALVED = 0.5        # of the colours' distance must go
+JUDGED = 12         # drawings at which the predictor's loss is looked
 GUIDED = 0.6        # of the predictor's loss may stay
 Scored = dict[str, float]
 
@@ -119,7 +120,7 @@ class Easel:
         plain = self.mean(Drawing.met, self.paint("without", lines=False))
         made = [*self.lines(plain), self.colours()]
         if there.predictor:
-            made += [self.way(PREDICTOR, plain), predicted(self.studio, there.predictor, self.drawings)]
+            made += [self.way(PREDICTOR, plain), predicted(self.studio, there.predictor, self.drawings[:JUDGED])]
         if there.names.lines_net:
             made.append(self.way(BRANCHES, plain))
         return made
