@@ -34,7 +34,7 @@ with Studio.open(settings.checked({{"data_dir": sys.argv[1]}}), Hooks()) as stud
         studio.queue.retry(jobs[0].id)
         name = jobs[0].id
     else:
-        base = GenerationRequest(prompt="a red car", seed=5, steps=4, width=64, height=64)
+        base = GenerationRequest(prompt="a red car", seed=5, steps=12, width=64, height=64)
         name = {submit}
     print(studio.queue.wait(name, 240).status, sorted(studio.queue.get(name).files))
 """
