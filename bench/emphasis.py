@@ -108,7 +108,7 @@ def _figures(name: str, shares: Shares) -> list[Figure]:
         differences = [high - low for low, high in zip(lower, higher, strict=True)]
         right, wrong = sum(d > 1e-3 for d in differences), sum(d < -1e-3 for d in differences)
         what = f"{form} x's share by {name}, of {len(differences)} prompts: {right} as it should, {wrong} the other way; mean, less"
-        figures.append(Figure("emphasis", what, -fmean(differences), "", -0.01, shares))
+        figures.append(Figure("emphasis", what, -fmean(differences), "", 0.0, shares))
     return figures
 
 
