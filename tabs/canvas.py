@@ -24,6 +24,9 @@ MASK, STROKES = "inpaint.mask", "init.strokes"
 SIDES = ("left", "right", "top", "bottom")
 PAINT = ("#e2593a", 0.6)        # see-through, so that one sees what is painted over
 COLOURS = ("#000000", "#ffffff", "#c8372d", "#e8a33d", "#f2d95c", "#4c9a4e", "#3f7fc1", "#6b4fa0", "#8a5a3a", "#f0c4a4")
+# Before a picture is there. Gradio 6.31 lays strokes that it is sent into the middle of this or the picture, whichever is larger:
+# with its own 800×800 those of a smaller picture came to lie beside it, unseen.
+EMPTY = (16, 16)
 SHELVED = 20            # pictures whose strokes are put aside
 BY = ("colour", "object")       # what a click on the wand's picture masks
 WAYS = ("mask", "colours", "whole")     # what was painted is: a mask; colours and their mask; colours over the whole picture
@@ -39,7 +42,7 @@ class Canvas:
         self.editor = gr.ImageEditor(
             type="pil", image_mode="RGBA", sources=(), transforms=(), layers=False, format="png", visible=False,
             label=words("editor_hint"), brush=gr.Brush(colors=[PAINT, *COLOURS], default_color=PAINT),
-            eraser=gr.Eraser(), height=480, buttons=["fullscreen"], elem_id="inpaint-editor")
+            eraser=gr.Eraser(), height=480, canvas_size=EMPTY, buttons=["fullscreen"], elem_id="inpaint-editor")
         self.way = gr.Radio([(words(f"painted_{way}"), way) for way in WAYS], value=WAYS[0], show_label=False, container=False,
                             elem_id="inpaint-way")
         with gr.Row(elem_classes="chips", visible=False) as self.chips:
