@@ -16,6 +16,7 @@ PATIENCE = 240_000      # ms; two busy cores and a first load of torch
 
 @pytest.fixture
 def sketch(page: Page) -> Page:
+    page.set_default_timeout(PATIENCE)
     page.get_by_role("tab", name="Sketch").click()
     expect(page.locator("#sketch-sheet canvas")).to_be_visible(timeout=PATIENCE)
     page.locator("#sketch-prompt textarea").fill("a red house")
