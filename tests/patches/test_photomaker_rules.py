@@ -28,7 +28,8 @@ def test_a_wrong_trigger_is_refused_with_the_fix(prompt: str, says: str) -> None
 
 @pytest.mark.parametrize(("prompt", "word", "right"), [
     ("a man img, here", "", "a man img, here"), ("a (man:1.2) img", "", "a (man img:1.2)"),
-    ("on a beach", "girl", "a girl img, on a beach"), ("", "girl", "a girl img"), ("on a beach", "", ""), ("img on a beach", "boy", "a boy img, on a beach"),
+    ("on a beach", "girl", "a girl img, on a beach"), ("", "girl", "a girl img"), ("on a beach", "", ""),
+    ("img on a beach", "boy", "a boy img, on a beach"),
     ("a man img and his img", "", "a man img and his"), ("a man [img::0.5] here", "", "a man img [::0.5] here")],
     ids=["right", "brackets", "no word", "empty", "no word known", "first", "twice", "schedule"])
 def test_a_prompt_is_mended_where_its_meaning_is_plain(prompt: str, word: str, right: str) -> None:

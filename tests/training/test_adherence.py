@@ -1,4 +1,4 @@
-"""What the committed family paints is what it was told: a small part of the score table, with a margin (the card has the figures)."""
+"""What the committed family paints is what it was told: a small part of the card's score table, with a margin."""
 
 from random import Random
 

@@ -90,7 +90,8 @@ def reached(log: list[dict]) -> str:
 
 def span(log: list[dict]) -> str:
     """How long a stage took."""
-    return f"{final(log, 'step', '{:,}')} steps in {final(log, 'minutes', '{:.0f}')} minutes" if any("minutes" in row for row in log) else "fitted at once"
+    timed = any("minutes" in row for row in log)
+    return f"{final(log, 'step', '{:,}')} steps in {final(log, 'minutes', '{:.0f}')} minutes" if timed else "fitted at once"
 
 
 def table(rows: dict[str, dict[str, float]], form: str) -> str:
