@@ -30,4 +30,4 @@ def test_a_huge_prompt_makes_a_bounded_page() -> None:
 def test_words_are_in_both_languages(root: Path) -> None:
     keys = [{line.split(":")[0] for line in (root / "presets" / "words" / f"{name}.yaml").read_text().splitlines()
              if line.startswith("  explain_")} for name in ("en", "uk")]
-    assert keys[0] == keys[1] and len(keys[0]) == 8
+    assert keys[0] == keys[1] and len(keys[0]) >= 8
