@@ -9,7 +9,6 @@ from collections.abc import MutableMapping
 DEFAULTS = {
     "HF_HUB_OFFLINE": "1",                   # nothing asks a hub; without it a missing file costs a network time-out (P8)
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",     # transformers asks it too: what is loaded is said by us, once
     "DO_NOT_TRACK": "1",
     "DISABLE_TELEMETRY": "1",
     "GRADIO_ANALYTICS_ENABLED": "False",     # only this exact word counts

@@ -22,6 +22,9 @@ class Clip:
     def open(cls, folder: Path) -> Clip:
         """From a folder with config.json, .safetensors, tokenizer and preprocessor. Raises ModelFileError."""
         from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()      # what is loaded is said by us, once
 
         try:
             # Whatever precision the file has: in half of it a processor is slow and the cosines are coarse.
