@@ -17,14 +17,31 @@ from pipelines.families import FAMILIES
 from pipelines.families.family import UNET, VAE_PREFIX
 from pipelines.loading.compat import torch
 
-RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "norm2": "out_layers.0", "conv2": "out_layers.3",
-          "time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection"}
-UNET_ENDS = {"time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2", "conv_in": "input_blocks.0.0",
-             "conv_norm_out": "out.0", "conv_out": "out.2", "add_embedding.linear_1": "label_emb.0.0",
-             "add_embedding.linear_2": "label_emb.0.2"}
+RESNET = {
+    "norm1": "in_layers.0",
+    "conv1": "in_layers.2",
+    "norm2": "out_layers.0",
+    "conv2": "out_layers.3",
+    "time_emb_proj": "emb_layers.1",
+    "conv_shortcut": "skip_connection",
+}
+UNET_ENDS = {
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
+    "conv_out": "out.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
+}
 ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
-OPENCLIP = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
-            "self_attn.out_proj": "attn.out_proj"}
+OPENCLIP = {
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+    "self_attn.out_proj": "attn.out_proj",
+}
 
 
 def unet_key(key: str, attended: list[bool], layers: int = 2) -> str:
@@ -73,9 +90,12 @@ def vae_item(key: str, value: torch.Tensor, levels: int) -> tuple[str, torch.Ten
 def openclip_items(state: dict[str, torch.Tensor], extra_layers: int) -> dict[str, torch.Tensor]:
     """A Hugging Face text encoder's tensors as OpenCLIP names and packs them; unused last layers repeat the last one."""
     state = {k.removeprefix("text_model."): v for k, v in state.items()}
-    found = {"positional_embedding": state["embeddings.position_embedding.weight"],
-             "token_embedding.weight": state["embeddings.token_embedding.weight"],
-             "ln_final.weight": state["final_layer_norm.weight"], "ln_final.bias": state["final_layer_norm.bias"]}
+    found = {
+        "positional_embedding": state["embeddings.position_embedding.weight"],
+        "token_embedding.weight": state["embeddings.token_embedding.weight"],
+        "ln_final.weight": state["final_layer_norm.weight"],
+        "ln_final.bias": state["final_layer_norm.bias"],
+    }
     width = state["final_layer_norm.weight"].shape[0]
     projection = state.get("text_projection.weight", torch.zeros(width, width, dtype=state["final_layer_norm.weight"].dtype))
     found["text_projection"] = projection.T.contiguous()
@@ -118,5 +138,5 @@ def write(parts: Mapping[str, Any], family: str, path: Path) -> Path:
 
 
 def prediction(parts: Mapping[str, Any]) -> str:
-    """"v" or "epsilon", by the scheduler among the parts."""
+    """ "v" or "epsilon", by the scheduler among the parts."""
     return "v" if parts["scheduler"].config.prediction_type == "v_prediction" else "epsilon"

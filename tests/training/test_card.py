@@ -26,3 +26,12 @@ def test_every_part_beside_the_pipeline_has_its_line(tmp_path):
     made = card.parts(tmp_path).splitlines()
     assert [line.split("`")[1] for line in made] == ["controlnet/canny", "upscaler"] and made[0].endswith("2.0 MB |")
     assert card.megabytes(tmp_path) == 8
+
+
+def test_a_stage_tells_what_earlier_runs_gave_and_what_this_one_adds(tmp_path):
+    plan = Plan(tmp_path, 1)
+    assert card.span(plan, "clip") == "1,915 steps in 38 minutes" and card.result(plan, "clip").startswith("subject")
+    rows = [{"step": 40, "minutes": 3.2, "loss": 0.5}, {"step": 40, "subject": 0.9}]
+    (tmp_path / "clip.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert card.span(plan, "clip").endswith(", then 40 steps in 3 minutes") and card.result(plan, "clip") == "subject 0.9"
+    assert card.span(plan, "aesthetic") == "fitted at once"

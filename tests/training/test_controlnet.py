@@ -34,7 +34,7 @@ def test_a_wall_that_faces_the_viewer_is_blue():
 
 def test_a_tiny_run_moves_the_controlnet_and_writes_a_folder(tmp_path):
     seeds = torch.arange(4)
-    groups = [{"seeds": seeds, "latents": torch.randn(4, CHANNELS, 16, 16).half()}]
+    groups = [{"seeds": seeds, "latents": torch.randn(4, CHANNELS, 16, 16).half(), "heed": torch.ones(4, 16, 16).half()}]
     keep(tmp_path / "latents" / "0000.pt", {"groups": groups})
     controlnet.train(Plan(tmp_path, 0.02, batch=2), "depth", FIRST)
     assert recall(tmp_path / "controlnet-depth.pt")["step"] >= 1
@@ -43,3 +43,11 @@ def test_a_tiny_run_moves_the_controlnet_and_writes_a_folder(tmp_path):
     noisy, cond = torch.randn(1, CHANNELS, 16, 16), torch.rand(1, 3, 256, 256)
     down, middle = model(noisy, 5, torch.randn(1, 77, 192), controlnet_cond=cond, return_dict=False)
     assert max(float(d.detach().abs().max()) for d in (*down, middle)) > 0
+
+
+def test_a_limb_counts_more_than_what_is_around_it():
+    pictures = torch.zeros(2, 3, 32, 48)
+    pictures[0, 1, 20, 20] = 1.0
+    weights = controlnet.traced(pictures, torch.ones(2, 1, 2, 3))
+    assert weights[0, 0, 1, 1] == pytest.approx((1 + controlnet.LIMB) * weights[0, 0, 0, 0])
+    assert torch.allclose(weights.mean((1, 2, 3)), torch.ones(2)) and torch.allclose(weights[1], torch.ones(1, 2, 3))

@@ -7,13 +7,17 @@ import pytest
 import torch
 from PIL import Image
 
+from pipelines.loading.annotators import fill
+from pipelines.tasks.picture_book import PictureBook
 from pipelines.training.mini import control_score, sheet
 from pipelines.training.mini.conditions import CONDITIONS, condition
 from pipelines.training.mini.pictures import HELD_OUT
 from pipelines.training.mini.score import prompt
 from pipelines.training.mini.world.scene import sample
 
-KINDS = ("canny", "scribble", "depth")
+SEERS = "estimators/mini-estimators.safetensors"
+# Least share, and least gain over no net, of six pictures: 24 gave 0.74 (0.44 without) and 0.78 (0.00 without).
+FOLLOWED = {"canny": (0.6, 0.15), "pose": (0.6, 0.5)}
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +25,7 @@ def folder(root):
     return root / "models" / "mini"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CONDITIONS)
 def test_each_fits_the_unet_and_answers_its_condition(folder, kind):
     pipeline = control_score.guided(folder, kind)
     seen = torch.from_numpy(condition(kind, sample(HELD_OUT)).copy()).permute(2, 0, 1)[None].float() / 255
@@ -29,12 +33,15 @@ def test_each_fits_the_unet_and_answers_its_condition(folder, kind):
     with torch.no_grad():
         shown, blank = (pipeline.controlnet(noisy, 500, words, x, return_dict=False)[1] for x in (seen, torch.zeros_like(seen)))
     assert shown.shape[1] == pipeline.unet.config.block_out_channels[-1] and (shown - blank).abs().max() > 1e-3
-    assert kind in CONDITIONS and (folder / "controlnet" / kind / "config.json").exists()
+    assert (folder / "controlnet" / kind / "config.json").exists()
 
 
-def test_a_picture_painted_by_lines_has_them_where_they_were_drawn(folder):
-    scenes, rng = [sample(HELD_OUT + k, control_score.WORLD) for k in range(6)], Random(3)
-    said, drawn = [prompt(s, rng) for s in scenes], [Image.fromarray(condition("canny", s)) for s in scenes]
-    held = (control_score.paint(control_score.guided(folder, "canny"), said, drawn), sheet.paint(sheet.load(folder), said))
-    led, free = (np.mean([control_score.follows("canny", s, p, None) for s, p in zip(scenes, made, strict=True)]) for made in held)
-    assert led > 0.45 and led > free + 0.05
+@pytest.mark.parametrize("kind", FOLLOWED)
+def test_a_picture_painted_by_a_condition_keeps_to_it(folder, kind):
+    mix = control_score.PEOPLE if kind == "pose" else control_score.WORLD
+    scenes, rng, network = [sample(HELD_OUT + k, mix) for k in range(6)], Random(3), fill(PictureBook(), folder / SEERS)
+    said, drawn = [prompt(s, rng) for s in scenes], [Image.fromarray(condition(kind, s)) for s in scenes]
+    held = (control_score.paint(control_score.guided(folder, kind), said, drawn), sheet.paint(sheet.load(folder), said))
+    led, free = (np.mean([control_score.follows(kind, s, p, network) for s, p in zip(scenes, made, strict=True)]) for made in held)
+    least, gain = FOLLOWED[kind]
+    assert led > least and led > free + gain

@@ -68,7 +68,8 @@ def test_a_tiny_run_writes_a_file_in_photomakers_layout(tmp_path, monkeypatch):
     text.teach_vocabulary(tmp_path / "tokenizer", pictures=200)
     shown = [k for k in range(80) if sample(k, FIRST).people and sample(k, FIRST).framing != "full figure"]
     seeds = torch.tensor(shown[:3])
-    keep(tmp_path / "latents" / "0000.pt", {"groups": [{"seeds": seeds, "latents": torch.randn(3, CHANNELS, 16, 16).half()}]})
+    group = {"seeds": seeds, "latents": torch.randn(3, CHANNELS, 16, 16).half(), "heed": torch.ones(3, 16, 16).half()}
+    keep(tmp_path / "latents" / "0000.pt", {"groups": [group]})
     for part, lesson in ((1.1, "by_words"), (0.0, "by_unet")):  # the second run goes on where the first one ended
         monkeypatch.setattr(identity, "FIRST_PART", part)
         calls = count(monkeypatch, lesson)

@@ -14,7 +14,7 @@ OUTWARD = ("_name_or_path", "_diffusers_version", "dtype", "force_upcast", "arch
 
 @pytest.fixture(scope="module")
 def pipeline():
-    return StableDiffusionPipeline.from_pretrained(FOLDER, torch_dtype=torch.float16, safety_checker=None, local_files_only=True)
+    return StableDiffusionPipeline.from_pretrained(FOLDER, dtype=torch.float16, safety_checker=None, local_files_only=True)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import torch
 
 from pipelines.training import single_file
 from pipelines.training.mini import (
+    adopt,
     aesthetic,
     base,
     card,
@@ -39,6 +40,7 @@ from pipelines.training.mini.pictures import sheet as page
 from pipelines.training.mini.run import Plan
 from pipelines.training.mini.world.scene import FIRST, GROWN, WIDE, Curriculum
 
+FAMILY = Path(__file__).parents[3] / "models" / "mini"
 WORLDS: Mapping[str, Curriculum] = MappingProxyType({"first": FIRST, "grown": GROWN, "wide": WIDE})
 
 
@@ -144,6 +146,7 @@ STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
         "text": lambda given: text.train(plan(given, 64, 1e-3)),
         "latents": lambda given: latents.fill(plan(given, 20, 0), range(*given.chunks), world_of(given)),
         "base": train_base,
+        "adopt": lambda given: print(*adopt.adopt(plan(given, 1, 0), given.out or FAMILY)),
         "upscaler2": lambda given: upscaler.train(plan(given, 16, 2e-3), 2),
         "upscaler4": lambda given: upscaler.train(plan(given, 16, 2e-3), 4),
         "controlnet": train_controlnet,

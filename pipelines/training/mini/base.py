@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 
 from pipelines.training.mini import text
 from pipelines.training.mini.crew import Crew
@@ -62,15 +63,17 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
     """Train (or resume) for the plan's minutes on the cache, which may grow meanwhile."""
     torch.manual_seed(plan.seed)
     words, reader, model = text.tokenizer(plan), text.finished(plan).to(plan.device), build()
+    if plan.device == "cpu":  # the fused attention's backward takes a third of a step there, at 256 tokens and fewer
+        model.set_attn_processor(AttnProcessor())
     run = Training(plan, "base", model, crew, Habit(memory=0.999))
     noise, cache = levels(plan.device), Cache(plan.work / "latents")
     while run.goes_on():
         if run.step % 50 == 0 or not len(cache):
             cache.refresh()
-        seeds, clean = cache.batch(run.rng, plan.batch)
+        seeds, clean, heed = cache.batch(run.rng, plan.batch)
         said = ["" if run.rng.random() < SILENT else caption(sample(int(s), mix), run.rng).text for s in seeds]
         clean = clean.float().to(plan.device, memory_format=torch.channels_last)
-        run.learn(learn(model, clean, context(reader, words, said, plan), noise))
+        run.learn(learn(model, clean, context(reader, words, said, plan), noise, heed.to(plan.device)))
 
 
 def levels(device: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,7 +17,8 @@ from pipelines.training.mini.run import Plan
 from pipelines.training.mini.vae import finished, psnr
 
 TEMPLATE = Path(__file__).with_name("card.md")
-CURVES = (
+HISTORY = Path(__file__).with_name("history.json")  # what earlier runs gave, of which only the weights are left (see adopt)
+CURVES = (  # of this run; earlier ones left figures only
     ("vae", "loss", (58, 112, 196)),
     ("decoder", "loss", (78, 158, 84)),
     ("base", "loss", (218, 58, 52)),
@@ -88,10 +89,24 @@ def reached(log: list[dict]) -> str:
     return ", ".join(told) or f"loss {final(log, 'loss')}"
 
 
-def span(log: list[dict]) -> str:
-    """How long a stage took."""
-    timed = any("minutes" in row for row in log)
-    return f"{final(log, 'step', '{:,}')} steps in {final(log, 'minutes', '{:.0f}')} minutes" if timed else "fitted at once"
+def span(plan: Plan, stage: str) -> str:
+    """How long a stage took: in earlier runs, then in this one."""
+    log, before = lines(plan, stage), earlier(stage)
+    told = [f"{before['steps']:,} steps in {before['minutes']} minutes"] if before else []
+    if any("minutes" in row for row in log):
+        told.append(f"{final(log, 'step', '{:,}')} steps in {final(log, 'minutes', '{:.0f}')} minutes")
+    return ", then ".join(told) or "fitted at once"
+
+
+def earlier(stage: str) -> dict:
+    """Steps, minutes and result of a stage in earlier runs; empty where there was none."""
+    return json.loads(HISTORY.read_text()).get(stage, {})
+
+
+def result(plan: Plan, stage: str) -> str:
+    """What a stage reached last."""
+    log = lines(plan, stage)
+    return reached(log) if log else earlier(stage)["result"]
 
 
 def table(rows: dict[str, dict[str, float]], form: str) -> str:
@@ -139,19 +154,18 @@ def megabytes(folder: Path) -> float:
 
 def figures(plan: Plan, folder: Path) -> dict[str, str]:
     """Everything the template asks for."""
-    vae_log, decoder_log, base_log = (lines(plan, s) for s in ("vae", "decoder", "base"))
-    stages = [p.stem for p in sorted(plan.work.glob("*.jsonl")) if p.stem.startswith(LATER)]
+    stages = {p.stem for p in plan.work.glob("*.jsonl")} | set(json.loads(HISTORY.read_text()))
+    later = sorted(stage for stage in stages if stage.startswith(LATER))
     control = read(plan.work / "control.json")
     return {
-        "vae": span(vae_log),
-        "vae_loss": final(vae_log, "loss"),
-        "psnr_joint": final(vae_log, "psnr", "{:.1f}"),
-        "decoder": span(decoder_log),
+        "vae": span(plan, "vae"),
+        "vae_result": result(plan, "vae"),
+        "decoder": span(plan, "decoder"),
         "psnr": f"{psnr(finished(plan), plan, 'card', 48):.1f}",
-        "base": span(base_log),
-        "base_loss": final(base_log, "loss"),
+        "base": span(plan, "base"),
+        "base_result": result(plan, "base"),
         "pictures": f"{len(list((plan.work / 'latents').glob('*.pt'))) * CHUNK:,}",
-        "stages": "\n".join(f"| {s} | {span(lines(plan, s))} | {reached(lines(plan, s))} |" for s in stages),
+        "stages": "\n".join(f"| {s} | {span(plan, s)} | {result(plan, s)} |" for s in later),
         "parts": parts(folder),
         "seconds": f"{seconds(folder):.1f}",
         "megabytes": f"{megabytes(folder):.1f}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
 from PIL import Image
 
+from pipelines.patches.control import strengths
+from pipelines.spec.parts import CONTROL_LEADS
 from pipelines.training.mini import estimators, sheet
 from pipelines.training.mini.conditions import CONDITIONS, condition
 from pipelines.training.mini.pictures import HELD_OUT
@@ -26,10 +29,22 @@ WORLD = Curriculum(wander=1.0, several=0.2, nothing=0.1, poses=(0.2,) * 5)
 PEOPLE = Curriculum(people=1.0, nothing=0.0, framings=(0.0, 0.5, 0.5), poses=(0.2,) * 5)
 
 
-def guided(folder: Path, kind: str) -> StableDiffusionControlNetPipeline:
-    """The exported family with one of its ControlNets, in float32."""
+class Leading(ControlNetModel):
+    """A ControlNet in the studio's mode *ControlNet is more important*: it steers the second half of its rows, which are asked
+    the prompt, and each layer less than the one below it."""
+
+    def forward(self, sample: torch.Tensor, *args: Any, **more: Any) -> tuple[list[torch.Tensor], torch.Tensor]:
+        down, middle = super().forward(sample, *args, **more | {"return_dict": False})
+        asked = (torch.arange(len(sample), device=sample.device) >= len(sample) // 2).to(sample.dtype)[:, None, None, None]
+        scales = strengths(len(down) + 1, CONTROL_LEADS)
+        *above, last = (one * scale * asked for one, scale in zip([*down, middle], scales, strict=True))
+        return above, last
+
+
+def guided(folder: Path, kind: str, net: type[ControlNetModel] = Leading) -> StableDiffusionControlNetPipeline:
+    """The exported family with one of its ControlNets, in float32; as a plain `ControlNetModel` it is balanced."""
     plain = sheet.load(folder)
-    control = ControlNetModel.from_pretrained(folder / "controlnet" / kind, torch_dtype=torch.float32)
+    control = net.from_pretrained(folder / "controlnet" / kind, dtype=torch.float32)
     made = StableDiffusionControlNetPipeline(**plain.components, controlnet=control, requires_safety_checker=False)
     made.set_progress_bar_config(disable=True)
     return made
@@ -77,7 +92,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def score(plan: Plan, folder: Path, count: int = 24) -> dict[str, dict[str, float]]:
-    """Each ControlNet of the folder: with it, without it, and of renders through the autoencoder (the most there can be)."""
+    """Each ControlNet of the folder: with it, balanced, without it; of renders through the autoencoder: the most there can be."""
     network, table = estimators.finished(plan), {}
     for kind in (k for k in CONDITIONS if (folder / "controlnet" / k).is_dir()):
         mix = PEOPLE if kind == "pose" else WORLD
@@ -88,6 +103,7 @@ def score(plan: Plan, folder: Path, count: int = 24) -> dict[str, dict[str, floa
         conditions = [Image.fromarray(condition(kind, scene)) for scene in scenes]
         rows = {
             "with": paint(pipeline, said, conditions),
+            "balanced": paint(guided(folder, kind, ControlNetModel), said, conditions),
             "without": sheet.paint(sheet.load(folder), said),
             "renders through the autoencoder": through(pipeline, seeds, mix),
         }

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
+from torch.nn import functional as F
 
 from pipelines.training.mini import base, text
 from pipelines.training.mini.conditions import condition
-from pipelines.training.mini.latents import Cache
+from pipelines.training.mini.latents import CELL, Cache
 from pipelines.training.mini.loop import Training, averaged, ripe
 from pipelines.training.mini.run import Plan
 from pipelines.training.mini.world.captions import caption
@@ -18,6 +19,7 @@ from pipelines.training.mini.world.scene import FIRST, Curriculum, Scene, sample
 STEM = (8, 16, 32, 64, 96)  # one entry more than halvings: 256 pixels come down to 16, as the latents do
 GAIN = 2.0  # of the stem's first weights: SiLU halves small values
 SILENT = 0.3  # share of empty captions: without words the condition must do the work
+LIMB = 3.0  # how much more a latent counts through which a limb passes: arms fill few of them
 
 
 def build(unet: UNet2DConditionModel) -> ControlNetModel:
@@ -68,12 +70,22 @@ def train(plan: Plan, kind: str, mix: Curriculum = FIRST, like: str = "") -> Non
     if not cache.refresh():
         raise FileNotFoundError(plan.work / "latents")
     while run.goes_on():
-        seeds, clean = cache.batch(run.rng, plan.batch)
+        seeds, clean, heed = cache.batch(run.rng, plan.batch)
         scenes = [sample(int(seed), mix) for seed in seeds]
         said = ["" if run.rng.random() < SILENT else caption(scene, run.rng).text for scene in scenes]
-        guided = Guided(unet, run.model, pictures.of(scenes).to(plan.device))
+        seen = pictures.of(scenes)
+        if kind == "pose":
+            heed = traced(seen, heed)
+        guided = Guided(unet, run.model, seen.to(plan.device))
         clean = clean.float().to(plan.device, memory_format=torch.channels_last)
-        run.learn(base.learn(guided, clean, base.context(reader, words, said, plan), noise))
+        run.learn(base.learn(guided, clean, base.context(reader, words, said, plan), noise, heed.to(plan.device)))
+
+
+def traced(pictures: torch.Tensor, heed: torch.Tensor) -> torch.Tensor:
+    """(n, 1, h, w) weights of mean 1: `heed`, more where something is drawn in the (n, 3, 16 h, 16 w) conditions."""
+    drawn = F.max_pool2d(pictures.amax(1, keepdim=True), CELL)
+    weight = heed * (1 + LIMB * drawn)
+    return weight / weight.mean((1, 2, 3), keepdim=True)
 
 
 class Guided:

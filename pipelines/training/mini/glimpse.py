@@ -64,7 +64,7 @@ def train(plan: Plan, mix: Curriculum = FIRST) -> None:
         raise FileNotFoundError(plan.work / "latents")
     run = Training(plan, "glimpse", build(), None, Habit(0.995, 0.0, 100))
     while run.goes_on():
-        seeds, clean = cache.batch(run.rng, plan.batch)
+        seeds, clean, _ = cache.batch(run.rng, plan.batch)
         clean = clean.float().to(plan.device)
         unsure = clean + torch.randn_like(clean) * 0.5 * torch.rand(len(clean), 1, 1, 1, device=clean.device) ** 2
         run.learn(F.l1_loss(run.model.decoder(unsure), small.of(seeds.tolist()).to(plan.device)))

@@ -133,7 +133,7 @@ class School:
         square = [group for shape, group in cache.groups.items() if shape[1] == shape[2]]
         if not square:
             raise FileNotFoundError(plan.work / "latents")
-        self.seeds, self.clean = square[0]
+        self.seeds, self.clean, _ = square[0]
         self.pool = Pool(self.make, rng, POOL, FRESH)
 
     def make(self, number: int) -> Lesson:

@@ -6,15 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from torch.nn import functional as F
 
 from pipelines.training.mini import vae
 from pipelines.training.mini.pictures import renders
 from pipelines.training.mini.run import Plan, keep, recall
-from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
+from pipelines.training.mini.world.draw import record
+from pipelines.training.mini.world.scene import FIRST, Curriculum, Scene, sample
+from pipelines.training.mini.world.truth import paint_values
 
 CHUNK = 1000
+CELL = 16  # pixels of a latent's side
+HEED = 4.0  # how much more a latent of a subject counts than one of the scenery
 
 
 def statistics(plan: Plan, model: AutoencoderKL, mix: Curriculum) -> dict[str, torch.Tensor]:
@@ -38,6 +44,15 @@ def buckets(seeds: range, mix: Curriculum) -> dict[tuple[int, int], list[int]]:
     return found
 
 
+def heeded(scene: Scene) -> torch.Tensor:
+    """(h, w) weights of mean 1 over the scene's latents: persons and things fill little of a picture and are hard to learn."""
+    if not (scene.people or scene.things):
+        return torch.ones(scene.height // CELL, scene.width // CELL)
+    owned = torch.from_numpy(np.asarray(paint_values(record(scene), "owner")).copy() > 0).float()
+    weight = 1 + (HEED - 1) * F.avg_pool2d(owned[None], CELL)[0].mul(2).clamp(max=1)
+    return weight / weight.mean()
+
+
 @torch.no_grad()
 def encode(model: AutoencoderKL, seeds: range, mix: Curriculum, device: str) -> list[tuple[list[int], torch.Tensor]]:
     """For every size the seeds and their (n, channels, height/16, width/16) latent means on the CPU."""
@@ -59,7 +74,8 @@ def fill(plan: Plan, chunks: range, mix: Curriculum = FIRST) -> None:
         groups = []
         for seeds, found in encode(model, range(number * CHUNK, (number + 1) * CHUNK), mix, plan.device):
             normed = (found - norm["mean"][None, :, None, None]) / norm["std"][None, :, None, None]
-            groups.append({"seeds": torch.tensor(seeds), "latents": normed.half()})
+            heed = torch.stack([heeded(sample(seed, mix)) for seed in seeds])
+            groups.append({"seeds": torch.tensor(seeds), "latents": normed.half(), "heed": heed.half()})
         keep(path, {"groups": groups})
         print("latents", number, flush=True)
 
@@ -78,15 +94,18 @@ def fold(model: AutoencoderKL, norm: dict[str, torch.Tensor]) -> AutoencoderKL:
 
 
 class Cache:
-    """Latents and seeds in memory, grouped by size; `refresh` takes up new chunks. `wanted` says of a seed whether it is taken."""
+    """Latents, their weights and seeds in memory, grouped by size; `refresh` takes up new chunks.
+
+    `wanted` says of a seed whether it is taken.
+    """
 
     def __init__(self, folder: Path, wanted: Callable[[int], bool] = lambda seed: True) -> None:
         self.folder, self.wanted, self.known = folder, wanted, set[Path]()
-        self.groups: dict[tuple[int, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        self.groups: dict[tuple[int, ...], tuple[torch.Tensor, ...]] = {}
 
     def __len__(self) -> int:
         """Number of pictures."""
-        return sum(len(seeds) for seeds, _ in self.groups.values())
+        return sum(len(seeds) for seeds, *_ in self.groups.values())
 
     def refresh(self) -> int:
         """Load chunks that appeared since; returns the number of pictures."""
@@ -95,14 +114,14 @@ class Cache:
             rows = torch.tensor([self.wanted(int(seed)) for seed in part["seeds"]])
             if not rows.any():
                 continue
-            pair, shape = (part["seeds"][rows], part["latents"][rows]), tuple(part["latents"].shape[1:])
+            shape, new = tuple(part["latents"].shape[1:]), tuple(part[name][rows] for name in ("seeds", "latents", "heed"))
             before = self.groups.get(shape)
-            self.groups[shape] = pair if before is None else (torch.cat((before[0], pair[0])), torch.cat((before[1], pair[1])))
+            self.groups[shape] = new if before is None else tuple(torch.cat(pair) for pair in zip(before, new, strict=True))
         self.known |= set(fresh)
         return len(self)
 
-    def batch(self, rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Seeds and latents of `count` pictures of one size; sizes come as often as they have pictures."""
-        seeds, found = rng.choices(list(self.groups.values()), [len(seeds) for seeds, _ in self.groups.values()])[0]
+    def batch(self, rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Seeds, latents and their weights (n, 1, h, w) of `count` pictures of one size; sizes come as often as they are held."""
+        seeds, found, heed = rng.choices(list(self.groups.values()), [len(seeds) for seeds, *_ in self.groups.values()])[0]
         rows = torch.tensor([rng.randrange(len(seeds)) for _ in range(count)])
-        return seeds[rows], found[rows]
+        return seeds[rows], found[rows], heed[rows, None].float()

@@ -43,7 +43,8 @@ class Training:
         self.average = Average(model.parameters(), self.habit.memory)
         self.step, self.clock = 0, Clock(plan, state["spent"] if state else 0.0)
         if state:
-            self.optimiser.load_state_dict(state["optimiser"])
+            if state["optimiser"]:
+                self.optimiser.load_state_dict(state["optimiser"])
             self.average.mean, self.average.steps = [m.to(plan.device) for m in state["mean"]], state["step"]
             self.step = state["step"]
         luck = plan.seed + self.step + 7919 * self.crew.rank  # another member, or a later call, sees other pictures

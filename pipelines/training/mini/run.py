@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -78,13 +79,30 @@ def adamw(model: torch.nn.Module, decay: float = 0.01) -> torch.optim.AdamW:
         {"params": [p for p in live if p.ndim > 1], "weight_decay": decay},
         {"params": [p for p in live if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-8)
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-8, fused=True)
+
+
+@cache
+def halves_pay(threads: int) -> bool:
+    """Whether this processor convolves bfloat16 faster than float32: of two with AVX512_BF16 one did, one took twice the time."""
+    if not torch.cpu._is_avx512_bf16_supported():  # noqa: SLF001 - torch has no public question for it
+        return False
+    seen, kernel = torch.randn(8, 96, 16, 16), torch.randn(96, 96, 3, 3)
+    seconds = []
+    for kind in (torch.bfloat16, torch.float32):
+        pair = [t.to(kind, memory_format=torch.channels_last) for t in (seen, kernel)]
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            torch.nn.functional.conv2d(*pair, padding=1)
+            times.append(time.perf_counter() - start)
+        seconds.append(min(times))
+    return seconds[0] < seconds[1]
 
 
 def quick(device: str) -> torch.autocast:
-    """bfloat16 where it is faster: on a GPU and on a processor that multiplies it (a step of the UNet: 0.41 s against 0.56 s)."""
-    able = device != "cpu" or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - torch has no public question for it
-    return torch.autocast(device, torch.bfloat16, enabled=able)
+    """bfloat16 where it is faster: on a GPU, and on a processor that has shown so."""
+    return torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or halves_pay(torch.get_num_threads()))
 
 
 def log(plan: Plan, stage: str, **values: float) -> None:

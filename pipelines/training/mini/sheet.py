@@ -49,7 +49,7 @@ def all_prompts() -> list[str]:
 
 def load(folder: Path) -> StableDiffusionPipeline:
     """The exported family in float32 with 25-step DPM++ 2M karras in mind."""
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, use_karras_sigmas=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

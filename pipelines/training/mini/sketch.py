@@ -65,7 +65,7 @@ def train(plan: Plan, mix: Curriculum = FIRST) -> None:
     cache = Cache(plan.work / "latents")
     if not cache.refresh():
         raise FileNotFoundError(plan.work / "latents")
-    seeds, clean = next((s[:COUNT], found[:COUNT]) for shape, (s, found) in cache.groups.items() if shape[1] == shape[2])
+    seeds, clean = next((s[:COUNT], found[:COUNT]) for shape, (s, found, _) in cache.groups.items() if shape[1] == shape[2])
     goal = outlines(plan, seeds.tolist(), mix)
     run = Training(plan, "sketch", build(width()), None, Habit(0.99, 0.0))
     usual = goal.mean((0, 2, 3), keepdim=True)

@@ -22,10 +22,11 @@ from pipelines.training.mini.run import Plan, log
 from pipelines.training.mini.world.draw import draw
 from pipelines.training.mini.world.scene import Curriculum, sample
 
-WIDTH, DEPTH = 32, 8
+WIDTH, DEPTH = 32, MappingProxyType({2: 8, 4: 12})
 PATCH = MappingProxyType({2: 48, 4: 32})  # side of the small crops in pixels
 # Sides of the large pictures: the studio enlarges 256 pixel pictures, but smaller ones teach the same edges more cheaply.
 SIDES = MappingProxyType({2: ((256, 0.5), (512, 0.5)), 4: ((512, 0.6), (1024, 0.4))})
+SOFT = 0.4  # share of soft crops
 POOL, TAKEN = 192, 6  # crops kept in memory, crops taken of every render
 FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX)
 
@@ -44,10 +45,40 @@ def world(sides: tuple[tuple[int, float], ...]) -> Curriculum:
 
 def build(scale: int) -> Compact:
     """A network that begins as nearest-neighbour enlargement: its last convolution is zero."""
-    model = Compact(num_feat=WIDTH, num_conv=DEPTH, upscale=scale)
+    model = Compact(num_feat=WIDTH, num_conv=DEPTH[scale], upscale=scale)
     torch.nn.init.zeros_(model.body[-1].weight)
     torch.nn.init.zeros_(model.body[-1].bias)
     return model.to(memory_format=torch.channels_last)
+
+
+def deepened(state: dict[str, torch.Tensor], depth: int) -> dict[str, torch.Tensor]:
+    """A network's weights at `depth` layers, doing what it did: layers that pass everything on stand before the last one.
+
+    Such a layer is a convolution that copies, then a PReLU of slope one. Weights that are as deep already, or deeper, stay.
+    """
+    last = max(int(name.split(".")[1]) for name in state)
+    first = state["body.0.weight"]
+    end = 2 + 2 * depth
+    deeper = {name: value for name, value in state.items() if not name.startswith(f"body.{last}.")}
+    for at in range(last, end, 2):
+        deeper[f"body.{at}.weight"] = torch.nn.init.dirac_(torch.empty(WIDTH, WIDTH, 3, 3, dtype=first.dtype))
+        deeper[f"body.{at}.bias"] = torch.zeros(WIDTH, dtype=first.dtype)
+        deeper[f"body.{at + 1}.weight"] = torch.ones(WIDTH, dtype=first.dtype)
+    for part in ("weight", "bias"):
+        deeper[f"body.{max(last, end)}.{part}"] = state[f"body.{last}.{part}"]
+    return deeper
+
+
+def pair(large: Image.Image, scale: int, rng: Random) -> tuple[Image.Image, Image.Image]:
+    """(small, large) as they are taught. Two fifths are as soft as what an autoencoder paints, and become half as soft:
+
+    a network that has seen sharp pictures only leaves the steps of the small picture's pixels in a soft one.
+    """
+    if rng.random() < SOFT:
+        blur = rng.uniform(0.4, 2.5) * scale
+        soft, large = (large.filter(ImageFilter.GaussianBlur(blur * share)) for share in (1.0, 0.5))
+        return soft.resize((large.width // scale, large.height // scale), rng.choice(FILTERS)), large
+    return shrunk(large, scale, rng), large
 
 
 def shrunk(large: Image.Image, scale: int, rng: Random) -> Image.Image:
@@ -76,11 +107,11 @@ class Pool:
         for _ in range(TAKEN):
             left, top = (round((length - side) * lean(self.rng)) for length in picture.size)
             large = picture.crop((left, top, left + side, top + side))
-            pair = to_tensor(shrunk(large, self.scale, self.rng)), to_tensor(large)
+            small, large = (to_tensor(taught) for taught in pair(large, self.scale, self.rng))
             if len(self.pairs) < POOL:
-                self.pairs.append(pair)
+                self.pairs.append((small, large))
             else:
-                self.pairs[self.rng.randrange(POOL)] = pair
+                self.pairs[self.rng.randrange(POOL)] = small, large
 
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(n, 3, s, s) small and (n, 3, scale s, scale s) large crops in 0..1."""
@@ -88,7 +119,7 @@ class Pool:
         while len(self.pairs) < count:
             self.draw()
         picked = self.rng.sample(self.pairs, count)
-        small, large = (torch.stack([pair[k] for pair in picked]).add_(1).div_(2) for k in (0, 1))
+        small, large = (torch.stack([row[k] for row in picked]).add_(1).div_(2) for k in (0, 1))
         return small, large
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelines.loading.environment import prepare_environment
 from pipelines.spec.events import Event, Note, Stage, Step
 
-LINE = 50       # steps between two lines
+LINE = 50  # steps between two lines
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-THRESHOLD = 0.5     # of an edge map: a line or none, as in the study
+THRESHOLD = 0.5  # of an edge map: a line or none, as in the study
 Edges = Callable[[Image.Image], Image.Image]
 
 

@@ -19,7 +19,7 @@ from pipelines.spec.errors import FieldError
 from pipelines.spec.events import Emit, Stage, Step
 from pipelines.training.sketch.lessons import Lesson
 
-SILENT = 0.1        # share of lessons without words, so that the predictor reads unprompted passes too
+SILENT = 0.1  # share of lessons without words, so that the predictor reads unprompted passes too
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ def teach(pipe: Any, taught: Sequence[Lesson], how: Teaching, emit: Emit) -> tup
     torch.manual_seed(how.seed)
     rng, hooks, unet = Random(how.seed), HOOKS[how.hooks], pipe.unet
     if getattr(unet.config, "addition_embed_type", None):
-        raise FieldError("Model", type(unet).__name__, "Stable Diffusion XL has no guidance predictors",
-                         "Stable Diffusion 1.x, 2.x, mini")
+        raise FieldError(
+            "Model", type(unet).__name__, "Stable Diffusion XL has no guidance predictors", "Stable Diffusion 1.x, 2.x, mini"
+        )
     said: dict[str, Tensor] = {}
     predictor, optimiser, losses = None, None, []
     alphas = pipe.scheduler.alphas_cumprod
@@ -79,5 +80,5 @@ def write(predictor: EdgePredictor, path: Path, hooks: str) -> None:
 def _words(pipe: Any, words: str, said: dict[str, Tensor]) -> Tensor:
     if words not in said:
         with torch.no_grad():
-            said[words] = embed(pipe, words)["prompt_embeds"][:, :pipe.tokenizer.model_max_length]
+            said[words] = embed(pipe, words)["prompt_embeds"][:, : pipe.tokenizer.model_max_length]
     return said[words]

@@ -65,7 +65,10 @@ def paint_head(p: Painter, person: Person, crown: Point, head: float) -> None:
 
 
 def paint_age(p: Painter, person: Person, crown: Point, head: float) -> None:
-    """What tells girl from woman and boy from man where the figure's height does not show: jaw, freckles, ear-rings."""
+    """What tells girl from woman and boy from man where the figure's height does not show: jaw, moustache, dummy, freckles.
+
+    The large ones are a quarter of a head (see also ear-rings, bows, neckerchief): a sixteenfold autoencoder loses what is smaller.
+    """
     (x, top), skin = crown, SKIN[person.skin]
     if person.kind == "man":
         p.box((x - 0.36 * head, top + 0.62 * head), (0.72 * head, 0.42 * head), skin, radius=0.12 * head)
@@ -76,13 +79,30 @@ def paint_age(p: Painter, person: Person, crown: Point, head: float) -> None:
                 0.06 * head,
                 darker(HAIR[person.hair_colour], 0.3),
             )
-    elif person.kind == "woman":
-        for side in (-1, 1):
-            p.disc((x + side * 0.49 * head, top + 0.76 * head), 0.065 * head, (250, 206, 70), raw=True)
+        if not person.beard:
+            paint_moustache(p, person, crown, head)
+    elif person.kind == "baby":
+        p.disc((x, top + 0.79 * head), 0.13 * head, (96, 178, 232))
+        p.disc((x, top + 0.79 * head), 0.06 * head, (250, 250, 250))
     elif person.kind == "boy":
         for side in (-1, 1):
             for dx, dy in ((0.2, 0.7), (0.28, 0.67), (0.25, 0.75)):
                 p.disc((x + side * dx * head, top + dy * head), 0.022 * head, darker(skin, 0.35))
+
+
+def paint_moustache(p: Painter, person: Person, crown: Point, head: float) -> None:
+    """A man's, where he has no beard; of his hair's colour, or dark where he has none."""
+    (x, top), tone = crown, darker(HAIR[person.hair_colour], 0.2)
+    for side in (-1, 1):
+        p.poly(
+            (
+                (x, top + 0.68 * head),
+                (x + side * 0.16 * head, top + 0.7 * head),
+                (x + side * 0.27 * head, top + 0.82 * head),
+                (x, top + 0.79 * head),
+            ),
+            tone,
+        )
 
 
 def paint_face(p: Painter, person: Person, crown: Point, head: float) -> None:
@@ -108,8 +128,12 @@ def paint_face(p: Painter, person: Person, crown: Point, head: float) -> None:
                 INK,
             )
     p.line(((x - 0.02 * head, top + 0.69 * head), (x + 0.02 * head, top + 0.69 * head)), 0.035 * head, darker(skin, 0.22))
+    if person.kind == "baby":
+        return  # a dummy is there
     if not person.beard:
-        p.arc((x, top + 0.75 * head), (0.12 * head, 0.08 * head), (10, 170), 0.04 * head, (206, 84, 92))
+        low = 0.8 if person.kind == "man" else 0.75
+        red, wide = ((196, 40, 60), 0.075) if person.kind == "woman" else ((206, 84, 92), 0.04)
+        p.arc((x, top + low * head), (0.12 * head, 0.08 * head), (10, 170), wide * head, red)
 
 
 def paint_fringe(p: Painter, person: Person, crown: Point, head: float) -> None:
@@ -156,6 +180,9 @@ def paint_fringe(p: Painter, person: Person, crown: Point, head: float) -> None:
                 tip = knot[0] + wing * 0.16 * head
                 p.poly((knot, (tip, knot[1] - 0.11 * head), (tip, knot[1] + 0.11 * head)), (232, 66, 96))
             p.disc(knot, 0.045 * head, (176, 40, 70))
+    elif person.kind == "woman":  # ear-rings, likewise
+        for side in (-1, 1):
+            p.disc((x + side * 0.5 * head, top + 0.84 * head), 0.12 * head, (250, 206, 70), raw=True)
 
 
 def paint_hat(p: Painter, colour: Colour, crown: Point, head: float) -> None:

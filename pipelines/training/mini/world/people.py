@@ -112,6 +112,8 @@ def paint_person(p: Painter, person: Person, owner: int, scene: Scene) -> None:
         paint_legs(p, person, points, head)
         paint_torso(p, person, points, (x, top), head)
         p.box((x - 0.13 * head, top + 0.9 * head), (0.26 * head, 0.3 * head), darker(skin, 0.12), radius=0.1 * head)
+        if person.kind == "boy":
+            paint_neckerchief(p, (x, top), head)
         paint_head(p, person, (x, top), head)
         paint_arms(p, person, points, head)
 
@@ -224,6 +226,15 @@ def paint_torso(p: Painter, person: Person, points: Mapping[str, Point], crown: 
             (x, shoulder + 0.04 * head), 0.24 * head, 0.13 * head, lighter(cloth, 0.3) if sum(cloth) < 560 else darker(cloth, 0.14)
         )
         p.box((x - hip, waist - 0.06 * head), (hip * 2, 0.13 * head), darker(cloth, 0.16), radius=0.03 * head)
+
+
+def paint_neckerchief(p: Painter, crown: Point, head: float) -> None:
+    """A scout's, yellow: what makes a boy of a small man."""
+    x, top = crown
+    tone: Colour = (248, 200, 62)
+    p.box((x - 0.32 * head, top + 1.03 * head), (0.64 * head, 0.17 * head), tone, radius=0.08 * head)
+    p.poly(((x - 0.26 * head, top + 1.16 * head), (x + 0.26 * head, top + 1.16 * head), (x, top + 1.52 * head)), tone)
+    p.disc((x, top + 1.2 * head), 0.07 * head, darker(tone, 0.3))
 
 
 def paint_arms(p: Painter, person: Person, points: Mapping[str, Point], head: float) -> None:

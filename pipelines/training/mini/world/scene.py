@@ -175,7 +175,7 @@ def sample_things(dice: _Dice, place: str, mix: Curriculum) -> tuple[Thing, ...]
     kind = dice.pick(kinds, [{"car": 1.3, "cat": 1.3}.get(k, 1.0) for k in kinds])
     colour = dice.pick(GARMENTS if dice.chance(mix.odd) else _USUAL_COLOURS[kind])
     count = dice.pick((2, 3)) if dice.chance(mix.several) else 1
-    size = dice.near({1: 0.52, 2: 0.36, 3: 0.27}[count], (0.12 if count == 1 else 0.05) * mix.wander)
+    size = dice.near({1: 0.64, 2: 0.4, 3: 0.29}[count], (0.12 if count == 1 else 0.05) * mix.wander)
     size *= {"car": 1.12, "house": 1.05, "tree": 1.15, "flower": 0.95, "bird": 0.9}.get(kind, 1.0)
     gap = 0.9 / count
     middle = dice.near(0.5, 0.14 * mix.wander) if count == 1 else 0.5
