@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FLAG = "--control"
 FORM = "TYPE:FILE, TYPE:FILE,weight=0.8,start=0,end=0.7"
-SHORT = {"mode": "control_mode", "resize": "resize_mode", "a": "threshold_a", "b": "threshold_b"}
+SHORT = {"mode": "control_mode", "resize": "resize_mode", "hires": "hr_option", "a": "threshold_a", "b": "threshold_b"}
 OPTIONS = (*SHORT, *(name for name in ControlUnit.model_fields if name != "image"))
 
 
@@ -42,7 +42,7 @@ def _unit(text: str, studio: Studio, model: str) -> dict[str, Any]:
     family = studio.model(model).family
     control, chosen = type_of(name, studio.preprocessors)
     image, is_condition = _picture(file, studio)
-    unit: dict[str, Any] = {"image": image, **options}
+    unit: dict[str, Any] = {"control_mode": family.control_mode, **options, "image": image}
     if "mask" in options:
         unit["mask"] = _picture(options["mask"], studio)[0]
     unit.setdefault("preprocessor", "none" if is_condition else chosen or preprocessor_for(control, family, studio.preprocessors))

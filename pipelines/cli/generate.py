@@ -19,8 +19,10 @@ from pipelines.cli.outcome import outcome
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError, ImageFileError, StudioError
 from pipelines.spec.events import Event, Note, Preview, Saved, Stage, Step
+from pipelines.spec.geometry import Size
 from pipelines.spec.param import SHA256
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.start import suited
 
 if TYPE_CHECKING:
     from pipelines.studio import Hooks, Studio
@@ -69,8 +71,18 @@ def wanted(order: Order, studio: Studio) -> GenerationRequest:
         chosen = GenerationRequest.parse({k: v for k, v in order.changes.items() if k == "model"})
         base = GenerationRequest.parse({**studio.model(chosen.model).family.default_request, "model": chosen.model})
     request = base.merged(with_pictures(order.changes, studio))
+    if not (order.like or order.request_file or {"width", "height"} & order.changes.keys()):
+        request = request.merged(size_of_start(request, studio))
     typed = order.given.get("control")
     return request.merged({"control": units(typed, studio, request.model)}) if typed else request
+
+
+def size_of_start(request: GenerationRequest, studio: Studio) -> dict[str, int]:
+    """A width and height that suit the picture it starts from and the model, as the page takes them; {} without a picture."""
+    if request.init is None or not request.init.image:
+        return {}
+    family = studio.model(request.model).family
+    return suited(Size(*studio.inputs.open(request.init.image).size), family.native_px, family.size_step)._asdict()
 
 
 def with_pictures(changes: Mapping[str, Any], studio: Studio) -> dict[str, Any]:

@@ -55,15 +55,15 @@ def _upscale(typed: Order, settings: Settings, more: Callable[[], Sequence[Upsca
 
     listed = Upscalers(Library(settings.model_roots, settings.data_dir), more)
     output = output_of(typed.given, settings)
-    recipe, *_ = recipe_of(typed.given, output.format).named(listed)
+    recipe = recipe_of(typed.given, output.format).checked(listed)
     files = pictures(typed.given["files"])
     work = list(zip(files, destinations(files, output.place, SUFFIXES[output.format])))
     ticker = Ticker(quiet=typed.quiet)
 
     if typed.given["tiled"]:
-        from pipelines.cli.tiled import Painter
+        from pipelines.cli.tiled import Painter, repaint_of
 
-        painter = Painter.of(typed.given, settings, listed, holder_of(listed, settings))
+        painter = Painter.of(recipe, repaint_of(typed.given), settings, holder_of(listed, settings), listed)
         return _all(work, ticker, lambda file, place: _painted(painter, output, (file, place), ticker))
 
     from pipelines.upscalers.making import Bench

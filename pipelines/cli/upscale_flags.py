@@ -44,4 +44,6 @@ def upscale_flags(parser: argparse.ArgumentParser) -> None:
     for name, kind, text in TILED:
         group.add_argument("--" + name, dest="given.paint." + name.replace("-", "_"), type=kind, default=None,
                            metavar=name.rpartition("-")[2].upper(), help=text)
+    group.add_argument("--held", dest="given.paint.held", action="store_true",
+                       help="a tile or canny ControlNet of the model keeps what the picture shows: the strength may rise")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")

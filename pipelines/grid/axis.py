@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pipelines.prompt.networks import networks, tag_of
 from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
 
@@ -18,7 +20,8 @@ TOGETHER = frozenset({"seed", "variation.seed", "variation.strength", "prompt", 
 class Value:
     """shown: as the legend has it.   changes: a partial request.
 
-    edit: () or (field, "replace", from, to) or (field, "order", word, word, …), made after all changes of a cell.
+    edit, made after all changes of a cell: () or (field, "replace", from, to) or (field, "order", word, word, …) or
+    (field, "lora", name, weight) or ("control", "unit", field of the first unit, its value as JSON).
     """
 
     shown: str
@@ -30,9 +33,13 @@ class Value:
         if not self.edit:
             return request
         where, how, *words = self.edit
+        if how == "unit":
+            first, *others = request.control
+            name, value = words
+            return request.merged({where: [first.model_dump() | {name: json.loads(value)}, *(o.model_dump() for o in others)]})
         text = getattr(request, where)
-        new = ordered(text, words) if how == "order" else replaced(text, *words)
-        return request.merged({where: new})
+        edits = {"order": lambda: ordered(text, words), "lora": lambda: reweighted(text, *words)}
+        return request.merged({where: edits[how]() if how in edits else replaced(text, *words)})
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,14 @@ def replaced(text: str, old: str, new: str) -> str:
     if old not in text:
         raise FieldError("Prompt S/R", old, "is not in the prompt", fix="The first value must stand in it")
     return text.replace(old, new)
+
+
+def reweighted(text: str, name: str, weight: str) -> str:
+    """The tag of LoRA `name` with this weight; put at the end where there is none. Raises FieldError for a name no tag can have."""
+    found, new = tag_of(text, name), f"<lora:{name}:{weight}>"
+    if not networks(new):
+        raise FieldError("LoRA weight", name, "not the name of a LoRA")
+    return text.replace(found, new) if found else f"{text}{new}"
 
 
 def ordered(text: str, words: list[str]) -> str:

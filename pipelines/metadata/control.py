@@ -19,16 +19,17 @@ from pipelines.spec.parts import ControlUnit
 
 KEY = re.compile(r"ControlNet (\d{1,3})")
 UNITS = 10                  # as many as the extension allows
-ABSENT = -1.0               # a threshold that is the preprocessor's own; Forge leaves it out too
+# A threshold that is the preprocessor's own, as Forge has it, and what holds where nothing is said.
+UNTOLD = (("Threshold A", -1.0), ("Threshold B", -1.0), ("Hr Option", "Both"))
 NAMES: Mapping[str, str] = MappingProxyType({       # in the order they are written
     "Module": "preprocessor", "Model": "model", "Weight": "weight", "Resize Mode": "resize_mode", "Processor Res": "resolution",
     "Threshold A": "threshold_a", "Threshold B": "threshold_b", "Guidance Start": "start", "Guidance End": "end",
-    "Pixel Perfect": "pixel_perfect", "Control Mode": "control_mode"})
+    "Pixel Perfect": "pixel_perfect", "Control Mode": "control_mode", "Hr Option": "hr_option"})
 # Versions before 1.1.233 wrote small letters and put several values into brackets.
 OLD: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "preprocessor": ("preprocessor",), "starting/ending": ("start", "end"),
     "preprocessor params": ("resolution", "threshold_a", "threshold_b")})
-LABELS = sorted((*NAMES, *OLD, "Hr Option", "Enabled", "Low Vram", "Mask Blur", "Effective Region Mask"), key=len, reverse=True)
+LABELS = sorted((*NAMES, *OLD, "Enabled", "Low Vram", "Mask Blur", "Effective Region Mask"), key=len, reverse=True)
 PAIR = re.compile(rf"(?:^|,)\s*({'|'.join(map(re.escape, LABELS))})\s*:\s*", re.IGNORECASE)
 
 
@@ -36,8 +37,7 @@ def control_text(unit: ControlUnit, digest: str = "") -> str:
     """One unit as the value of its key. digest: of its net's file."""
     told = unit.model_dump() | {"model": f"{unit.model} [{digest}]" if digest else unit.model}
     values = ((label, told[field]) for label, field in NAMES.items())
-    return ", ".join(f"{label}: {value}" for label, value in values
-                     if not (label.startswith("Threshold") and value == ABSENT))
+    return ", ".join(f"{label}: {value}" for label, value in values if (label, value) not in UNTOLD)
 
 
 def read_units(pairs: dict[str, str]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -87,6 +87,8 @@ def _value(field: str, text: str, notes: list[str]) -> Any:
     assert param is not None, field
     if field == "pixel_perfect":
         return text.lower() == "true"
+    if field == "hr_option":        # some versions wrote the name of the constant: HiResFixOption.LOW_RES_ONLY
+        text = text.rpartition(".")[2].replace("_", " ")
     try:
         kind = kind_of(ControlUnit, field)
         return param.check(str(int(float(text))) if kind is int else text, kind)

@@ -90,24 +90,30 @@ def _nearest(field: Declared, value: Any) -> int | float | None:
 
 
 def _names(values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
-    """`values` with sampler and schedule in the studio's spelling; names nobody knows are left out with a note."""
+    """`values` with samplers and schedules in the studio's spelling; names nobody knows are left out with a note."""
+    result = dict(values)
+    _of_pass("", result, notes)
+    _of_pass("hires.", result, notes)
+    return result
+
+
+def _of_pass(part: str, result: dict[str, Any], notes: list[str]) -> None:
+    """The same of one pass, in place. Where a second pass names none it has the first one's."""
     from pipelines import samplers
 
-    result = dict(values)
-    label, schedule = result.pop("sampler", None), result.pop("schedule", None)
+    label, schedule = result.pop(f"{part}sampler", None), result.pop(f"{part}schedule", None)
     implied = None
-    if isinstance(label, str):
+    if isinstance(label, str) and (label or not part):
         try:
-            result["sampler"], implied = samplers.split(label)
+            result[f"{part}sampler"], implied = samplers.split(label)
         except FieldError as error:
             notes.append(f"{error} Left as it is.")
     wanted = schedule if isinstance(schedule, str) and schedule else implied
-    if wanted or "sampler" in result:
+    if wanted or (not part and "sampler" in result):
         try:
-            result["schedule"] = samplers.SCHEDULES.get(wanted or "Automatic").name
+            result[f"{part}schedule"] = samplers.SCHEDULES.get(wanted or "Automatic").name
         except FieldError as error:
             notes.append(f"{error} Left as it is.")
-    return result
 
 
 def kept(unknown: Mapping[str, Any]) -> dict[str, Any]:

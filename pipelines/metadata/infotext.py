@@ -13,6 +13,8 @@ from pipelines.spec.request import GenerationRequest
 
 INFOTEXT_LIMIT = 256 * 1024         # characters; longer ones are not generation data
 _KEY = re.compile(r"\w[\w \-/]+")
+MOST_JSON = 16                      # values of one text that may be JSON
+_JSON = json.JSONDecoder()
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
 NEGATIVE = "Negative prompt:"
 
@@ -148,7 +150,7 @@ def _prompts(lines: Iterable[str]) -> tuple[str, str]:
 
 def _pairs(line: str) -> Iterator[tuple[str, str]]:
     """`Key: value` pairs, raw. Each item is looked at once (the original regex is quadratic)."""
-    at, end = 0, len(line)
+    at, end, tries = 0, len(line), MOST_JSON
     while (colon := line.find(":", at)) >= 0:
         key = line[max(at, line.rfind(",", at, colon) + 1):colon].strip()
         if not _KEY.fullmatch(key):
@@ -159,11 +161,25 @@ def _pairs(line: str) -> Iterator[tuple[str, str]]:
         start = colon + 1
         while start < stop and line[start] == " ":
             start += 1
-        closing = _closing_quote(line, start) if line[start:start + 1] == '"' else -1
+        closing = -1
+        if line[start:start + 1] == '"':
+            closing = _closing_quote(line, start)
+        elif line[start:start + 1] in ("{", "[") and tries:     # `Hashes: {…}`, `Civitai resources: […]`
+            tries -= 1      # the reader of JSON looks back over the whole text at every mistake
+            closing = _closing_json(line, start)
         if closing >= 0:
             stop = closing + 1
         yield key, line[start:stop].strip()
         at = stop + 1
+
+
+def _closing_json(line: str, start: int) -> int:
+    """Where the JSON that begins at `start` ends, before a comma or the end; -1 when it is none."""
+    try:
+        _, after = _JSON.raw_decode(line, start)
+    except (ValueError, RecursionError):
+        return -1
+    return after - 1 if line[after:after + 1] in ("", ",") else -1
 
 
 def _closing_quote(line: str, start: int) -> int:

@@ -13,8 +13,10 @@ from pipelines.metadata.control import kept_units, read_units
 from pipelines.metadata.fields import OFF, kept, listed, partial
 from pipelines.metadata.foreign import read_foreign
 from pipelines.metadata.infotext import INFOTEXT_LIMIT, parse_infotext
+from pipelines.metadata.older import renewed
 from pipelines.spec.errors import RequestError
 from pipelines.spec.param import declared
+from pipelines.spec.parts import Hires, Inpaint, Tiled
 from pipelines.spec.request import GenerationRequest
 
 NOTHING = "no generation data in this file"
@@ -76,7 +78,7 @@ def from_infotext(text: str) -> Read:
     if len(text) > INFOTEXT_LIMIT:
         return Read(notes=("The text is longer than 256 KB.",))
     result = _infotext(text, notes)
-    return Read(result.request, None, text, result.source, kept(result.unknown), tuple(notes))
+    return Read(result.request, None, text, result.source, kept(result.unknown), tuple(notes), result.made)
 
 
 def _ours(text: str, notes: list[str]) -> Read | None:
@@ -135,6 +137,7 @@ def _infotext(text: str, notes: list[str]) -> Read:
     """AUTOMATIC1111's pairs by the declarations' own keys; without settings the text is a prompt."""
     pairs = parse_infotext(text)
     values: dict[str, Any] = {"prompt": pairs.pop("Prompt"), "negative_prompt": pairs.pop("Negative prompt")}
+    renewed(pairs)
     if "Steps" not in pairs:
         taken, said = partial({k: v for k, v in values.items() if v})
         notes += said
@@ -146,10 +149,18 @@ def _infotext(text: str, notes: list[str]) -> Read:
         values["width"], values["height"] = pairs.pop("Size-1"), pairs.pop("Size-2")
     units, missing = read_units(pairs)
     request, said = partial(_larger(values, pairs))
+    _whole(request)
     said += missing
     made: dict[str, Any] = {key: pairs.pop(key) for key in ("Version", "Model hash", "VAE hash") if key in pairs}
     notes += said + ([f"Not used: {listed(pairs)}."] if pairs else [])
     return Read({**OFF, **request, "control": units}, None, source="AUTOMATIC1111", unknown=pairs, made=made)
+
+
+def _whole(request: dict[str, Any]) -> None:
+    """A part that the text speaks of is at its defaults where it says nothing, whatever a form held before. Pictures stay."""
+    for name, part in (("hires", Hires), ("inpaint", Inpaint), ("tiled", Tiled)):
+        if name in request:
+            request[name] = {row.path: row.default for row in declared(part) if not row.param.picture} | request[name]
 
 
 def _larger(values: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pipelines.cli.flags import parse
 from pipelines.families import FAMILIES
 from pipelines.loading.library import Library
 from pipelines.spec.errors import FieldError, ImageFileError
+from pipelines.spec.parts import CONTROL_MODES
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.preprocess import Preprocessors
 
@@ -42,7 +43,8 @@ def studio(tmp_path: Path) -> Any:
     ("canny:a, b.png,weight=1", ("canny", "a, b.png", {"weight": "1"})),
     ("depth:C:\\x.png, mode=Balanced", ("depth", "C:\\x.png", {"control_mode": "Balanced"})),
     ("canny:,model=mini/canny,pixel-perfect=false", ("canny", "", {"model": "mini/canny", "pixel_perfect": False})),
-], ids=["plain", "the issue's own", "a comma in the name", "a drive", "no file"])
+    ("canny:x.png,hires=high res only", ("canny", "x.png", {"hr_option": "high res only"})),
+], ids=["plain", "the issue's own", "a comma in the name", "a drive", "no file", "a pass"])
 def test_a_unit_is_taken_apart(text: str, expected: tuple) -> None:
     assert taken_apart(text) == expected
 
@@ -58,6 +60,9 @@ def test_model_and_preprocessor_follow_from_the_type(studio: Any, tmp_path: Path
     first, second = GenerationRequest.parse({"control": units(texts, studio, "mini")}).control
     assert (first.preprocessor, first.model, first.weight) == ("canny", "canny", 0.5)
     assert studio.inputs.open(first.image).size == (64, 64)
+    assert first.control_mode == second.control_mode == FAMILIES.get("mini").control_mode != CONTROL_MODES[0]
+    [said] = GenerationRequest.parse({"control": units([texts[1] + ",mode=balanced"], studio, "mini")}).control
+    assert said.control_mode == CONTROL_MODES[0]
     assert (second.preprocessor, second.model, second.image) == ("none", "pose", "")        # nothing here finds people
 
 

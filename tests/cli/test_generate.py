@@ -69,6 +69,14 @@ def test_what_is_not_given_comes_from_the_models_family(run):
     assert read(path).full.cfg_scale == FAMILIES.get("mini").default_request["cfg_scale"]
 
 
+@pytest.mark.parametrize(("words", "size"), [((), (320, 224)), (("--width", "64", "--height", "64"), (64, 64))])
+def test_the_size_follows_the_picture_that_is_started_from_unless_it_is_typed(run, tmp_path, words, size):
+    given = tmp_path / "in.png"
+    Image.effect_noise((320, 224), 60).save(given)
+    code, [path], _ = run("--init-image", str(given), "--denoising-strength", "0.5", "--steps", "2", "--quiet", *words)
+    assert code == 0 and Image.open(path).size == size
+
+
 @pytest.mark.parametrize(("words", "line"), [
     (["--steps", "0"], "Steps: 0 - too small. Allowed: 1-150."),
     (["--sampler", "Eulr"], "Sampler: Eulr - not found. Allowed: Euler"),

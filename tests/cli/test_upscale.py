@@ -89,11 +89,12 @@ def test_a_picture_is_painted_again_in_tiles_and_its_file_says_so(folder, capsys
     own = GenerationRequest(prompt="a red car", seed=5, steps=4, sampler="Euler").merged({"hires": {}, "model_hash": "0" * 10})
     write(Image.effect_noise((128, 96), 40).convert("RGB"), source, own, {})
     words = [str(source), "--tiled-diffusion", "--scale", "2", "--tile", "128", "--padding", "16", "--upscaler", "Lanczos",
-             "--denoising-strength", "0.5", "-o", str(folder / "large.png")]
+             "--denoising-strength", "0.5", "--held", "-o", str(folder / "large.png")]
     code, made, _ = said(capsys, folder, *words)
     found = read(made[0])
     assert code == 0 and Image.open(made[0]).size == (256, 192)
     assert (found.full.prompt, found.full.seed, found.full.hires, found.full.tiled.tile) == ("a red car", 5, None, 128)
+    assert [unit.preprocessor for unit in found.full.control] == ["canny"]
     assert found.full.init.denoising_strength == 0.5 and found.made["Seam score"] > 0
     first = np.asarray(Image.open(made[0]))
     assert said(capsys, folder, *words)[0] == 0 and np.array_equal(first, np.asarray(Image.open(made[0])))

@@ -38,7 +38,8 @@ def shown(key: str, text: str) -> list[str]:
     ("seed", "-1, -1", ["100", "101"]), ("size", "256x256, 64×128", ["256x256", "64x128"]),
     ("prompt_sr", 'car, bus, "old, red car"', ["car", "bus", "old, red car"]),
     ("prompt_matrix", "night | fog", ["–", "night", "fog", "night, fog"]), ("preset", '"a, b"', ["a, b"]),
-    ("prompts", "a cat\n--prompt \"a dog\" --steps 9", ["a cat", '--prompt "a dog" --steps 9'])],
+    ("prompts", "a cat\n--prompt \"a dog\" --steps 9", ["a cat", '--prompt "a dog" --steps 9']),
+    ("lora_weight", "soft: 0-1 [3]", ["soft 0", "soft 0.5", "soft 1"]), ("lora_weight", "soft: -0.5", ["soft -0.5"])],
     ids=lambda v: v if isinstance(v, str) else "")
 def test_what_is_typed_becomes_these_values(key: str, text: str, values: list[str]) -> None:
     assert shown(key, text) == values
@@ -52,7 +53,9 @@ def test_what_is_typed_becomes_these_values(key: str, text: str, values: list[st
     ("cfg_scale", "1e400", "finite"), ("tiling", "maybe", "neither true nor false"), ("size", "256", "not a size"),
     ("size", "7x256", "Width: 7"), ("prompt_sr", "boat, bus", "is not in the prompt"), ("prompt_order", "car", "2-5 words"),
     ("prompt_order", "red car, car", "overlaps"), ("prompt_matrix", "|", "1-8 parts"), ("prompts", "--colour red", "no such flag"),
-    ("init.denoising_strength", "0.5", "no input picture")], ids=lambda v: str(v)[:20])
+    ("init.denoising_strength", "0.5", "no input picture"), ("control_weight", "0.5", "no ControlNet unit"),
+    ("lora_weight", "0.5", "the prompt has no <lora:"), ("lora_weight", "soft: x", "not a number"),
+    ("lora_weight", "soft: 40", "too strong"), ("lora_weight", "a<b: 1", "not the name of a LoRA")], ids=lambda v: str(v)[:20])
 def test_what_cannot_be_is_one_line(key: str, text: str, line: str) -> None:
     with pytest.raises(RequestError) as refused:
         KINDS[key].axis(text, BASE)
@@ -72,7 +75,8 @@ def test_every_declared_field_is_an_axis() -> None:
 
 @pytest.mark.parametrize("key", [k for k in KINDS if "." not in k and KINDS[k].fill(BASE).strip(", ")])
 def test_what_is_filled_in_can_be_read_back(key: str) -> None:
-    assert KINDS[key].axis(KINDS[key].fill(BASE), BASE).values
+    base = BASE.merged({"control": [{"model": "canny"}]}) if key.startswith("control_") else BASE
+    assert KINDS[key].axis(KINDS[key].fill(base), base).values
 
 
 def test_words_change_places() -> None:
@@ -120,3 +124,34 @@ def test_too_many_cells_and_the_same_axis_twice_are_refused() -> None:
     axis = KINDS["steps"].axis("1-2", BASE)
     with pytest.raises(FieldError, match="two axes"):
         Grid.of(BASE, [axis, axis])
+
+
+def cells(base: GenerationRequest, *axes: tuple[str, str]) -> list[GenerationRequest]:
+    grid = Grid.of(base, [KINDS[key].axis(text, base) for key, text in axes])
+    return [Grid.of_json(base, grid.to_json()).cell(index) for index in range(grid.count)]
+
+
+def test_the_weight_of_the_prompts_lora_is_an_axis() -> None:
+    base = BASE.merged({"prompt": "a car <lora:Soft:0.3:0.9>, at night"})
+    assert [one.prompt for one in cells(base, ("lora_weight", "0, 0.5"))] == [
+        "a car <lora:Soft:0>, at night", "a car <lora:Soft:0.5>, at night"]
+    both = cells(base, ("lora_weight", "soft: 1"))[0], cells(base, ("lora_weight", "other: 0.4"))[0]
+    assert [one.prompt[6:] for one in both] == ["<lora:soft:1>, at night", "<lora:Soft:0.3:0.9>, at night<lora:other:0.4>"]
+    with pytest.raises(RequestError, match="the prompt has 2: Soft, x"):
+        KINDS["lora_weight"].axis("0.5", base.merged({"prompt": base.prompt + "<lora:x>"}))
+
+
+def test_weight_and_end_of_the_first_unit_are_axes_that_go_together() -> None:
+    base = BASE.merged({"control": [{"model": "canny", "weight": 0.7}, {"model": "depth"}]})
+    found = cells(base, ("control_weight", "0-1 [2]"), ("control_end", "0.5, 1"))
+    assert [(one.control[0].weight, one.control[0].end) for one in found] == [(0, 0.5), (1, 0.5), (0, 1), (1, 1)]
+    assert all(one.control[1] == base.control[1] and one.control[0].model == "canny" for one in found)
+    with pytest.raises(RequestError, match="Control weight: 3 - too large"):
+        KINDS["control_weight"].axis("3", base)
+
+
+def test_lines_of_automatic1111s_prompts_from_file_are_read() -> None:
+    line = '--prompt "a cat" --negative_prompt "fog" --sampler_name "Euler a" --cfg_scale 5 --subseed 3 --subseed_strength 0.2'
+    made = cells(BASE, ("prompts", line))[0]
+    assert (made.prompt, made.negative_prompt, made.sampler, made.cfg_scale) == ("a cat", "fog", "Euler a", 5)
+    assert made.variation is not None and (made.variation.seed, made.variation.strength) == (3, 0.2)

@@ -30,7 +30,7 @@ def test_a_unit_is_read_back_and_its_picture_asked_for() -> None:
 
 def test_what_was_written_is_read_as_it_was() -> None:
     units = [{"preprocessor": "canny", "model": "a, b: c/net", "weight": 0.35, "start": 0.1, "end": 0.6, "resolution": 640,
-              "control_mode": "My prompt is more important", "resize_mode": "Resize and Fill"},
+              "control_mode": "My prompt is more important", "resize_mode": "Resize and Fill", "hr_option": "High res only"},
              {"model": "union:Depth", "pixel_perfect": False, "threshold_a": 12.5}]
     request = GenerationRequest.parse({"seed": 1, "control": units})
     read = GenerationRequest.parse(from_infotext(infotext(request)).request)
@@ -42,10 +42,12 @@ def test_what_was_written_is_read_as_it_was() -> None:
      "pixel perfect: True, control mode: Balanced, preprocessor params: (512, 100, 200)", "end", 0.8),
     ("Module: depth, Model: None, Weight: 1, Guidance Start: 0, Pixel Perfect: True, Hr Option: Both", "preprocessor",
      "depth_midas"),
+    ("Module: canny, Model: x, Weight: 1, Hr Option: HiResFixOption.LOW_RES_ONLY", "hr_option", "Low res only"),
+    ("Module: canny, Model: x, Hr Option: High res only, Weight: 0.5", "hr_option", "High res only"),
     ("Module: canny, Model: x, Weight: 99", "weight", 1.0),
     ("Module: nobody_knows_it, Model: x, Weight: 0.5", "preprocessor", "none"),
     ("", "weight", 1.0),
-], ids=["the old form", "Forge and an alias", "out of range", "an unknown preprocessor", "nothing"])
+], ids=["the old form", "Forge and an alias", "a constant's name", "hires", "out of range", "an unknown preprocessor", "nothing"])
 def test_other_versions_are_read_as_far_as_they_go(text: str, field: str, value: object) -> None:
     read = from_infotext(f'{HEAD}ControlNet 0: "{text or " "}"')
     [unit] = GenerationRequest.parse(read.request).control

@@ -18,7 +18,8 @@ HIRES = {"scale": 1.5, "steps": 12, "upscaler": "Latent", "denoising_strength": 
 
 def test_automatic1111s_hires_fix_is_read() -> None:
     found = from_infotext(A1111)
-    assert found.request["hires"] == HIRES and "init" not in found.request and not found.unknown
+    read, meant = (GenerationRequest.parse({"hires": fields}).hires for fields in (found.request["hires"], HIRES))
+    assert read == meant and "init" not in found.request and not found.unknown
 
 
 def test_a_size_is_read_from_hires_resize() -> None:
@@ -45,8 +46,9 @@ def test_the_scripts_own_keys_mean_separate_tiles() -> None:
     text = A1111.split(", Denoising")[0] + ", Denoising strength: 0.2, " + ", ".join(
         f"Ultimate SD upscale {key}: {value}" for key, value in script.items())
     found = from_infotext(text)
-    assert found.request["tiled"] == {"upscaler": "4x-UltraSharp", "tile": 512, "mask_blur": 8, "padding": 32, "method": "Separate"}
-    assert found.request["init"] == {"denoising_strength": 0.2} and not found.unknown
+    meant = {"upscaler": "4x-UltraSharp", "tile": 512, "mask_blur": 8, "padding": 32, "method": "Separate"}
+    read, wanted = (GenerationRequest.parse({"tiled": fields}).tiled for fields in (found.request["tiled"], meant))
+    assert read == wanted and found.request["init"]["denoising_strength"] == 0.2 and not found.unknown
 
 
 def test_with_a_picture_and_a_second_pass_the_strength_is_the_second_passs() -> None:
