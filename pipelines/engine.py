@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL.Image import Image
+from PIL.Image import open as looked_at
 
 from pipelines import samplers
 from pipelines.archive.inputs import Inputs
 from pipelines.passes import Painted, Passes
 from pipelines.spec.errors import Cancelled, FieldError, OutOfMemory, Skipped, StorageError, StudioError
 from pipelines.spec.events import Emit, Note
+from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.condition import Conditions
 from pipelines.tasks.control import pinned
@@ -27,6 +29,7 @@ from pipelines.tasks.enlarge import resolved
 from pipelines.tasks.loops import loops_of
 from pipelines.tasks.preprocess import Preprocessors
 from pipelines.tasks.repeated import pinned as larger_pinned
+from pipelines.tasks.start import check_steps
 from pipelines.upscalers import Upscalers
 
 if TYPE_CHECKING:
@@ -139,15 +142,23 @@ class Engine:
     def _planned(self, index: int, request: GenerationRequest) -> list[Planned]:
         if loops_of(request) > 1:       # each picture needs the one before it: that is `pipelines.loopback`'s business
             raise FieldError("Loops", loops_of(request), "not in a grid or among several pictures", "1")
+        check_steps(request)
         single, extra = self._prepare(request)
         sampler, schedule = samplers.canonical(single.sampler, single.schedule)
         changes: dict[str, Any] = {"sampler": sampler, "schedule": schedule}
         family = self.residency.family(single.model).name
         if single.hires:
-            changes["hires"] = {"upscaler": resolved("Hires upscaler", single.hires.upscaler, self.upscalers, family)}
+            changes["hires"] = {"upscaler": resolved(single.hires, single.size, self.upscalers, family)}
         if single.tiled:
-            changes["tiled"] = {"upscaler": resolved("Upscaler", single.tiled.upscaler, self.upscalers, family, False)}
+            changes["tiled"] = {"upscaler": resolved(single.tiled, self._start(single), self.upscalers, family)}
         return [Planned(index, single.merged(changes), extra)]
+
+    def _start(self, request: GenerationRequest) -> Size:
+        """Pixels of the picture it starts from."""
+        if request.init is None or not request.init.image:
+            return request.size
+        with looked_at(self._inputs.path(request.init.image)) as picture:
+            return Size(*picture.size)
 
     def _groups(self, plan: Sequence[Planned], batch_size: int) -> Iterator[list[Planned]]:
         """Neighbours that differ only in their seeds, at most `batch_size` of them.

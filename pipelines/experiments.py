@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
@@ -15,12 +16,16 @@ from pipelines.grid import Axis, AxisKind, Grid, kinds
 from pipelines.grid.estimate import Estimate, estimate, sampled
 from pipelines.grid.ready import Ready
 from pipelines.images import open_image
+from pipelines.loading.controls import controls
+from pipelines.loading.identity_files import identities
+from pipelines.loading.library import AUTOMATIC
 from pipelines.metadata import Read
 from pipelines.ranking import scorer
 from pipelines.spec.errors import Cancelled, FieldError, RequestError, StudioError, unknown
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.parts import LAST_SEED
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks import enlarge
 from pipelines.tasks.footprint import largest
 from pipelines.tasks.loops import loops_of
 
@@ -43,6 +48,12 @@ def names(studio: Studio, source: str) -> list[str]:
         "models": lambda: [m.name for m in studio.library.models()],
         "vaes": lambda: ["Automatic", *(v.name for v in studio.library.vaes())],
         "styles": studio.styles.names,
+        "hires_upscalers": lambda: enlarge.listed("hires_upscalers", studio.upscalers),
+        "upscalers": lambda: enlarge.listed("upscalers", studio.upscalers),
+        "identity_adapters": lambda: [AUTOMATIC, *(found.name for found in identities(studio.library))],
+        "loras": lambda: [Path(f.name).stem for f in studio.library.of_kind("lora") if not f.problem],
+        "control_models": lambda: [found.name for found in controls(studio.library)],
+        "preprocessors": lambda: studio.preprocessors.rows.names(),
         "presets": lambda: [p.name for p in studio.presets.list()]}
     return list(lists[source]()) if source in lists else []
 
@@ -102,7 +113,8 @@ def _check_samples(studio: Studio, grid: Grid) -> None:
     lines: dict[str, FieldError] = {}
     seen: set[str] = set()
     for _, request in grid.samples():
-        alike = request.merged({"seed": 0, "prompt": "", "negative_prompt": "", "cfg_scale": 7}).digest()
+        tags = request.prompt if "<" in request.prompt else ""      # a LoRA is looked for by its name
+        alike = request.merged({"seed": 0, "prompt": tags, "negative_prompt": "", "cfg_scale": 7}).digest()
         if alike in seen:
             continue
         seen.add(alike)

@@ -71,6 +71,7 @@ class Passes:
         from pipelines.tasks.image import ImageTask
         from pipelines.tasks.task import TextTask
 
+        requests = [repeated.opening(request) for request in requests]
         first = requests[0]
         if first.init is None:
             words = together.task(TextTask(requests), self.residency.device.is_main_memory)

@@ -24,6 +24,7 @@ FIRST = 1.0         # seconds: what is painted within them needs no preview
 PERIOD = 0.25       # seconds between two previews
 SHARE = 0.02        # of the time, at most, goes into previews: a whole picture may cost 3 % more than bare diffusers (bench images)
 SIDE = 256          # pixels of its height
+MOST = 64           # latent pixels a side that are decoded: a tiny decoder's memory grows with the picture too
 BICUBIC = Resampling.BICUBIC
 
 
@@ -51,6 +52,10 @@ def sketch(latents: Tensor, glimpse: Glimpse) -> bytes:
     import torch
     from PIL.Image import fromarray
 
+    height, width = latents.shape[-2:]
+    if (longest := max(height, width)) > MOST:
+        size = [max(1, side * MOST // longest) for side in (height, width)]
+        latents = torch.nn.functional.interpolate(latents, size, mode="area")
     row = torch.cat([glimpse.picture(one) for one in latents.nan_to_num()], dim=1)
     return jpeg(fromarray(row.numpy()))
 

@@ -29,13 +29,15 @@ def ranked(studio: Studio, files: Sequence[Path], prompt: str, model: str = "", 
     places = places_of(studio, model)
     prompts = [prompt or _own_prompt(path) for path in files]
     scores = scorer.scores(pictures, prompts, places)
+    if photos and (far := scorer.distance(pictures, photos, places)):
+        scores[scorer.DISTANCE] = far
     if not scores:
         raise FieldError("Ranking", "none", "no model is here that can judge pictures", fix=MISSING)
     if not any(prompts):
         scores.pop(scorer.ALIGNMENT, None)
-    if photos:
-        scores[scorer.LIKENESS] = scorer.likeness(pictures, photos, places)
-    return rank(scores)
+    if photos and (near := scorer.likeness(pictures, photos, places)):
+        scores[scorer.LIKENESS] = near
+    return rank(scores, {scorer.DISTANCE: -1.0} if scorer.DISTANCE in scores else None)
 
 
 def places_of(studio: Studio, model: str = "") -> list[Path]:

@@ -144,6 +144,17 @@ class Studio:
         return self._made is None or self._made.residency.device.is_main_memory
 
     @property
+    def works_on(self) -> str:
+        """The device and the numbers of its weights ("cuda:0 · float16"), "" until the first job has chosen them."""
+        device = self._made.residency.device if self._made else None
+        return f"{device.torch} · {str(device.dtype).removeprefix('torch.')}" if device else ""
+
+    @property
+    def resident(self) -> list[tuple[str, str, int, bool]]:
+        """(model, part, bytes, on the device) of all weights in memory."""
+        return self._made.residency.resident() if self._made else []
+
+    @property
     def _made(self) -> Engine | None:
         """The engine if there is one already: asking for it would wait for torch."""
         return vars(self).get("engine")
@@ -220,11 +231,15 @@ class Studio:
         item = self.archive.save(finished.image, finished.request, made, self.settings.output_format,
                                  self.settings.output_quality, file)
         emit(Saved(finished.index, item.file))
+        self.tell(finished.image, finished.request, emit)
+        return item.file
+
+    def tell(self, image: Image, request: GenerationRequest, emit: Emit) -> None:
+        """Tell extensions of a picture that was painted and saved; what one of them refuses becomes a note."""
         try:
-            self.hooks.finished(finished.image, finished.request)
+            self.hooks.finished(image, request)
         except StudioError as error:
             emit(Note(str(error)))
-        return item.file
 
     def made(self, finished: Finished) -> dict[str, Any]:
         """What the file says beside the request: who made it, where, how long it took."""

@@ -2,7 +2,7 @@
 
 The job's request is that of its first source, where there is one (the queue shows it); its payload says what is to be done.
 A picture's index in the job is the place of its source in the list. Pictures given by a browser are kept by their hash;
-files of a folder are read when their turn comes.
+files of a folder are read when their turn comes. With a `Repaint` each is painted again in tiles instead of enlarged alone.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from pipelines.batch import safe
 from pipelines.images import open_image
 from pipelines.metadata import check_size, read, read_texts
 from pipelines.spec.errors import Cancelled, FieldError, RequestError, Skipped, StorageError, StudioError
@@ -21,6 +22,8 @@ from pipelines.spec.events import Emit, Event, Note, Saved, Stage, Step
 from pipelines.spec.geometry import Size
 from pipelines.spec.param import SHA256
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks.repaint import Repaint
+from pipelines.upscalers.automatic import AUTOMATIC
 from pipelines.upscalers.files import about_depth, bits, pictures
 from pipelines.upscalers.recipe import Recipe
 
@@ -58,6 +61,7 @@ class Work:
     sources: tuple[Source, ...]
     format: str = "png"
     quality: int = 95
+    repaint: Repaint | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"), default=str)
@@ -67,9 +71,20 @@ class Work:
         """Raises RequestError for what no version of this wrote."""
         try:
             data = json.loads(text)
-            return cls(Recipe.of(data["recipe"]), tuple(Source(**s) for s in data["sources"]), data["format"], data["quality"])
+            repaint = Repaint(**data["repaint"]) if data.get("repaint") else None
+            return cls(Recipe.of(data["recipe"]), tuple(Source(**s) for s in data["sources"]), data["format"], data["quality"],
+                       repaint)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RequestError([FieldError("Upscale", "", f"this job cannot be read any more ({type(error).__name__})")]) from None
+
+
+    def file(self, job: Job, index: int) -> str:
+        """Where result `index` is kept: "" (numbered) for a single picture, else the source's own name in the job's folder."""
+        if len(self.sources) == 1:
+            return ""
+        stems = [PurePosixPath(source.name).stem for source in self.sources]
+        stem = safe(stems[index]) + (f"-{index + 1}" if stems.count(stems[index]) > 1 else "")
+        return f"{time.strftime('%Y-%m-%d', time.localtime(job.created))}/upscale-{job.id[:8]}/{stem}"
 
 
 def given(studio: Studio, path: str | Path, name: str = "") -> Source:
@@ -98,18 +113,31 @@ def folder(studio: Studio, path: str) -> list[Source]:
     return [Source(file.name, str(file)) for file in pictures([str(place)])]
 
 
-def work_of(studio: Studio, recipe: Recipe, sources: Sequence[Source]) -> Work:
-    """Checked: names known, sizes that can be made, as far as the pictures are kept. Raises FieldError, ModelFileError."""
+def work_of(studio: Studio, recipe: Recipe, sources: Sequence[Source], repaint: Repaint | None = None, format: str = "") -> Work:
+    """Checked: names known, sizes that can be made, as far as the pictures are kept. format: "" is that of the settings.
+
+    Raises FieldError, RequestError, ModelFileError.
+    """
     if not sources:
         raise FieldError(studio.words("picture"), "", studio.words("picture_needed"), fix=studio.words("upscale_how_to"))
     if len(sources) > MOST:
         raise FieldError(studio.words("picture"), len(sources), "too many at once", f"1-{MOST}")
-    recipe, *_ = recipe.named(studio.upscalers)
-    format = studio.settings.output_format
-    for source in sources:
-        if SHA256.fullmatch(source.picture):
-            _fits(recipe, studio.inputs.path(source.picture), format)
-    return Work(replace(recipe, deep=format == "png16"), tuple(sources), format, studio.settings.output_quality)
+    recipe = recipe.checked(studio.upscalers)
+    format = format or studio.settings.output_format
+    work = Work(replace(recipe, deep=format == "png16"), tuple(sources), format, studio.settings.output_quality, repaint)
+    kept = [source for source in sources if SHA256.fullmatch(source.picture)]
+    for source in kept:
+        _fits(recipe, studio.inputs.path(source.picture), format)
+    if repaint and kept:
+        painting(studio, work, kept[0])
+    return work
+
+
+def painting(studio: Studio, work: Work, source: Source) -> GenerationRequest:
+    """The request that paints a kept `source` again. Raises FieldError, RequestError."""
+    own = GenerationRequest.parse(source.request) if source.request else None
+    asked = (work.repaint or Repaint()).request(source.picture, own, work.recipe, studio.library, studio.preprocessors)
+    return studio.check(asked)
 
 
 def _fits(recipe: Recipe, picture: Path, format: str) -> None:
@@ -134,7 +162,7 @@ def described(job: Job) -> tuple[str, str]:
     more = f" +{len(work.sources) - 1}" if len(work.sources) > 1 else ""
     target = work.recipe.target
     size = f"{target.width or '…'}×{target.height or '…'}" if target.width or target.height else f"×{target.scale:g}"
-    return work.sources[0].name + more, f"{work.recipe.upscaler} {size}"
+    return work.sources[0].name + more, f"{work.recipe.upscaler or AUTOMATIC} {size}"
 
 
 def run(studio: Studio, job: Job, emit: Emit) -> None:
@@ -151,7 +179,7 @@ def run(studio: Studio, job: Job, emit: Emit) -> None:
         source = work.sources[index]
         try:
             part(Stage(source.name))
-            emit(Saved(index, one(studio, work, source, part, {"job": job.id, "index": index})))
+            emit(Saved(index, one(studio, work, source, part, {"job": job.id, "index": index}, work.file(job, index))))
         except Skipped:
             emit(Note(f"{source.name}: skipped."))
         except (Cancelled, StorageError):
@@ -163,23 +191,43 @@ def run(studio: Studio, job: Job, emit: Emit) -> None:
         raise errors[-1]
 
 
-def one(studio: Studio, work: Work, source: Source, emit: Emit, of_job: dict[str, Any]) -> str:
-    """Make one picture and save it; its file, relative to the outputs folder."""
-    from pipelines.studio import VERSION
-    from pipelines.upscalers.making import Bench, made
-
+def one(studio: Studio, work: Work, source: Source, emit: Emit, of_job: dict[str, Any], file: str = "") -> str:
+    """Make one picture and save it (as `file`, without suffix); its file, relative to the outputs folder."""
     begun = time.monotonic()
     picture, source = opened(studio, source)
     _fits(work.recipe, studio.inputs.path(source.picture), work.format)
+    make = _enlarged if work.repaint is None else _painted
+    result, request, extra = make(studio, work, (picture, source), emit)
+    extra |= {"seconds": round(time.monotonic() - begun, 2), "source": source.picture} | of_job
+    saved = studio.archive.save(result, request, extra, work.format, work.quality, file).file
+    if isinstance(request, GenerationRequest) and work.repaint is not None:
+        studio.tell(result, request, emit)
+    return saved
+
+
+Made = tuple[Any, GenerationRequest | str, dict[str, Any]]
+"""A picture, what made it, and what else its file says."""
+
+
+def _enlarged(studio: Studio, work: Work, taken: tuple[Image, Source], emit: Emit) -> Made:
+    from pipelines.studio import VERSION
+    from pipelines.upscalers.making import Bench, made
+
+    picture, source = taken
     if work.recipe.deep:
         emit(Note(about_depth(source.bits)))
     done = made(picture, work.recipe, Bench(studio.upscalers, studio.engine.residency), emit)
     extra = {key: value for key, value in (source.made or {}).items() if key not in NOT_OF_THE_RESULT}
     extra |= done.recipe.done() | done.recipe.pinned(studio.upscalers)
-    extra |= {"Version": f"Atelier {VERSION}", "seconds": round(time.monotonic() - begun, 2), "source": source.picture,
-              "upscaled": asdict(done.recipe)} | of_job
-    request = GenerationRequest.parse(source.request) if source.request else source.text
-    return studio.archive.save(done.picture, request, extra, work.format, quality=work.quality).file
+    extra |= {"Version": f"Atelier {VERSION}", "upscaled": asdict(done.recipe)}
+    return done.picture, GenerationRequest.parse(source.request) if source.request else source.text, extra
+
+
+def _painted(studio: Studio, work: Work, taken: tuple[Image, Source], emit: Emit) -> Made:
+    finished = next(studio.engine.run(painting(studio, work, taken[1]), emit), None)
+    if finished is None:        # the engine has said it
+        raise Skipped("picture")
+    return finished.image, finished.request, studio.made(finished)
 
 
 def opened(studio: Studio, source: Source) -> tuple[Image, Source]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.advice.case import Case
 from pipelines.advice.prompts import SLOTS, Contradiction, Slot
@@ -49,7 +49,9 @@ def prompt(case: Case) -> list[Verdict]:
     """The verdict on the structure first, then order, length and language where something is to be said."""
     reading = case.reading
     if not reading.phrases:
-        return [_say(case, "prompt", "acceptable", "empty")]
+        example = getattr(case.family, "example", "")
+        changes = {"prompt": example} if example else {}
+        return [replace(_say(case, "prompt", "acceptable", "empty"), recommended=example or None, changes=changes)]
     parts = slots(case)
     missing = [s for s in parts if not s.present]
     names = ", ".join(s.label.lower() for s in missing)

@@ -44,10 +44,15 @@ class NotSaved(StorageError):
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """(label, value of the first, value of the second) for every declared field in which two requests differ."""
-    rows = [(d.param.label, value_at(first, d.path), value_at(second, d.path)) for d in declared(GenerationRequest)]
-    rows += [(label, first.get(key) or None, second.get(key) or None)
+    return [(label, *values) for label, values in differences(first, second)]
+
+
+def differences(*requests: Mapping[str, Any]) -> list[tuple[str, list[Any]]]:
+    """(label, value of each) for every declared field in which they are not all alike."""
+    rows = [(d.param.label, [value_at(one, d.path) for one in requests]) for d in declared(GenerationRequest)]
+    rows += [(label, [one.get(key) or None for one in requests])
              for label, key in (("Model hash", "model_hash"), ("VAE hash", "vae_hash"))]
-    return [row for row in rows if row[1] != row[2]]
+    return [row for row in rows if any(value != row[1][0] for value in row[1])]
 
 
 def value_at(request: Mapping[str, Any], path: str) -> Any:

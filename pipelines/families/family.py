@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.spec.geometry import Size
+from pipelines.spec.parts import BALANCED
 
 CONFIGS = Path(__file__).parent / "configs"
+# The study's portrait, in short.
+LADY = "A photo of a young lady, pink hair, denim jacket, black jeans, street in Tokyo, evening, cold neon lighting"
 Shapes = Mapping[str, tuple[int, ...]]          # tensor name -> shape, as a file's header tells
 Folder = Mapping[str, Mapping[str, Any]]        # "model_index", "unet", "vae" … -> its JSON, as a diffusers folder tells
 EPSILON, V_PREDICTION = "epsilon", "v_prediction"
@@ -57,6 +60,8 @@ class Family:
     pipelines: task -> diffusers class.   pipeline_args: what those classes take besides components.
     vae_in_fp32: its VAE overflows in half precision and is run in fp32.
     config_dir: our configs for single files; None when the family comes as a folder only.
+    example: a prompt that suits it, offered where there is none.
+    control_mode: in which its control models are followed best; offered with a net, never forced on a request.
     parameters: component -> numbers in its weights, "controlnet" among them: what a run will hold, told before it is loaded.
     detect: tensor shapes -> Detected or None.   detect_folder: configs of a diffusers folder -> Detected or None.
     """
@@ -77,6 +82,8 @@ class Family:
     config_dir: Path | None = None
     encoders: tuple[TextEncoder, ...] = ()
     parameters: Mapping[str, int] = field(default_factory=dict)
+    example: str = LADY
+    control_mode: str = BALANCED
 
 
 SD_PIPELINES = {

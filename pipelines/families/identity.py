@@ -8,14 +8,16 @@ from types import MappingProxyType
 from pipelines.families.family import Detected, Shapes
 
 PHOTOMAKER, IP_ADAPTER = "PhotoMaker", "IP-Adapter"
+PHOTOMAKER_2 = "PhotoMaker v2"      # the same way, but it reads a recogniser's vector of every face as well
 FAMILY_OF_WIDTH: Mapping[int, str] = MappingProxyType({192: "mini", 768: "sd15", 1024: "sd2", 2048: "sdxl"})
 FUSED = "id_encoder.fuse_module.layer_norm.weight"
+FACES = "id_encoder.qformer_perceiver.token_norm.weight"
 
 
 def detect_identity(shapes: Shapes) -> Detected:
-    """`variant` is one of the two ways, "" for a file that is neither; a width nobody has gives family ""."""
+    """`variant` is one of the three, "" for a file that is neither; a width nobody has gives family ""."""
     if FUSED in shapes:
-        return Detected("ip-adapter", FAMILY_OF_WIDTH.get(shapes[FUSED][0], ""), PHOTOMAKER)
+        return Detected("ip-adapter", FAMILY_OF_WIDTH.get(shapes[FUSED][0], ""), PHOTOMAKER_2 if FACES in shapes else PHOTOMAKER)
     if any(key.startswith("ip_adapter.") for key in shapes):
         return Detected("ip-adapter", FAMILY_OF_WIDTH.get(_prompt_width(shapes), ""), IP_ADAPTER)
     return Detected("ip-adapter")

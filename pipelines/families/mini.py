@@ -21,6 +21,7 @@ from pipelines.families.family import (
     any_key,
 )
 from pipelines.spec.geometry import Size
+from pipelines.spec.parts import CONTROL_LEADS
 
 FOLDER = Path(__file__).parents[2] / "models" / "mini"
 ENCODER = TextEncoder("text_encoder", "tokenizer", "cond_stage_model.transformer.", "clip")
@@ -54,4 +55,6 @@ MINI = Family(
     pipelines=SD_PIPELINES, pipeline_args={"requires_safety_checker": False},
     config_dir=FOLDER, encoders=(ENCODER,), detect=detect, detect_folder=detect_folder,
     parameters={"unet": 13_366_600, "vae": 2_612_851, "text_encoder": 1_569_024, "controlnet": 5_919_624},
+    example="a girl with pink hair, red jacket, blue jeans, on a beach, at sunset",
+    control_mode=CONTROL_LEADS,      # measured: docs/controlnet.md
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipelines.families import Detected
-from pipelines.families.identity import IP_ADAPTER, PHOTOMAKER, detect_identity
+from pipelines.families.identity import IP_ADAPTER, PHOTOMAKER, PHOTOMAKER_2, detect_identity
 from pipelines.loading.header import PICKLES, read_header
 from pipelines.loading.library import AUTOMATIC, Library, ModelFile
 from pipelines.spec.errors import FieldError, ModelFileError, unknown
@@ -25,24 +25,26 @@ MISSING: Mapping[str, str] = MappingProxyType({
             "models/clip_vision",
     "sd15": "PhotoMaker knows Stable Diffusion XL only. Put ip-adapter_sd15.safetensors (h94/IP-Adapter, Apache-2.0) into "
             "models/ipadapter and its image encoder into models/clip_vision",
-    "mini": "None ships with mini yet; `python -m pipelines.training.mini identity` trains one, its place is models/mini/identity",
+    "mini": "Its own comes with the project in models/mini/identity; `python -m pipelines.training.mini identity` trains one anew",
 })
 
 
 @dataclass(frozen=True)
 class IdentityFile:
-    """One adapter. way: PHOTOMAKER or IP_ADAPTER.   family: it was made for."""
+    """One adapter. way: PHOTOMAKER or IP_ADAPTER.   family: it was made for.   needs_vectors: of every face, beside its photo."""
 
     name: str
     path: Path
     way: str
     family: str
+    needs_vectors: bool = False
 
 
 def identities(library: Library, family: str = "") -> list[IdentityFile]:
-    """All of them, or those for one family; PhotoMaker first."""
+    """All of them, or those for one family; what wants more than photos last, of the others PhotoMaker first."""
     found = [*_listed(library), *_own(library)]
-    return sorted((f for f in found if not family or f.family == family), key=lambda f: (f.way != PHOTOMAKER, f.name.lower()))
+    fitting = (one for one in found if not family or one.family == family)
+    return sorted(fitting, key=lambda one: (one.needs_vectors, one.way != PHOTOMAKER, one.name.lower()))
 
 
 def find_identity(library: Library, model: ModelFile, name: str) -> IdentityFile:
@@ -105,8 +107,9 @@ def _by_header(name: str, path: Path) -> Iterator[IdentityFile]:
 
 def _described(name: str, path: Path, found: Detected) -> Iterator[IdentityFile]:
     """Nothing for a file that is no adapter of ours."""
-    if found.variant in (PHOTOMAKER, IP_ADAPTER):
-        yield IdentityFile(name, path, found.variant, found.family)
+    if found.variant in (PHOTOMAKER, PHOTOMAKER_2, IP_ADAPTER):
+        second = found.variant == PHOTOMAKER_2
+        yield IdentityFile(name, path, PHOTOMAKER if second else found.variant, found.family, second)
 
 
 def _encoders(library: Library) -> Iterator[Path]:

@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.spec.parts import CONTROL_MODES
+from pipelines.spec.parts import BALANCED, CONTROL_LEADS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-BALANCED, PROMPT, CONTROL = CONTROL_MODES
 DECAY = 0.825               # of the strength from one layer to the one above it, in both modes that are not balanced
 PUBLISHED = (10, 13)        # residuals of a ControlNet of XL, and of 1.x and 2.x, with the middle
 ADAPTER_DECAY = (0.25, 0.62, 0.825, 1.0)
@@ -55,7 +54,7 @@ class Steering:
         self._net, self._guide, self._run = net, guide, run
         self._unet, self._factor = run.pipe.unet, run.pipe.vae_scale_factor
         self._adapts = not hasattr(net, "controlnet_mid_block")
-        self._only_prompted = guide.mode == CONTROL or bool(getattr(net.config, "global_pool_conditions", False))
+        self._only_prompted = guide.mode == CONTROL_LEADS or bool(getattr(net.config, "global_pool_conditions", False))
         self._features: tuple[Box | None, list[Tensor]] | None = None
 
     def __enter__(self) -> Callable[[int], None]:

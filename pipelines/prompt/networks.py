@@ -23,6 +23,11 @@ def without_networks(text: str) -> str:
     return _TAG.sub("", text) if "<" in text else text
 
 
+def tag_of(text: str, name: str) -> str:
+    """The first tag of `text` that names this LoRA, as it stands there; "" without one."""
+    return next((tag[0] for tag in _TAG.finditer(text) if tag[1].strip().lower() == name.strip().lower()), "")
+
+
 def networks(text: str, field: str = "Prompt") -> tuple[Network, ...]:
     """The LoRAs of `text`, in its order. Raises FieldError for a number that is none, or one named twice."""
     found: dict[str, Network] = {}

@@ -91,13 +91,22 @@ class _Reader:
     def read(self, pieces: list[str]) -> None:
         nodes, starts, kinds = self.nodes, self.starts, self.kinds
         waiting = {"(": 0, "[": 0}      # open brackets of each kind
+        marks = {":": self.colons, "|": self.bars}
         for piece in pieces:
             sign = piece[0]
-            if sign in "([":            # a run of them
+            if piece in waiting:
+                starts.append(len(nodes))
+                kinds.append(piece)
+                waiting[piece] += 1
+            elif sign in "([":          # a run of them
                 starts.extend([len(nodes)] * len(piece))
                 kinds.extend(piece)
                 waiting["("] += piece.count("(")
                 waiting["["] += piece.count("[")
+            elif piece in marks:
+                if starts:
+                    marks[piece].append(len(nodes))
+                nodes.append(piece)
             elif sign in _OPENS and waiting[_OPENS[sign]]:
                 while kinds[-1] != _OPENS[sign]:
                     waiting[kinds[-1]] -= 1
@@ -109,18 +118,21 @@ class _Reader:
             elif self.emphasis and "BREAK" in piece:
                 nodes.extend(words(piece))
             else:
-                if sign in ":|" and starts:
-                    (self.colons if sign == ":" else self.bars).append(len(nodes))
                 nodes.append(piece)
 
     def finish(self) -> Prompt:
         if self.starts:
             self.notes["A bracket is not closed; it is taken as closed at the end."] = None
-        while self.starts:      # those that begin at the same place are one weight
-            start = self.starts[-1]
-            first = bisect_left(self.starts, start)
-            self.nodes[start:] = [self.weighted(self.kinds[first:], self.nodes[start:])]
-            del self.starts[first:], self.kinds[first:]
+        nodes, starts, kinds = self.nodes, self.starts, self.kinds
+        while starts:           # those that begin at the same place are one weight
+            start = starts[-1]
+            if len(starts) < 2 or starts[-2] != start:
+                starts.pop()
+                nodes[start:] = [self.weighted(kinds.pop(), nodes[start:])]
+                continue
+            first = bisect_left(starts, start)
+            nodes[start:] = [self.weighted(kinds[first:], nodes[start:])]
+            del starts[first:], kinds[first:]
         return Prompt(tuple(self.nodes), tuple(self.notes), self.changing)
 
     def close(self, ended: bool) -> None:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.patches.photomaker.rules import without_trigger
 from pipelines.prompt.parse import parts
 from pipelines.prompt.tree import at_step
 from pipelines.spec.errors import ModelFileError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pipelines.ranking.clip import Clip
 
 ALIGNMENT, AESTHETIC, LIKENESS = "Text alignment", "Aesthetic", "Likeness to the photos"
+DISTANCE = "LPIPS to the photos"        # less is better
 CLASS_WORDS = ("man", "woman", "boy", "girl", "baby")
 BATCH = 16
 FOLDER = "ranking"
@@ -70,6 +72,14 @@ def likeness(pictures: Sequence[Image], photos: Sequence[Image], places: Sequenc
     return image_alignment(clip.images(pictures), clip.images(photos))
 
 
+def distance(pictures: Sequence[Image], photos: Sequence[Image], places: Sequence[Path]) -> list[float]:
+    """How far each picture is from the photos by LPIPS, on average. [] where its files are not; raises ModelFileError."""
+    from pipelines.ranking import lpips
+
+    files = lpips.found(places)
+    return lpips.opened(*files).distances(pictures, photos) if files else []
+
+
 def class_word(photos: Sequence[Image], places: Sequence[Path]) -> str:
     """What the photos show, of CLASS_WORDS: the one whose words are nearest to all of them. "" without a CLIP or photos."""
     folder, _ = found(places)
@@ -81,9 +91,9 @@ def class_word(photos: Sequence[Image], places: Sequence[Path]) -> str:
 
 
 def words(prompt: str) -> str:
-    """What the prompt says at the first step, without brackets, weights and LoRA tags; of an AND all parts."""
+    """What the prompt says at the first step, without brackets, weights, LoRA tags and trigger; of an AND all parts."""
     said = ["".join(" " if span.text is None else span.text for span in at_step(part, 0, LONG_RUN)) for part in parts(prompt)]
-    return " ".join(" ".join(said).split())
+    return " ".join(without_trigger(" ".join(said)).split())
 
 
 def _stamp(file: Path | None) -> int:

@@ -46,6 +46,12 @@ def larger(first: Size, wanted: Hires | Tiled, step: int = 1) -> Larger:
     return Larger(whole, final)
 
 
+def factor(first: Size, wanted: Hires | Tiled) -> float:
+    """How many times as long a side becomes, before anything is cut off."""
+    whole = larger(first, wanted).whole
+    return max(whole.width / first.width, whole.height / first.height)
+
+
 def refusal(first: Size, wanted: Hires | Tiled, step: int = 1) -> FieldError | None:
     """Why such a size cannot be made, or None."""
     tiled = isinstance(wanted, Tiled)

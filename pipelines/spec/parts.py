@@ -25,8 +25,9 @@ LOOP_CURVES = ("Linear", "Aggressive", "Lazy")
 TILINGS = ("Blended", "Feathered", "Separate")
 TILE_ORDERS = ("Linear", "Chess")
 SEAM_FIXES = ("None", "Band", "Half tile", "Half tile + intersections")
-CONTROL_MODES = ("Balanced", "My prompt is more important", "ControlNet is more important")
+CONTROL_MODES = BALANCED, PROMPT_LEADS, CONTROL_LEADS = "Balanced", "My prompt is more important", "ControlNet is more important"
 CONTROL_RESIZES = ("Just Resize", "Crop and Resize", "Resize and Fill")
+HR_OPTIONS = ("Both", "Low res only", "High res only")
 SKETCH_WAYS = ("Automatic", "ControlNet", "Guidance predictor", "Colour refinement", "Three branches")
 
 
@@ -84,7 +85,7 @@ class Inpaint(Part):
         infotext="Masked area padding")] = 32
     soft: Annotated[bool, Param(
         "Soft inpainting", "A grey mask changes the picture less (differential diffusion, arXiv 2306.00950).", "inpaint",
-        infotext="Soft inpainting")] = False
+        infotext="Soft inpainting enabled")] = False
     seam_strength: Annotated[float, Param(
         "Coherence pass", "Denoising strength of a second, short pass over the seam; 0 is off.", "inpaint", 0, 1, 0.05,
         infotext="Coherence pass")] = 0.0
@@ -203,15 +204,21 @@ class ControlUnit(Part):
     start: Annotated[float, Param("Control start", "Share of the steps after which it begins.", "control", 0, 1, 0.01)] = 0.0
     end: Annotated[float, Param("Control end", "Share of the steps after which it ends.", "control", 0, 1, 0.01)] = 1.0
     control_mode: Annotated[str, Param("Control mode", "Which of prompt and condition gives way.", "control",
-                                       choices=CONTROL_MODES)] = "Balanced"
+                                       choices=CONTROL_MODES)] = BALANCED
     resize_mode: Annotated[str, Param("Resize mode", "How the picture comes to the size that is painted.", "control",
                                       choices=CONTROL_RESIZES)] = "Crop and Resize"
+    hr_option: Annotated[str, Param("Hires option", "Which pass it steers where there is a second one (hires fix).", "control",
+                                    choices=HR_OPTIONS)] = "Both"
     pixel_perfect: Annotated[bool, Param("Pixel perfect", "The preprocessor works at the size that is painted.", "control")] = True
     resolution: Annotated[int, Param("Preprocessor resolution", "Pixels of the shorter side.", "control", 64, 2048, 8)] = 512
     threshold_a: Annotated[float, Param("Threshold A", "First parameter of the preprocessor; -1: its own default.", "control",
                                         -1, 2048, 0.01)] = -1.0
     threshold_b: Annotated[float, Param("Threshold B", "Second parameter of the preprocessor; -1: its own default.", "control",
                                         -1, 2048, 0.01)] = -1.0
+
+    def steers(self, second: bool) -> bool:
+        """Whether it has a part in the first, or the second, of two passes."""
+        return self.hr_option != HR_OPTIONS[1 if second else 2]
 
 
 class Identity(Part):

@@ -172,9 +172,15 @@ def shaped(mask: Image.Image, size: Size, how: Inpaint) -> Image.Image:
         grey = grey.resize((size.width, size.height), Image.Resampling.BILINEAR)
     if how.mask_mode == "Inpaint not masked":
         grey = ImageChops.invert(grey)
-    for _ in range(abs(how.mask_grow)):
-        grey = grey.filter(ImageFilter.MaxFilter(3) if how.mask_grow > 0 else ImageFilter.MinFilter(3))
-    return grey
+    return grown(grey, how.mask_grow) if how.mask_grow else grey
+
+
+def grown(grey: Image.Image, by: int) -> Image.Image:
+    """Every pixel the largest (by > 0) or the smallest (by < 0) value that lies within so many pixels of it, also aslant."""
+    import cv2
+
+    reach = np.ones((2 * abs(by) + 1,) * 2, np.uint8)       # not Pillow's filters: minutes at 4096 pixels a side
+    return Image.fromarray((cv2.dilate if by > 0 else cv2.erode)(np.asarray(grey), reach))
 
 
 def around(box: Box, padding: int, whole: Size, shape: Size) -> Box:

@@ -103,15 +103,16 @@ def refusals(request: GenerationRequest, library: Library, conditions: Condition
 
     Raises ModelFileError for a control model that is broken and for a preprocessor whose weights are not there.
     """
-    models = dict.fromkeys([request.model, (request.hires and request.hires.model) or request.model])
-    families = [library.find(name).family for name in models]
+    models = [request.model, *([request.hires.model or request.model] if request.hires else [])]
+    families = [library.find(name).family for name in models]       # of the passes
     refused = []
     for number, unit in enumerate(request.control, 1):
         if unit.weight == 0:
             continue
         try:
             _check(number, unit, request)
-            [control, *_] = [fitting(number, unit, family, library) for family in families]
+            [control, *_] = [fitting(number, unit, family, library) for second, family in enumerate(families)
+                             if len(families) == 1 or unit.steers(bool(second))]
             row = conditions.row(unit)
             control.task(row.control)
             conditions.region(unit, request.size)

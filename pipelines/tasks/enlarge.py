@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 from pipelines.spec.errors import unknown
 from pipelines.spec.events import Emit, Event, Stage, Step
-from pipelines.spec.larger import Larger
-from pipelines.upscalers.listing import RESAMPLERS, Upscalers
+from pipelines.spec.geometry import Size
+from pipelines.spec.larger import Larger, factor
+from pipelines.spec.parts import Hires, Tiled
+from pipelines.upscalers.automatic import AUTOMATIC, automatic
+from pipelines.upscalers.listing import Upscalers
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
 
     from pipelines.loading.residency import Residency
 
-AUTOMATIC = "Automatic"
-OWN: Mapping[str, str] = MappingProxyType({"mini": "mini-x4"})      # family -> the upscaler that was made for it
 LATENT: Mapping[str, tuple[str, bool]] = MappingProxyType({         # AUTOMATIC1111's name -> interpolation, antialiased
     "Latent": ("bilinear", False), "Latent (antialiased)": ("bilinear", True), "Latent (bicubic)": ("bicubic", False),
     "Latent (bicubic antialiased)": ("bicubic", True), "Latent (nearest)": ("nearest", False),
@@ -31,15 +32,15 @@ def names(upscalers: Upscalers, latent: bool = True) -> list[str]:
     return [AUTOMATIC, *(LATENT if latent else ()), *upscalers.names()]
 
 
-def resolved(label: str, name: str, upscalers: Upscalers, family: str, latent: bool = True) -> str:
-    """The upscaler that `name` stands for, in its own spelling. Automatic: the family's own, else Lanczos, which every
-    machine has: a picture must not depend on which files happen to lie about.
+def resolved(wanted: Hires | Tiled, first: Size, upscalers: Upscalers, family: str) -> str:
+    """The upscaler that `wanted` names, in its own spelling, for a picture of `first` pixels.
 
-    Raises FieldError (`label`: the field's) and ModelFileError.
+    Raises FieldError and ModelFileError.
     """
+    latent, name = isinstance(wanted, Hires), wanted.upscaler
+    label = "Hires upscaler" if latent else "Upscaler"
     if name.strip().lower() == AUTOMATIC.lower():
-        own = OWN.get(family, "")
-        return own if own in upscalers.names() else next(iter(RESAMPLERS))
+        return automatic(factor(first, wanted), upscalers.names(), family)
     stretched = next((mode for mode in LATENT if mode.lower() == name.strip().lower()), None)
     if stretched and latent:
         return stretched

@@ -56,7 +56,15 @@ def check(request: GenerationRequest, library: Library, inputs: Inputs) -> None:
     found = find_identity(library, library.find(request.model), wanted.adapter)
     if found.way == PHOTOMAKER:
         check_prompt(request.prompt, request.negative_prompt, request.steps, request.emphasis != "None")
-    vectors(wanted)
+    if vectors(wanted) is None and found.needs_vectors:
+        raise no_vectors(found, len(wanted.photos))
+
+
+def no_vectors(found: IdentityFile, photos: int) -> FieldError:
+    """What to do about an adapter that wants more than photos."""
+    return FieldError("Face vectors", "none", f"{found.name} is PhotoMaker v2 and reads one of every face beside its photo",
+                      f"{photos} of {FACE_NUMBERS} numbers" if photos else "",
+                      "Give them to `generate --identity-vectors FILE`, or choose PhotoMaker v1 or an IP-Adapter")
 
 
 def vectors(wanted: Identity) -> np.ndarray | None:

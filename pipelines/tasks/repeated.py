@@ -16,15 +16,29 @@ from pipelines.spec.larger import larger, refusal
 from pipelines.spec.parts import Hires
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.enlarge import LATENT, resolved
+from pipelines.tasks.loops import loops_of
 from pipelines.tasks.steps import steps_laid, steps_run
+from pipelines.tasks.tiles import narrow
 from pipelines.upscalers.listing import Upscalers
 
 ModelOf = Callable[[str], ModelFile]
 
 
+def opening(request: GenerationRequest) -> GenerationRequest:
+    """The request that the first pass paints by: where a second follows, without the units that wait for it."""
+    return request if request.hires is None else _steered(request, second=False)
+
+
+def _steered(request: GenerationRequest, second: bool) -> GenerationRequest:
+    """With the weight of every unit that has no part in that pass at 0, so that the others keep their numbers."""
+    units = tuple(unit if unit.steers(second) else unit.model_copy(update={"weight": 0.0}) for unit in request.control)
+    return request if units == request.control else request.model_copy(update={"control": units})
+
+
 def second(request: GenerationRequest) -> GenerationRequest:
     """The request that the second pass paints by: the first one's under what `hires` says otherwise."""
     hires = request.hires or Hires()
+    request = _steered(request, second=True)
     own = {name: getattr(hires, name) for name in ("sampler", "schedule", "prompt", "negative_prompt", "model", "cfg_scale")}
     changes: dict[str, Any] = {name: value for name, value in own.items() if value}
     return request.merged({**changes, "steps": hires.steps or request.steps, "hires": None})
@@ -56,15 +70,16 @@ def completed(request: GenerationRequest, inputs: Inputs, upscalers: Upscalers, 
                              fix="Turn off inpainting, outpainting and the second pass")
         with Image.open(inputs.path(request.init.image)) as picture:
             first = Size(*picture.size)
-        if refused := refusal(first, request.tiled):
+        if refused := refusal(first, request.tiled) or narrow(request.tiled, model.family):
             raise refused
-        name = resolved("Upscaler", request.tiled.upscaler, upscalers, model.family.name, latent=False)
-        changes["tiled"] = {"upscaler": name}
+        if loops_of(request) > 1:
+            raise FieldError("Loops", loops_of(request), "each would make the picture larger", "1 with a tiled upscale")
+        changes["tiled"] = {"upscaler": resolved(request.tiled, first, upscalers, model.family.name)}
     return changes
 
 
 def _hires(request: GenerationRequest, hires: Hires, upscalers: Upscalers, model: ModelFile, model_of: ModelOf) -> dict[str, Any]:
-    changes: dict[str, Any] = {"upscaler": resolved("Hires upscaler", hires.upscaler, upscalers, model.family.name)}
+    changes: dict[str, Any] = {"upscaler": resolved(hires, request.size, upscalers, model.family.name)}
     if hires.sampler:
         wanted = hires.schedule or request.schedule
         changes["sampler"], schedule = samplers.canonical(hires.sampler, wanted)

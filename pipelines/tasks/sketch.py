@@ -21,7 +21,7 @@ from pipelines.loading.sketch_files import Predictor, available
 from pipelines.samplers import SAMPLERS
 from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size
-from pipelines.spec.parts import Sketch
+from pipelines.spec.parts import BALANCED, Sketch
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.canvas import fitted
 from pipelines.tasks.feature import Feature, Run, Turn
@@ -44,16 +44,18 @@ class SketchPlan:
     inputs: Inputs
     predictor: Predictor | None = None
     cfg_scale: float = 1.0
+    mode: str = BALANCED
 
     @classmethod
     def of(cls, request: GenerationRequest, library: Library, inputs: Inputs) -> SketchPlan | None:
         """None without a sketch. Raises FieldError: nothing drawn, or a way that is not there."""
         if request.sketch is None:
             return None
-        found = available(library, library.find(request.model))
+        file = library.find(request.model)
+        found = available(library, file)
         chosen = ways.choose(request.sketch, found.names)
         return cls(request.sketch, chosen, inputs, found.predictor if chosen.lines == ways.PREDICTOR else None,
-                   request.cfg_scale)
+                   request.cfg_scale, file.family.control_mode)
 
     @property
     def knobs(self) -> Knobs:
@@ -69,7 +71,7 @@ class SketchPlan:
         changes: dict[str, Any] = {}
         if self.chosen.lines == ways.CONTROLNET:
             unit = {"image": self.inputs.lend(self.condition()), "model": self.chosen.net, "preprocessor": "none",
-                    "weight": self.knobs.control_scale, "end": self.knobs.control_end}
+                    "weight": self.knobs.control_scale, "end": self.knobs.control_end, "control_mode": self.mode}
             changes["control"] = [unit, *(u.model_dump() for u in requests[0].control)]
         return [r.merged(changes) for r in requests] if changes else list(requests)
 

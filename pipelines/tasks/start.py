@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pipelines.archive.inputs import Inputs
@@ -37,12 +38,7 @@ def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[
         raise FieldError("Mask", "none", "nothing would be painted", fix="Paint over the part that shall change")
     for name in filter(None, (init.image, init.strokes, request.inpaint.mask if request.inpaint else "")):
         inputs.path(name)
-    for strength in strengths(request):
-        _runs(request, strength)
-    seam = request.inpaint.seam_strength if request.inpaint else 0
-    if seam and steps_run(request.steps, seam) < 1:
-        raise FieldError("Coherence pass", seam, f"of {request.steps} steps none would run", f"0, or {1 / request.steps:.2g}-1",
-                         "Raise it")
+    check_steps(request)
     if by is not None and loops_of(request) > 1:
         raise FieldError("Loops", loops_of(request), "each would make the frame larger", "1 with outpainting")
     if by is None:
@@ -54,15 +50,31 @@ def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[
     return {"width": size.width, "height": size.height}
 
 
-def _runs(request: GenerationRequest, strength: float) -> None:
-    if strength == 0:
-        if request.inpaint or request.outpaint:
-            raise FieldError("Denoising strength", 0, "nothing would change", "0.01-1", "Raise it")
+def check_steps(request: GenerationRequest) -> None:
+    """Raises FieldError for a pass over a picture of which not one step would run, or that would change nothing of its part."""
+    init, tiled = request.init, request.tiled
+    if init is None:
         return
-    exact = request.init is not None and request.init.exact_steps
-    if steps_run(request.steps, strength, exact) < 1:
-        raise FieldError("Denoising strength", strength, f"of {request.steps} steps none would run",
-                         f"{1 / request.steps:.2g}-1", "Raise it, or turn exact steps on")
+    for strength in strengths(request):
+        if strength == 0 and (request.inpaint or request.outpaint):
+            raise FieldError("Denoising strength", 0, "nothing would change", "0.01-1", "Raise it")
+        if strength and steps_run(request.steps, strength, init.exact_steps) < 1:
+            raise _none_run(request, "Denoising strength", strength, "Raise it, or turn exact steps on")
+    seam = request.inpaint.seam_strength if request.inpaint else 0
+    if seam and steps_run(request.steps, seam) < 1:
+        raise _none_run(request, "Coherence pass", seam, "Raise it", "0, or ")
+    if tiled and init.denoising_strength and tiled.method == "Separate" and tiled.seam_fix != "None":
+        strength = tiled.seam_denoising_strength
+        if strength == 0:
+            raise FieldError("Seam denoising strength", 0, "nothing would change", "0.01-1", "Raise it, or turn the seam fix off")
+        if steps_run(request.steps, strength, init.exact_steps) < 1:
+            raise _none_run(request, "Seam denoising strength", strength, "Raise it, or turn exact steps on")
+
+
+def _none_run(request: GenerationRequest, label: str, strength: float, fix: str, also: str = "") -> FieldError:
+    least = math.ceil(100 / request.steps) / 100        # in the slider's steps, or what is named would be refused again
+    return FieldError(label, strength, f"of {request.steps} steps none would run", also + (f"{least:g}-1" if least < 1 else "1"),
+                      fix)
 
 
 def scaled(size: Size, factor: float, step: int) -> Size:

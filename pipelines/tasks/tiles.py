@@ -14,6 +14,7 @@ from PIL import Image, ImageFilter
 
 from pipelines import samplers
 from pipelines.families.family import Family
+from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size, Tile, tile_plan
 from pipelines.spec.larger import larger
 from pipelines.spec.parts import Tiled
@@ -21,6 +22,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.steps import steps_run
 
 BAND = 2**19            # pixels looked at together when seams are measured
+SHARED_AT_MOST = 0.75   # of a tile's side, by neighbours: beyond it the number of tiles runs away and nothing is better joined
 WHOLE, ACROSS, DOWN, ROUND = "whole", "across", "down", "round"
 
 
@@ -45,6 +47,15 @@ def tile_side(tiled: Tiled, family: Family) -> int:
     """Pixels of a tile: as asked, else what the family was trained on; a multiple of its size step."""
     step = family.size_step
     return max(step, (tiled.tile or family.native_px) // step * step)
+
+
+def narrow(tiled: Tiled, family: Family) -> FieldError | None:
+    """Why such tiles are not laid, or None: when neighbours share nearly all, hundreds of them show the same pixels."""
+    side, most = tile_side(tiled, family), int(tile_side(tiled, family) * SHARED_AT_MOST / 2) // 8 * 8
+    if tiled.method == "Separate" or tiled.padding <= most:
+        return None
+    return FieldError("Tile padding", tiled.padding, f"neighbours would share {2 * tiled.padding} of the {side} pixels of a tile",
+                      f"0-{most} with this tile size" if most else "0 with this tile size", "Lower it, or choose larger tiles")
 
 
 def calls(request: GenerationRequest, first: Size, family: Family) -> int:

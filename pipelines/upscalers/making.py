@@ -34,7 +34,7 @@ class Made(NamedTuple):
 
 def made(image: Image.Image, recipe: Recipe, bench: Bench, emit: Emit) -> Made:
     """Raises FieldError, ModelFileError, OutOfMemory, and whatever `emit` raises inward."""
-    recipe, first, second = recipe.named(bench.upscalers)
+    recipe, first, second = recipe.named(bench.upscalers, Size(*image.size))
     request = Request(image, first, recipe.target, recipe.tiling, recipe.deep)
     if second is None:
         picture = enlarged(request, bench.holder, emit)

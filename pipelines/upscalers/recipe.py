@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from pipelines.spec.errors import FieldError
-from pipelines.upscalers.listing import RESAMPLERS, Upscaler, Upscalers
+from pipelines.spec.geometry import Size
+from pipelines.upscalers.automatic import automatic
+from pipelines.upscalers.listing import Upscaler, Upscalers
 from pipelines.upscalers.target import Target, Tiling
-
-DEFAULT = "mini-x4"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Faces:
 
 @dataclass(frozen=True)
 class Recipe:
-    """upscaler: "" takes mini's own, or Lanczos.   second: laid over the first with `visibility` 0-1, "" for none.
+    """upscaler: "" is automatic.   second: laid over the first with `visibility` 0-1, "" for none.
 
     deep: 16 bits a channel are wanted.
     """
@@ -46,18 +46,23 @@ class Recipe:
     deep: bool = False
     faces: Faces = Faces()
 
-    def named(self, listed: Upscalers) -> tuple[Recipe, Upscaler, Upscaler | None]:
-        """(this with names as they are listed, the upscaler, the second). Raises FieldError, ModelFileError."""
-        first = listed.find(self.upscaler or (DEFAULT if DEFAULT in listed.names() else next(iter(RESAMPLERS))))
-        second = listed.find(self.second) if self.second else None
+    def named(self, listed: Upscalers, source: Size) -> tuple[Recipe, Upscaler, Upscaler | None]:
+        """(this for one picture, the upscaler, the second). Raises FieldError, ModelFileError."""
+        whole, _ = self.target.sizes(source)
+        factor = max(whole.width / source.width, whole.height / source.height)
+        sure = replace(self, upscaler=self.upscaler or automatic(factor, listed.names())).checked(listed)
+        return sure, listed.find(sure.upscaler), listed.find(sure.second) if sure.second else None
+
+    def checked(self, listed: Upscalers) -> Recipe:
+        """This with names as they are listed; automatic stays so. Raises FieldError, ModelFileError."""
         self.tiling.check()
         for label, share in (("Second upscaler visibility", self.visibility), ("Face visibility", self.faces.visibility),
                              ("CodeFormer weight", self.faces.weight)):
             if not 0 <= share <= 1:
                 raise FieldError(label, share, "outside the range", "0-1")
         faces = replace(self.faces, restorer=listed.restorers.find(self.faces.restorer).name if self.faces.restorer else "")
-        named = replace(self, upscaler=first.name, second=second.name if second else "", faces=faces)
-        return named, first, second
+        first, second = (listed.find(name).name if name else "" for name in (self.upscaler, self.second))
+        return replace(self, upscaler=first, second=second, faces=faces)
 
     def done(self) -> dict[str, Any]:
         """AUTOMATIC1111's entries for what was done, in its order."""

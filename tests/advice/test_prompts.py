@@ -10,6 +10,7 @@ import yaml
 
 from pipelines.advice import Advice
 from pipelines.advice.book import SHIPPED
+from pipelines.families import FAMILIES
 from pipelines.spec.request import GenerationRequest
 
 STUDY = yaml.safe_load((SHIPPED / "recommendations.yaml").read_text(encoding="utf-8"))
@@ -93,6 +94,16 @@ def test_hostile_prompts_are_read_in_linear_time(advice: Advice, text: str) -> N
     start = time.perf_counter()
     advice.prompt_structure(text, text)
     assert time.perf_counter() - start < 2
+
+
+def test_an_empty_prompt_is_offered_one_that_suits_the_model(advice: Advice, families: Any) -> None:
+    for family in FAMILIES:
+        offered = advice.verdict("prompt", GenerationRequest(), family)
+        assert offered and offered.changes == {"prompt": family.example}
+        structure = advice.prompt_structure(family.example)
+        assert any(slot.id == "subject" and slot.present for slot in structure.slots) and not structure.contradictions
+    unknown = advice.verdict("prompt", GenerationRequest(), families["flux"])
+    assert unknown and not unknown.changes
 
 
 def test_why_a_picture_looks_bad_names_the_worst_first(advice: Advice, sd15: Any) -> None:

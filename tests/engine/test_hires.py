@@ -18,6 +18,8 @@ from pipelines.loading import memory
 from pipelines.patches.glimpse import Glimpse
 from pipelines.spec.errors import Cancelled, FieldError, OutOfMemory
 from pipelines.spec.events import Event, Note, Stage, Step
+from pipelines.spec.geometry import Size
+from pipelines.spec.parts import Hires, Tiled
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.enlarge import LATENT, names, resolved
 from tests.engine.conftest import pixels
@@ -45,7 +47,7 @@ def test_hires_steps_are_really_run_and_counted_in_one_progress(paint, asked, st
     assert asked == [(16, 16)] * 3 + [(24, 24)] * 5
     assert [(s.step, s.steps) for s in seen] == [(n, 8) for n in range(1, 9)]
     assert [round(s.fraction * 14.25, 2) for s in seen] == [1, 2, 3, 5.25, 7.5, 9.75, 12, 14.25], "weighed by pixels"
-    assert made.image.size == (384, 384) and made.request.hires.upscaler in ("mini-x4", "Lanczos", upscaler)
+    assert made.image.size == (384, 384) and made.request.hires.upscaler in ("mini-x2", "Lanczos", upscaler)
 
 
 def test_the_layout_of_the_first_pass_is_kept(paint: Callable[..., list[Finished]]) -> None:
@@ -131,8 +133,15 @@ def test_cancel_takes_effect_in_the_second_pass(paint: Callable[..., list[Finish
 def test_names_of_upscalers(engine: Engine) -> None:
     known = engine.upscalers
     assert names(known)[1:7] == list(LATENT) and "Latent" not in names(known, latent=False)
-    assert resolved("Hires upscaler", "automatic", known, "mini") == "mini-x4"
-    assert resolved("Hires upscaler", "Automatic", known, "sd15") == "Lanczos"
-    assert resolved("Hires upscaler", "latent (BICUBIC)", known, "mini") == "Latent (bicubic)"
+    first = Size(256, 192)
+    assert resolved(Hires(upscaler="latent (BICUBIC)"), first, known, "mini") == "Latent (bicubic)"
     with pytest.raises(FieldError, match="Hires upscaler: lanzos - not found. Allowed: Lanczos"):
-        resolved("Hires upscaler", "lanzos", known, "mini")
+        resolved(Hires(upscaler="lanzos"), first, known, "mini")
+
+
+@pytest.mark.parametrize(("wanted", "family", "name"), [
+    (Hires(upscaler="automatic", scale=2), "mini", "mini-x2"), (Hires(scale=2.1), "mini", "mini-x4"),
+    (Hires(width=512, height=400), "mini", "mini-x4"), (Hires(width=512), "mini", "mini-x2"), (Tiled(scale=4), "mini", "mini-x4"),
+    (Hires(), "sd15", "Lanczos")], ids=str)
+def test_automatic_is_the_familys_own_for_the_factor(engine: Engine, wanted: Hires | Tiled, family: str, name: str) -> None:
+    assert resolved(wanted.model_copy(update={"upscaler": "Automatic"}), Size(256, 192), engine.upscalers, family) == name

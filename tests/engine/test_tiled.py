@@ -13,7 +13,7 @@ from PIL import Image
 from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine, Finished
 from pipelines.loading.compat import torch
-from pipelines.spec.errors import Cancelled
+from pipelines.spec.errors import Cancelled, FieldError
 from pipelines.spec.events import Event, Note, Step
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
@@ -79,6 +79,14 @@ def test_colour_correction_gives_every_way_of_tiling_the_colours_of_the_enlarged
 def test_strength_nought_only_enlarges(larger: Callable[..., Finished], inputs: Inputs, source: str) -> None:
     made = larger(strength=0)
     assert np.array_equal(np.asarray(made.image), np.asarray(inputs.open(source).resize((130, 80), Image.Resampling.LANCZOS)))
+
+
+@pytest.mark.parametrize("more", [{}, SEAMS | {"seam_denoising_strength": 0.1}], ids=["tiles", "seams"])
+def test_a_run_without_a_single_step_is_refused_before_anything_is_loaded(larger: Callable[..., Finished], more: dict) -> None:
+    seen: list[Event] = []
+    with pytest.raises(FieldError, match="enoising strength: 0.1 - of 4 steps none would run"):
+        larger(seen.append, strength=0.5 if more else 0.1, **more)
+    assert not seen
 
 
 @pytest.mark.parametrize("method", ["Blended", "Separate"])

@@ -33,7 +33,7 @@ def test_every_tensor_is_the_one_diffusers_converts(family, thin, cache, tmp_pat
     config = written_configs(tmp_path / "config", family, thin_configs(family))
     tokenizers = {e.tokenizer: clip_tokenizer(cache, e.padding) for e in FAMILIES.get(family).encoders}
     cls = getattr(diffusers, FAMILIES.get(family).pipelines["txt2img"])
-    reference = cls.from_single_file(path, config=config, torch_dtype=torch.float16, **tokenizers)
+    reference = cls.from_single_file(path, config=config, dtype=torch.float16, **tokenizers)
     model = Library([thin]).find(f"thin-{family}")
     for component in with_weights(model):
         ours, theirs = load_module(model, component, torch.float16, mapping=False), getattr(reference, component)

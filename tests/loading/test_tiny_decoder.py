@@ -50,3 +50,16 @@ def test_a_damaged_one_stops_nothing(thin, cache, tmp_path, harm):
     folder = written(tmp_path / "VAE-approx" / "taesd", 4)
     (folder / "diffusion_pytorch_model.safetensors").write_bytes(harm)
     assert isinstance(glimpse(thin, cache, tmp_path), LatentRgb)
+
+
+@pytest.mark.parametrize(("given", "decoded"), [((512, 256), (64, 32)), ((64, 40), (64, 40)), ((3, 1024), (1, 64))])
+def test_of_a_huge_picture_a_small_copy_is_decoded(given: tuple[int, int], decoded: tuple[int, int]) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Noted:
+        def picture(self, latents: torch.Tensor) -> torch.Tensor:
+            seen.append(tuple(latents.shape))
+            return torch.zeros(8, 8, 3, dtype=torch.uint8)
+
+    assert sketch(torch.randn(1, 4, *given), Noted()).startswith(b"\xff\xd8")
+    assert seen == [(4, *decoded)]

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from pipelines.patches.control import ADAPTER_DECAY, BALANCED, CONTROL, PROMPT, Guide, Steering, strengths
+from pipelines.patches.control import ADAPTER_DECAY, Guide, Steering, strengths
+from pipelines.spec.parts import BALANCED
+from pipelines.spec.parts import CONTROL_LEADS as CONTROL
+from pipelines.spec.parts import PROMPT_LEADS as PROMPT
 from pipelines.tasks.feature import Run, Window
 
 LAYERS = 3      # down residuals of the net below; with the middle one there are four

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size
 from pipelines.spec.parts import RESIZE_MODES
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks.canvas import around, canvas_of, colours_like, fitted, shaped
+from pipelines.tasks.canvas import around, canvas_of, colours_like, fitted, grown, shaped
 
 SIZE = Size(96, 64)
 
@@ -97,10 +97,19 @@ def test_a_mask_that_covers_nothing_is_refused() -> None:       # faults.md C32
 
 
 def test_a_mask_of_another_size_and_mode_is_brought_to_the_pictures() -> None:
-    grown = shaped(spot(48, 32, (15, 10, 25, 20)).convert("RGB"), Size(96, 64), asked(inpaint={"mask_grow": 3}).inpaint)
-    assert grown.size == (96, 64) and grown.getpixel((40, 30)) == 255
+    larger = shaped(spot(48, 32, (15, 10, 25, 20)).convert("RGB"), Size(96, 64), asked(inpaint={"mask_grow": 3}).inpaint)
+    assert larger.size == (96, 64) and larger.getpixel((40, 30)) == 255
     inverted = shaped(spot(), Size(96, 64), asked(inpaint={"mask_mode": "Inpaint not masked"}).inpaint)
     assert inverted.getpixel((40, 30)) == 0 and inverted.getpixel((0, 0)) == 255
+
+
+@pytest.mark.parametrize("by", [1, 7, -1, -7, 64])
+def test_a_mask_grows_and_shrinks_as_so_many_filters_of_three_pixels_make_it(by: int) -> None:
+    grey, once = spot(96, 64, (30, 20, 55, 45)), ImageFilter.MaxFilter(3) if by > 0 else ImageFilter.MinFilter(3)
+    slowly = grey
+    for _ in range(abs(by)):
+        slowly = slowly.filter(once)
+    assert np.array_equal(np.asarray(grown(grey, by)), np.asarray(slowly))
 
 
 def test_fill_takes_the_masked_part_from_what_is_around_it() -> None:

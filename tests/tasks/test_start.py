@@ -10,7 +10,10 @@ from PIL import Image
 from pipelines.archive.inputs import Inputs
 from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks.start import started
+from pipelines.tasks.start import check_steps, started
+from pipelines.tasks.steps import steps_run
+
+SEAMS = {"method": "Separate", "seam_fix": "Band", "seam_denoising_strength": 0.02}
 
 
 @pytest.fixture
@@ -31,10 +34,29 @@ def asked(inputs: Inputs, **parts: object) -> GenerationRequest:
     ({"init": {"image": "f" * 64}}, "Picture: ffffffffffff - this input picture is no longer kept"),
     ({"init": {"image": "kept", "denoising_strength": 0.02}}, "Denoising strength: 0.02 - of 25 steps none would run"),
     ({"init": {"image": "kept", "denoising_strength": 0}, "inpaint": {"mask": "kept"}}, "nothing would change"),
-], ids=["no picture", "mask alone", "no mask", "gone", "A12: too weak", "A9: nought with a mask"])
+    ({"init": {"image": "kept"}, "inpaint": {"mask": "kept", "seam_strength": 0.02}}, "Coherence pass: 0.02 - of 25 steps none"),
+    ({"init": {"image": "kept"}, "tiled": SEAMS}, "Seam denoising strength: 0.02 - of 25 steps none would run"),
+    ({"init": {"image": "kept"}, "tiled": SEAMS | {"seam_denoising_strength": 0}}, "Seam denoising strength: 0 - nothing would"),
+], ids=["no picture", "mask alone", "no mask", "gone", "A12: too weak", "A9: nought with a mask", "seam too weak",
+        "seam of tiles too weak", "seam of tiles nought"])
 def test_what_cannot_be_run_is_said_in_one_line(inputs: Inputs, parts: dict, line: str) -> None:
     with pytest.raises(FieldError, match=line):
         started(asked(inputs, **parts), inputs, 16)
+
+
+@pytest.mark.parametrize("tiled", [{"method": "Blended"}, {"seam_fix": "None"}, {"seam_denoising_strength": 0.5}])
+def test_a_seam_fix_that_is_not_on_or_runs_is_not_refused(inputs: Inputs, tiled: dict) -> None:
+    assert started(asked(inputs, init={"image": "kept"}, tiled=SEAMS | tiled), inputs, 16) == {}
+
+
+@pytest.mark.parametrize("steps", range(1, 151))
+def test_the_strength_that_is_named_as_enough_is_enough(inputs: Inputs, steps: int) -> None:
+    request = asked(inputs, init={"image": "kept", "denoising_strength": 0.001}).merged({"steps": steps})
+    with pytest.raises(FieldError) as refused:
+        check_steps(request)
+    least = float(refused.value.allowed.partition("-")[0])
+    check_steps(request.merged({"init": {"denoising_strength": least}}))
+    assert steps == 1 or steps_run(steps, round(least - 0.01, 2)) == 0, "and a hundredth less is not"
 
 
 def test_width_and_height_follow_the_outpainted_frame_up_to_the_familys_step(inputs: Inputs) -> None:

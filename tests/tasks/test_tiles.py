@@ -13,7 +13,7 @@ from pipelines.families.sd15 import SD15
 from pipelines.spec.geometry import Size
 from pipelines.spec.parts import SEAM_FIXES, TILE_ORDERS, TILINGS, Tiled
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks.tiles import Quilt, borders, calls, jobs, padded, plan, seam_score, soft, weights, windows
+from pipelines.tasks.tiles import Quilt, borders, calls, jobs, narrow, padded, plan, seam_score, soft, weights, windows
 
 SIZES = st.builds(Size, st.integers(1, 900), st.integers(1, 900))
 PARTS = st.builds(Tiled, method=st.sampled_from(TILINGS), order=st.sampled_from(TILE_ORDERS), seam_fix=st.sampled_from(SEAM_FIXES),
@@ -25,6 +25,24 @@ def test_twice_as_large_with_sd15_makes_the_studys_four_tiles() -> None:
     study = plan(Size(512, 512), Tiled(method="Separate", scale=2, padding=32), SD15)
     assert [job.own.box for job in study] == [(0, 0, 512, 512), (512, 0, 1024, 512), (0, 512, 512, 1024), (512, 512, 1024, 1024)]
     assert {(job.window.width, job.window.height) for job in study} == {(576, 576)}
+
+
+@pytest.mark.parametrize(("tiled", "line"), [
+    ({"tile": 256, "padding": 128}, "Tile padding: 128 - neighbours would share 256 of the 256 pixels of a tile. Allowed: 0-96"),
+    ({"padding": 256}, "share 512 of the 512 pixels"), ({"tile": 64, "padding": 32, "method": "Feathered"}, "Allowed: 0-24 with"),
+    ({"tile": 8, "padding": 8}, "Allowed: 0 with"), ({"tile": 256, "padding": 96}, ""), ({}, ""),
+    ({"tile": 64, "padding": 256, "method": "Separate"}, ""),
+])
+def test_tiles_that_are_smaller_than_what_they_share_are_refused(tiled: dict, line: str) -> None:      # faults.md A14
+    refused = narrow(Tiled(**tiled), SD15)
+    assert line in str(refused) if line else refused is None
+
+
+@given(st.integers(8, 128).map(lambda n: n * 8), st.integers(0, 32).map(lambda n: n * 8))
+def test_tiles_that_are_not_refused_are_never_many_more_than_cover_the_picture(tile: int, padding: int) -> None:
+    wanted = Tiled(tile=tile, padding=padding)
+    if narrow(wanted, SD15) is None:
+        assert len(plan(Size(512, 512), wanted, SD15)) <= (1024 // (tile // 5) + 1) ** 2
 
 
 @settings(max_examples=60, deadline=None)

@@ -152,7 +152,7 @@ def test_without_a_face_the_picture_stays_and_it_is_said(library: Library, holde
 @pytest.mark.parametrize("field", ["visibility", "weight"])
 def test_shares_outside_0_to_1_are_refused(library: Library, field: str, share: float) -> None:
     with pytest.raises(FieldError, match="outside the range. Allowed: 0-1"):
-        Recipe("Lanczos", faces=Faces("RestoreFormer", **{field: share})).named(Upscalers(library))
+        Recipe("Lanczos", faces=Faces("RestoreFormer", **{field: share})).checked(Upscalers(library))
 
 
 def test_an_upscaler_in_the_folder_of_restorers_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pipelines.spec.errors import Cancelled, FieldError, ImageFileError, Request
 from pipelines.spec.events import Note, Step
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from pipelines.tasks.repaint import Repaint
 from pipelines.upscale_job import Source, Work
 from pipelines.upscalers import Target
 from pipelines.upscalers.recipe import Recipe
@@ -116,7 +117,7 @@ def test_steps_are_counted_over_all_pictures_and_a_cancel_keeps_what_is_made(stu
         if len(heard) == 2:
             raise Cancelled("Cancelled.")
 
-    job: Any = SimpleNamespace(id="j", payload=work.to_json(), missing=(0, 1, 2))
+    job: Any = SimpleNamespace(id="j", created=0.0, payload=work.to_json(), missing=(0, 1, 2))
     with pytest.raises(Cancelled):
         upscale_job.run(studio, job, listen)
     assert heard == [(1, 3), (2, 3)] and studio.archive.of_job("j").keys() == {0}
@@ -136,6 +137,26 @@ def test_a_job_of_no_version_is_one_line() -> None:
         Work.of_json('{"recipe": {}}')
 
 
+def test_automatic_is_decided_for_each_picture_by_how_far_it_is_enlarged(studio: Studio, files: Path) -> None:
+    Image.new("RGB", (32, 24), "red").save(files / "small.png")
+    sources = [upscale_job.given(studio, files / name) for name in ("bare.jpg", "small.png")]
+    job, progress = submitted(studio, sources, upscaler="", target=Target(width=128))
+    used = [studio.archive.read(file).made["Postprocess upscaler"] for file in progress.files]
+    assert used == ["mini-x2", "mini-x4"] and upscale_job.described(studio.queue.get(job))[1] == "Automatic 128×…"
+
+
 def test_the_list_of_jobs_says_what_is_made_larger(studio: Studio, files: Path) -> None:
     job, _ = submitted(studio, [upscale_job.given(studio, files / n) for n in ("ours.png", "bare.jpg")])
     assert upscale_job.described(studio.queue.get(job)) == ("ours.png +1", "Lanczos ×2")
+
+
+def test_extensions_are_told_of_what_was_painted_again_and_not_of_what_was_only_enlarged(
+        studio: Studio, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[tuple[int, int], str]] = []
+    monkeypatch.setattr(HOOKS, "finished", lambda image, request: told.append((image.size, request.prompt)))
+    source = upscale_job.given(studio, files / "ours.png")
+    recipe = Recipe(upscaler="Lanczos", target=Target(2))
+    for repaint in (None, Repaint(0.5, steps=2)):
+        work = upscale_job.work_of(studio, recipe, [source], repaint)
+        assert studio.queue.wait(upscale_job.submit(studio, work), 300).status == "done"
+    assert told == [((128, 96), "a cat")]

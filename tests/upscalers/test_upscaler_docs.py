@@ -11,7 +11,8 @@ from pipelines.archive.thumbnails import VIEW_SIDE
 from pipelines.loading.folders import KIND_OF_FOLDER
 from pipelines.metadata.writing import SUFFIXES, WEBP_SIDE
 from pipelines.upscalers import MAX_SIDE, RESAMPLERS
-from pipelines.upscalers.recipe import DEFAULT, Recipe
+from pipelines.upscalers.automatic import OWN
+from pipelines.upscalers.recipe import Recipe
 from pipelines.upscalers.restorers import EXTRA
 
 
@@ -20,8 +21,8 @@ def text(root):
     return " ".join((root / "docs" / "upscalers.md").read_text(encoding="utf-8").split())
 
 
-@pytest.mark.parametrize("name", [*(f"`{f}`" for f in SUFFIXES), *RESAMPLERS, DEFAULT, EXTRA, str(MAX_SIDE), str(WEBP_SIDE),
-                                  f"{VIEW_SIDE} pixels", f"{VIEWED / 1e6:.1f} megapixels"])
+@pytest.mark.parametrize("name", [*(f"`{f}`" for f in SUFFIXES), *RESAMPLERS, *(name for _, name in OWN["mini"]), EXTRA,
+                                  str(MAX_SIDE), str(WEBP_SIDE), f"{VIEW_SIDE} pixels", f"{VIEWED / 1e6:.1f} megapixels"])
 def test_names_and_limits_are_the_codes(text, name):
     assert name in text
 

@@ -14,6 +14,7 @@ LATEST_MERGE = 30       # the reference joins the likeness after step 30 at the 
 LONG_RUN = 100          # steps, at which a schedule inside a prompt is looked at
 EXAMPLE = "a man img riding a bike"
 _TRIGGER = re.compile(r"(?<!\w)img(?!\w)")
+_WITH_SPACE = re.compile(r"(?:(?<=\w)\s+)?" + _TRIGGER.pattern)
 _CLASS_WORD = re.compile(r"\w[\w'-]*\s*$")
 # Class words to offer the trigger after, the usual ones first.
 PEOPLE = ("man", "woman", "boy", "girl", "person", "guy", "lady", "child", "baby", "face", "portrait")
@@ -23,6 +24,11 @@ def split(text: str) -> tuple[str, str] | None:
     """What stands before and after the trigger, or None without one. "imgur" and "IMG" are no triggers."""
     parts = _TRIGGER.split(text, maxsplit=1)
     return (parts[0], parts[1]) if len(parts) == 2 else None
+
+
+def without_trigger(text: str) -> str:
+    """`text` as it reads to whoever knows no trigger."""
+    return _WITH_SPACE.sub("", text)
 
 
 def check_prompt(prompt: str, negative: str = "", steps: int = 1, bracketed: bool = True) -> None:
@@ -64,7 +70,7 @@ def mended(prompt: str, class_word: str = "") -> str:
     """
     if _is_right(prompt):
         return prompt
-    bare = " ".join(_TRIGGER.sub("", prompt).split()).lstrip(" ,")
+    bare = " ".join(without_trigger(prompt).split()).lstrip(" ,")
     named = has_person(bare)
     if len(_TRIGGER.findall(prompt)) > 1:
         found = _without_repeats(prompt)
