@@ -16,6 +16,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.param import Param, declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from tabs.changes import TEXTS
 from tabs.form import Form, flattened
 
 # A click on the strip's button carries the value to set out of the browser.
@@ -86,7 +87,7 @@ class Advisor:
         mend = ""
         if verdict.changes:
             wanted = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in flattened(verdict.changes).values())
-            label = self._studio.words("set_recommended").replace("{value}", wanted)
+            label = self._studio.words("try_words" if path in TEXTS else "set_recommended").replace("{value}", wanted)
             changes = html.escape(json.dumps(dict(verdict.changes)), quote=True)
             mend = f'<button type="button" data-set="{changes}">{html.escape(label)}</button>'
         return (f'<div class="verdict {verdict.level}" title="{html.escape(verdict.note, quote=True)}">{bar}'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipelines.archive.item import difference
@@ -25,24 +25,28 @@ def chips(studio: Studio, job: Job, kinds: Iterable[str] = ("txt2img", "img2img"
     if not past or job.kind not in kinds:
         return ""
     before = max(past, key=lambda one: one.created).request
-    found = list(changed(before, job.request, studio.words))
+    found = list(changed(before.model_dump(), job.request.model_dump(), studio.words))
     if not found:
-        return _row(studio.words("changed_nothing"), [])
-    more = len(found) - MOST_CHIPS
-    return _row(studio.words("changed_since"), found[:MOST_CHIPS] + ([f"+{more} …"] if more > 0 else []))
+        return row(studio.words("changed_nothing"), [])
+    return row(studio.words("changed_since"), found)
 
 
-def changed(before: GenerationRequest, now: GenerationRequest, words: Words) -> Iterator[str]:
-    """One short text for each difference; of a prompt the parts between commas that came and went."""
+def changed(before: Mapping[str, Any], now: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """One short text for each difference of two requests; of a prompt the parts between commas that came and went."""
     paths = {row.param.label: row.path for row in declared(GenerationRequest)}
-    for label, old, new in difference(before.model_dump(), now.model_dump()):
+    for label, old, new in difference(before, now):
         path = paths.get(label, "")
         name = words.label(path, label) if path else label
         if path in TEXTS:
             mark = "" if path == "prompt" else f"{name}: "
             yield from (f"{mark}{text}" for text in parts_changed(str(old or ""), str(new or "")))
         else:
-            yield f"{name} {_short(old)} → {_short(new)}"
+            yield difference_of(name, old, new)
+
+
+def difference_of(name: str, old: Any, new: Any) -> str:
+    """"CFG scale 7 → 9"."""
+    return f"{name} {_short(old)} → {_short(new)}"
 
 
 def parts_changed(old: str, new: str) -> list[str]:
@@ -58,6 +62,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONG else text[:LONG - 1] + "…"
 
 
-def _row(title: str, found: list[str]) -> str:
-    spans = "".join(f'<span class="change">{html.escape(text)}</span>' for text in found)
+def row(title: str, found: list[str]) -> str:
+    """One line of chips behind its title, as HTML; the first of very many."""
+    more = len(found) - MOST_CHIPS
+    few = found[:MOST_CHIPS] + ([f"+{more} …"] if more > 0 else [])
+    spans = "".join(f'<span class="change">{html.escape(text)}</span>' for text in few)
     return f'<p class="changes"><b>{html.escape(title)}</b> {spans}</p>'

@@ -2,6 +2,10 @@
 
 Each description asks every component for its properties and schemas (0.06 CPU s for 870 of them). Only how the page is
 launched changes between the five, and that Gradio adds outside of what is kept here.
+
+Hidden progress is shown nowhere. Left to itself the page tells every component that was ever an output, whenever any event
+begins or ends, that there is no progress to show, and searches the whole page for each of them: 33,690 times while ours opens.
+`tabs/mended.py` does the same for inputs.
 """
 
 from __future__ import annotations
@@ -28,7 +32,11 @@ class Described(BlocksConfig):
             return super().get_config(renderable)
         parts = len(self.blocks), len(self.fns)
         if self._kept is None or self._kept[0] != parts:
-            self._kept = parts, super().get_config()
+            told = super().get_config()
+            for event in told["dependencies"]:
+                if event["show_progress"] == "hidden":
+                    event["show_progress_on"] = []      # without it the page takes the outputs, and tells them nothing, at length
+            self._kept = parts, told
         return self._kept[1]
 
 

@@ -15,12 +15,13 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines import experiments
-from pipelines.grid import Grid
+from pipelines.grid import AxisKind, Grid
 from pipelines.grid.ready import Ready, ready
 from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.tasks.footprint import gib
+from pipelines.words import Words
 from tabs.experiment_view import View
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
@@ -78,7 +79,7 @@ class Experiments:
         words = self._words
         found = experiments.axis_kinds(self._studio)
         self._hints = {"": ""} | {kind.key: kind.hint for kind in found.values()}
-        choices = [("–", "")] + [(words.label(k.key, k.label), k.key) for k in found.values()]
+        choices = [("–", "")] + [(axis_label(words, kind), kind.key) for kind in found.values()]
         with gr.Row(elem_classes=["card", "axis"]):
             self.kinds[side] = gr.Dropdown(choices, value="cfg_scale" if side == "x" else "",
                                            label=words("axis", name=side.upper()),
@@ -191,3 +192,13 @@ def clock(seconds: float) -> str:
         return f"{whole} s"
     head = f"{whole // 3600}:{whole // 60 % 60:02d}" if whole >= 3600 else str(whole // 60)
     return f"{head}:{whole % 60:02d}"
+
+
+def axis_label(words: Words, kind: AxisKind) -> str:
+    """In the visitor's language: of a field, of a field of the first ControlNet unit, or of what is more than a field."""
+    if f"axis_{kind.key}" in words.names():
+        return words(f"axis_{kind.key}")
+    name = kind.key.removeprefix("control_")
+    labels = {path: words.label(path, "?") for path in (f"control.{name}", f"control.control_{name}")}
+    unit = next((label for label in labels.values() if label != "?"), "")
+    return f"ControlNet: {unit}" if name != kind.key and unit else words.label(kind.key, kind.label)

@@ -105,12 +105,19 @@ class Form:
 
     def write(self, changes: Mapping[str, Any]) -> list[Any]:
         """Updates for `outputs` that set the fields of a partial request (nested or by path); the rest stay."""
-        flat = self._switched(flattened(changes))
+        flat = self.told(changes)
         fields = [self._shown(path, flat[path]) if path in flat else gr.skip() for path in self.fields]
         if self.pictures is None:
             return fields
         names = {path: name for path, name in flat.items() if self._is_picture(path)}
         return fields + (self.pictures.write(names) if names else [gr.skip()] * len(self.pictures.outputs))
+
+    def told(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields a partial request speaks of, by path; those of a part that is None (off) at their defaults."""
+        flat = flattened(changes)
+        gone = {path for path, value in flat.items() if value is None and path not in SWITCHES}
+        off = {path: row.default for path, row in self._declared.items() if path.partition(".")[0] in gone}
+        return self._switched(off | {path: value for path, value in flat.items() if path not in gone})
 
     def write_all(self, request: GenerationRequest) -> list[Any]:
         """Updates for `outputs` that show exactly this request; absent parts fall back to their defaults.

@@ -16,13 +16,15 @@ import gradio as gr
 
 from pipelines.archive import Item
 from pipelines.spec.errors import StudioError
+from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import compare
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
+from tabs.paste import at_home
 from tabs.picture import Panel
-from tabs.send import settle, start_from, to_upscale
+from tabs.send import settle, start_from, to_upscale, varied
 from tabs.undo import keeping
 
 PER_PAGE = 30
@@ -131,6 +133,7 @@ class Gallery:
         gr.on([finder.grid.select, panel.tree.select], again.nothing, None, again.outputs, **QUIET)
         again.wire()
         self._comparison.wire(panel.first, panel.second, panel.before, shelf)
+        page.later.append(lambda: self._vary(shelf))
         to_upscale(page, panel.upscale.click, self._said(lambda shelf: str(self._studio.archive.open(shelf.chosen, shelf.trash))),
                    [shelf])
 
@@ -236,7 +239,7 @@ class Gallery:
         if not read.found:
             gr.Info(html.escape(self._studio.words("no_settings_in_file")))
             return self._page.stay()
-        return self._page.show("txt2img", self._page.forms["txt2img"].write(read.request))
+        return self._page.show("txt2img", self._page.forms["txt2img"].write(at_home(self._studio, read)))
 
     def _again(self, shelf: Shelf, owner: str) -> list[Any]:
         """Have the chosen picture made again; the verdict, or why it cannot be, stands below it."""
@@ -245,6 +248,16 @@ class Gallery:
             return [owner, *again.look(again.begin(self._studio.archive.open(shelf.chosen, shelf.trash), owner))]
         except StudioError as error:
             return [owner, *again.cannot(error)]
+
+    def _vary(self, shelf: gr.State) -> None:
+        """The chosen picture's variations are painted in the first tab, which comes on screen."""
+        for amount, button in self._panel.vary.items():
+            def of(data: dict[Any, Any], amount: float = amount) -> GenerationRequest:
+                held = data[shelf]
+                return varied(self._studio, self._studio.archive.read(held.chosen, held.trash).full, amount)
+
+            self._page.painters["txt2img"](button.click, of, {shelf})
+            button.click(lambda: gr.Tabs(selected="txt2img"), None, self._page.tabs, **QUIET)
 
     def _start(self, shelf: Shelf, name: str) -> list[Any]:
         """The picture itself, with its settings, in the tab `name`."""

@@ -15,6 +15,7 @@ from tabs.form import Form
 from tabs.listeners import QUIET
 from tabs.many import Many
 from tabs.page import Page
+from tabs.send import pass_on
 from tabs.source import Source, resized
 from tabs.tiled import TiledPanel
 from tabs.units import Units
@@ -31,6 +32,7 @@ def build(studio: Studio, page: Page) -> Form:
             bench.prompts()
             with gr.Column(elem_classes="card picture"):
                 source = Source(studio, "img2img")
+                pass_on(studio, page, "img2img", source.image)
             bench.form.pictures = source
             bench.actions()
             many = Many(bench)

@@ -16,6 +16,7 @@ from tabs.img2img import denoising, sizes, wire_denoising, wire_sizes
 from tabs.listeners import QUIET, SPOKEN
 from tabs.many import Many
 from tabs.page import Page
+from tabs.send import pass_on
 from tabs.source import keep, size_of
 from tabs.undo import keeping
 from tabs.units import Units
@@ -32,6 +33,7 @@ def build(studio: Studio, page: Page) -> Form:
             bench.prompts()
             with gr.Column(elem_classes="card picture"):
                 canvas = Canvas(studio, bench.form)
+                pass_on(studio, page, "inpaint", canvas.source.image)
             bench.form.pictures = canvas
             bench.actions()
             many = Many(bench, canvas)

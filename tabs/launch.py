@@ -19,6 +19,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from pipelines.settings import Settings
 from pipelines.spec.errors import StudioError
+from tabs import mended
 from tabs.address import address, credentials, host_names
 from tabs.files import PICTURES, Readable
 from tabs.guard import Guard, Policy, host_name, session_reader
@@ -107,7 +108,7 @@ def guarded(policy: Policy, settings: Settings) -> Callable[[FastAPI], Any]:
         if app.auth is not None:  # type: ignore[attr-defined]
             policy.signed_in = session_reader(app.cookie_id, app.tokens)  # type: ignore[attr-defined]
         app.add_route(PICTURE_ROUTE + "{name:path}", picture_route(settings), ["GET", "HEAD"])
-        app.router.routes.insert(0, app.router.routes.pop())
+        app.router.routes[:0] = [app.router.routes.pop(), *mended.routes()]
         app.user_middleware.insert(0, Middleware(Guard, policy=policy))
         app.middleware_stack = app.build_middleware_stack()
         yield

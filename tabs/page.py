@@ -26,6 +26,7 @@ class Page:
     secret: str
     forms: dict[str, Form] = field(default_factory=dict)
     doors: dict[str, Component] = field(default_factory=dict)       # fields for pictures of tabs that have no form
+    painters: dict[str, Callable[..., None]] = field(default_factory=dict)      # `Runner.submit_on` of each tab that paints
     later: list[Callable[[], None]] = field(default_factory=list)   # what needs all forms; the shell calls it at the end
 
     def remember(self, form: Form) -> None:

@@ -12,6 +12,7 @@ from pipelines.loading.library import AUTOMATIC
 from pipelines.patches.photomaker.rules import check_prompt, mended
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
+from pipelines.tasks.identity import no_vectors
 from tabs.easel import actions, ranked_easel
 from tabs.form import Form, refused
 from tabs.listeners import QUIET, SPOKEN
@@ -95,6 +96,8 @@ def ready(studio: Studio, prompt: str, model: str, adapter: str) -> tuple[str, g
                 label = studio.words("likeness_fix", prompt=mended(prompt)) if mended(prompt) else studio.words("likeness_word")
                 fix = gr.Button(label, visible=True)
             check_prompt(prompt)
+        if found.needs_vectors:
+            raise no_vectors(found, 0)
     except StudioError as error:
         return f'<span class="verdict unusual">{html.escape(str(error))}</span>', fix
     return html.escape(f"{found.way}: {found.name}"), fix

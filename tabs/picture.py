@@ -18,6 +18,7 @@ from pipelines.words import Words
 from tabs import lineage
 from tabs.before_after import source_of
 from tabs.reproduce import Again
+from tabs.send import vary_buttons
 
 STARTS = ("img2img", "inpaint")             # tabs that start from a picture
 UNREADABLE = ("source", "upscaled")         # a kept picture's hash, and what the infotext says in words
@@ -41,6 +42,7 @@ class Panel:
                                                elem_id=f"gallery-to-{name}") for name in STARTS}
                 self.upscale = gr.Button(words("send_to_upscale"), size="sm", min_width=100, elem_id="gallery-to-upscale")
             with gr.Row(elem_classes="chips"):
+                self.vary = vary_buttons(words, "gallery")
                 self.favourite = gr.Button("", size="sm", min_width=110, elem_id="gallery-favourite")
                 self.download = gr.DownloadButton(words("download"), size="sm", min_width=100, elem_id="gallery-download")
                 self.throw = gr.Button(words("to_trash"), size="sm", min_width=100, elem_id="gallery-trash")

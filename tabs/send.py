@@ -15,11 +15,12 @@ from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.parts import RANDOM_SEED
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from pipelines.words import Words
 from tabs.before_after import BeforeAfter, chosen_of, originals
 from tabs.form import refused
-from tabs.listeners import SPOKEN
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
-from tabs.source import fitted, keep, size_of
+from tabs.source import fitted, keep, needed, size_of
 from tabs.undo import keeping, settled
 
 VARIED = (("vary_subtle", 0.1), ("vary_strong", 0.35))      # how much of a second noise is mixed into the first
@@ -40,15 +41,14 @@ class Results:
             self._upscale = gr.Button(words("send_to_upscale"), size="sm", min_width=90, elem_id=f"{prefix}-to-upscale")
             self._settings = gr.Button(words("settings_to_txt2img"), size="sm", min_width=90, visible=prefix != "txt2img",
                                        elem_id=f"{prefix}-to-txt2img")
-            self._vary = {amount: gr.Button(words(word), size="sm", min_width=90, elem_id=f"{prefix}-{word.replace('_', '-')}")
-                          for word, amount in VARIED}
+            self._vary = vary_buttons(words, prefix)
             self._compared.place_button()
         self._compared.place_slider()
 
     def wire(self, page: Page, submit_on: Callable[..., None]) -> None:
         """Call when all tabs are placed. `submit_on(event, request_of, inputs)` queues a request."""
         seen: list[Component] = [self.results, self._looked_at]
-        self.results.select(_file_of, None, self._looked_at, **SPOKEN)
+        self.results.select(clicked, None, self._looked_at, **SPOKEN)
         self._compared.wire(self.results, self._looked_at)
         for name, button in self._sends.items():
             settle(page, name, keeping(page.forms[name], button.click)(self._starting(page, name), seen, page.targets, **SPOKEN))
@@ -108,6 +108,40 @@ class Results:
         return chosen
 
 
+def vary_buttons(words: Words, prefix: str) -> dict[float, gr.Button]:
+    """A button for each share of another noise; place them in a row of a picture's deeds."""
+    return {amount: gr.Button(words(word), size="sm", min_width=90, elem_id=f"{prefix}-{word.replace('_', '-')}")
+            for word, amount in VARIED}
+
+
+def pass_on(studio: Studio, page: Page, prefix: str, picture: Component) -> None:
+    """Under the picture that a tab starts from: the same one, with the settings of this form, in the other tabs."""
+    words, sources = studio.words, [picture]
+    with gr.Row(elem_classes="chips", visible=False, elem_id=f"{prefix}-pass-on") as row:
+        sends = {name: gr.Button(words(f"send_to_{name}"), size="sm", min_width=90, elem_id=f"{prefix}-source-to-{name}")
+                 for name in STARTS if name != prefix}
+        upscale = gr.Button(words("send_to_upscale"), size="sm", min_width=90, elem_id=f"{prefix}-source-to-upscale")
+    picture.change(lambda path: gr.Row(visible=bool(path)), sources, row, **QUIET)      # type: ignore[attr-defined]
+
+    def starting(name: str) -> Callable[[Mapping[Component, Any]], list[Any]]:
+        def start(data: Mapping[Component, Any]) -> list[Any]:
+            try:
+                kept = needed(studio, data[picture])
+            except StudioError as error:
+                raise refused(error) from None
+            return page.show(name, page.forms[name].start_from(kept, page.forms[prefix].values(data)))
+
+        return start
+
+    def wire() -> None:
+        for name, button in sends.items():
+            seen = {picture, *page.forms[prefix].fields.values()}
+            settle(page, name, keeping(page.forms[name], button.click)(starting(name), seen, page.targets, **SPOKEN))
+        to_upscale(page, upscale.click, lambda path: path, sources)
+
+    page.later.append(wire)
+
+
 def start_from(studio: Studio, page: Page, name: str, file: str | Path, read: metadata.Read) -> list[Any]:
     """Updates for `page.targets`: the tab `name` starting from `file`, with what the file says of its settings."""
     kept = keep(studio, file)
@@ -143,7 +177,7 @@ def varied(studio: Studio, request: GenerationRequest | None, amount: float) -> 
     return request.merged({"variation": {"seed": RANDOM_SEED, "strength": amount}, "model_hash": "", "vae_hash": ""})
 
 
-def _file_of(event: gr.SelectData) -> str:
+def clicked(event: gr.SelectData) -> str:
     """The name of the picture that was clicked; its place alone would go stale with the next results."""
     value = event.value if isinstance(event.value, dict) else {}
     return Path(html.unescape(str(value.get("image", {}).get("path", "")))).name

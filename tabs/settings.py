@@ -1,37 +1,137 @@
-"""What this studio runs with, the keys of the keyboard, and day or night. Settings are read once, at the start."""
+"""What this studio runs with and what the next start shall use, the keys of the keyboard, and day or night.
+
+Settings are read once, at the start: what is kept here goes into settings.json. Whoever may only visit sees and changes none.
+"""
 
 from __future__ import annotations
 
 import html
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
+from gradio.components import Component
 
+from pipelines import settings
+from pipelines.spec.errors import StorageError, StudioError
 from pipelines.studio import VERSION, Studio
+from tabs.form import refused
+from tabs.listeners import SPOKEN
 from tabs.page import Page
 
-KEYS = (("Ctrl+Enter", "generate"), ("Alt+Enter", "skip"), ("Esc", "interrupt"), ("Ctrl+↑ / Ctrl+↓", "weigh_words"))
-
-SHOWN = ("device", "precision", "vram_budget", "medvram", "lowvram", "offline", "language", "output_format", "safe_mode")
-SHOWN_AS = {None: "–", True: "✓", False: "–"}
+KEYS = (("Ctrl+Enter", "generate"), ("Alt+Enter", "skip"), ("Esc", "interrupt"), ("Ctrl+Z", "undo"), ("Ctrl+Y", "redo"),
+        ("Ctrl+↑ / Ctrl+↓", "weigh_words"))
+# What a person changes now and then. Who may reach the studio is said at the start alone: a page cannot open the door.
+EDITED = ("device", "precision", "vram_budget", "ram_budget", "medvram", "lowvram", "output_format", "output_quality", "theme",
+          "language", "models_dir", "offline")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+NIGHT = ("() => { const night = document.body.classList.toggle('dark');"
+         " localStorage.setItem('atelier-night', night ? '1' : '0'); }")
 
 
 def build(studio: Studio, page: Page) -> None:
     words = studio.words
     with gr.Row(elem_classes="toolbar"):
         theme = gr.Button(words("day_or_night"), size="sm", min_width=140, elem_id="settings-theme")
-    theme.click(None, js="() => { const night = document.body.classList.toggle('dark');"
-                         " localStorage.setItem('atelier-night', night ? '1' : '0'); }", queue=False)
-    gr.HTML(shown(studio))
+    theme.click(None, js=NIGHT, queue=False)
+    facts = gr.HTML(shown(studio), elem_id="settings-facts")
+    fields: dict[str, Component] = {}
+    # On screen only with the values of this moment: what came later would undo what has been typed.
+    with gr.Column(visible=False) as sheet:
+        if not studio.settings.exposed:
+            fields = _fields(studio)
+            keep = gr.Button(words("settings_keep"), variant="primary", size="sm", elem_id="settings-keep")
+            keep.click(lambda *values: kept(studio, dict(zip(fields, values, strict=True))), list(fields.values()), **SPOKEN)
+    gr.HTML(keyboard(studio))
+
+    filled = gr.State(False)
+
+    def arrive(before: bool, event: gr.SelectData) -> Any:
+        if event.value != words("settings"):
+            return [gr.skip()] * (3 + len(fields))
+        now = next_start(studio)
+        values = [gr.skip() if before else written(now[key]) for key in fields]
+        return [shown(studio), gr.Column(visible=bool(fields)), True, *values]
+
+    page.tabs.select(arrive, filled, [facts, sheet, filled, *fields.values()], **SPOKEN)
+
+
+def _fields(studio: Studio) -> dict[str, Component]:
+    now, found = next_start(studio), {}
+    gr.HTML(f"<h3>{html.escape(studio.words('settings_next'))}</h3><p>{html.escape(studio.words('settings_note'))}</p>")
+    with gr.Column(elem_classes="card settings-fields"):
+        for start in range(0, len(EDITED), 2):
+            with gr.Row():
+                for key in EDITED[start:start + 2]:
+                    found[key] = _field(studio, key, now[key])
+    return found
+
+
+def _field(studio: Studio, key: str, value: Any) -> Component:
+    """The component of one setting, by its type."""
+    declared = settings.by_key()[key]
+    about: dict[str, Any] = {"label": studio.words(f"setting_{key}"), "info": studio.words(f"setting_{key}_help"),
+                             "elem_id": f"settings-{key}", "min_width": 260}
+    if key == "device":
+        return gr.Dropdown(list(DEVICES), value=value, allow_custom_value=True, **about)
+    if get_origin(declared.annotation) is Literal:
+        return gr.Dropdown(list(get_args(declared.annotation)), value=value, **about)
+    if declared.annotation is bool:
+        return gr.Checkbox(value=value, **about)
+    if settings.is_list(declared.annotation):
+        return gr.Textbox(written(value), lines=2, max_length=5000, placeholder=studio.words("settings_folders"), **about)
+    return gr.Number(value, precision=0 if declared.annotation is int else None, **about)
+
+
+def next_start(studio: Studio) -> dict[str, Any]:
+    """The edited settings as the next start will read them, as far as no launch flag says otherwise."""
+    stored, _ = settings.from_file(studio.settings.file)
+    return studio.settings.model_dump(by_alias=True) | {key: value for key, value in stored.items() if key in EDITED}
+
+
+def written(value: Any) -> Any:
+    """A setting as its field holds it: folders a line each."""
+    return "\n".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def kept(studio: Studio, wanted: dict[str, Any]) -> None:
+    """Write what differs into settings.json, and say so. Raises gr.Error with a line for what cannot be."""
+    if studio.settings.exposed:
+        raise gr.Error(html.escape(studio.words("settings_closed")), print_exception=False)
+    now = next_start(studio)
+    changes = {key: _read(key, value) for key, value in wanted.items() if key in EDITED and value != written(now[key])}
+    try:
+        if changes:
+            settings.store(studio.settings, changes)
+    except StudioError as error:
+        raise refused(error) from None
+    except OSError as error:
+        raise refused(StorageError(f"settings.json: it could not be written ({error.strerror}).")) from None
+    names = ", ".join(studio.words(f"setting_{key}") for key in changes)
+    gr.Info(html.escape(studio.words("settings_kept", names=names) if changes else studio.words("settings_same")), duration=6)
+
+
+def _read(key: str, value: Any) -> Any:
+    if settings.is_list(settings.by_key()[key].annotation):
+        return [Path(line.strip()) for line in str(value or "").splitlines() if line.strip()]
+    return value
 
 
 def shown(studio: Studio) -> str:
-    words = studio.words
-    known = studio.settings
-    rows = [("Atelier", VERSION)]
+    """What is so now, as a table."""
+    words, known = studio.words, studio.settings
+    rows = [("Atelier", VERSION), (words("works_on"), studio.works_on or words("not_begun"))]
     if not known.exposed:       # guests need not know this machine's folders
-        rows += [(words("outputs_folder"), known.outputs_dir), (words("models_folders"), ", ".join(map(str, known.model_roots)))]
-    rows += [(key.replace("_", " "), SHOWN_AS.get(getattr(known, key), getattr(known, key))) for key in SHOWN]
-    table = "".join(f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows)
-    keys = "".join(f"<tr><th><kbd>{html.escape(k)}</kbd></th><td>{html.escape(words(w))}</td></tr>" for k, w in KEYS)
-    return (f'<table class="facts">{table}</table><p>{html.escape(words("settings_note"))}</p>'
-            f'<h3>{html.escape(words("keyboard"))}</h3><table class="facts keys">{keys}</table>')
+        rows += [(words("outputs_folder"), str(known.outputs_dir)),
+                 (words("models_folders"), ", ".join(map(str, known.model_roots))), (words("settings_file"), str(known.file))]
+    return _facts((html.escape(k), html.escape(v)) for k, v in rows)
+
+
+def keyboard(studio: Studio) -> str:
+    rows = ((f"<kbd>{html.escape(key)}</kbd>", html.escape(studio.words(word))) for key, word in KEYS)
+    return f'<h3>{html.escape(studio.words("keyboard"))}</h3>{_facts(rows, " keys")}'
+
+
+def _facts(rows: Any, more: str = "") -> str:
+    table = "".join(f"<tr><th>{key}</th><td>{value}</td></tr>" for key, value in rows)
+    return f'<table class="facts{more}">{table}</table>'

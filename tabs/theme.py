@@ -31,6 +31,9 @@ def theme() -> gr.themes.Base:
         button_primary_text_color="white", input_background_fill="*neutral_50", input_background_fill_dark="*neutral_800",
         input_border_color="*neutral_200", input_border_color_dark="*neutral_700", slider_color="*primary_500",
         slider_color_dark="*primary_500",
+        button_secondary_background_fill_dark="*neutral_700", button_secondary_background_fill_hover_dark="*neutral_600",
+        checkbox_label_background_fill_dark="*neutral_800", checkbox_label_background_fill_hover_dark="*neutral_700",
+        checkbox_label_background_fill_selected_dark="*neutral_700",
     )
 
 

@@ -19,7 +19,7 @@ from pipelines.spec.larger import larger, refusal
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.tasks.footprint import gib
-from pipelines.tasks.tiles import Job, calls, plan, tile_side
+from pipelines.tasks.tiles import Job, calls, narrow, plan, tile_side
 from tabs.form import nested
 from tabs.listeners import QUIET
 from tabs.run import clock
@@ -90,7 +90,7 @@ def planned(studio: Studio, values: Mapping[str, Any], picture: str | None) -> s
         return ""
     with Image.open(file) as opened:
         first = Size(*opened.size)
-        if refused := refusal(first, request.tiled):
+        if refused := refusal(first, request.tiled) or narrow(request.tiled, family):
             return html.escape(str(refused))
         small = jpeg(opened.convert("RGB"))
     jobs, size = plan(first, request.tiled, family), larger(first, request.tiled).final

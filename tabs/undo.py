@@ -40,7 +40,8 @@ def _wire(page: Page, buttons: dict[str, gr.Button]) -> None:
     page.blocks.load(None, every, None, js=f"(...values) => {{ ({script})(); window.atelierUndo.begin({counts}, values); }}",
                      **QUIET)
     for name, _, by in STEPS:
-        stepped = buttons[name].click(None, None, every, js=f"() => window.atelierUndo.step({by}, {counts})", **QUIET)
+        step = f"(...values) => window.atelierUndo.step({by}, {counts}, values)"
+        stepped = buttons[name].click(None, every, every, js=step, **QUIET)
         for form in page.forms.values():
             _follow(form, stepped)
 

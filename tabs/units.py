@@ -139,9 +139,11 @@ class Desk:
                              "maximum": option.param.maximum, "step": option.param.step} for option in row.options]}
 
     def _models(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """`model`: a checkpoint; the control models that fit its family."""
-        found = self._studio.controls(str(data["model"]))
-        return {"models": [{"name": one.name, "control": one.control, "kind": one.kind} for one in found]}
+        """`model`: a checkpoint; the control models that fit its family, and the mode in which these are followed best."""
+        model = str(data["model"])
+        found = self._studio.controls(model)
+        return {"mode": self._studio.model(model).family.control_mode,
+                "models": [{"name": one.name, "control": one.control, "kind": one.kind} for one in found]}
 
     def _keep(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """`path`: an uploaded picture (the guard has looked at it)."""

@@ -5,22 +5,25 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from pipelines import upscale_job
-from pipelines.metadata import read_texts
+from pipelines.metadata import SUFFIXES, read_texts
 from pipelines.spec.errors import StudioError
 from pipelines.spec.geometry import Size
 from pipelines.studio import Studio
 from pipelines.upscale_job import Source
 from pipelines.upscalers import Target
-from pipelines.upscalers.recipe import DEFAULT, Faces, Recipe
+from pipelines.upscalers.automatic import AUTOMATIC
+from pipelines.upscalers.recipe import Faces, Recipe
 from pipelines.upscalers.target import FACTORS, MAX_SIDE
 from tabs.listeners import QUIET
 from tabs.page import Page
+from tabs.upscale_paint import PaintForm, paths
 
 
 class UpscaleForm:
@@ -28,6 +31,7 @@ class UpscaleForm:
 
     def __init__(self, studio: Studio) -> None:
         self._studio, self._words = studio, studio.words
+        self.paint = PaintForm(studio)
 
     # -- components ----------------------------------------------------------------------------------------------------
 
@@ -43,11 +47,12 @@ class UpscaleForm:
     def settings(self) -> None:
         self._how()
         self._size()
+        self.paint.place()
 
     def _how(self) -> None:
         words, names = self._words, self._studio.upscalers.names()
         with gr.Column(elem_classes="card"):
-            self.upscaler = gr.Dropdown(names, value=DEFAULT if DEFAULT in names else names[0], label=words("upscaler"),
+            self.upscaler = gr.Dropdown([(AUTOMATIC, ""), *((n, n) for n in names)], value="", label=words("upscaler"),
                                         elem_id="upscale-upscaler")
             with gr.Row():
                 self.second = gr.Dropdown([("–", ""), *((n, n) for n in names)], value="", label=words("upscaler_second"),
@@ -78,33 +83,38 @@ class UpscaleForm:
                                        elem_id="upscale-width")
                 self.height = gr.Number(0, precision=0, minimum=0, maximum=MAX_SIDE, label=words("upscale_height"),
                                         min_width=120, elem_id="upscale-height")
-            self.crop = gr.Checkbox(True, label=words("upscale_crop"), elem_id="upscale-crop")
+            with gr.Row():
+                self.crop = gr.Checkbox(True, label=words("upscale_crop"), min_width=120, elem_id="upscale-crop")
+                self.format = gr.Dropdown(list(SUFFIXES), value=self._studio.settings.output_format, label=words("file_format"),
+                                          filterable=False, min_width=120, elem_id="upscale-format")
             self.told = gr.HTML("", elem_id="upscale-told", elem_classes="told")
 
     # -- between them --------------------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[Component]:
-        return {self.sources, self.folder, *self._kept, self.restorer, self.shown, self.weight}
+        return {self.sources, self.folder, *self._kept, self.restorer, self.shown, self.weight, self.format}
 
     @property
     def _kept(self) -> list[Any]:
         """What the browser remembers."""
-        return [self.upscaler, self.second, self.visibility, self.scale, self.width, self.height, self.crop]
+        return [self.upscaler, self.second, self.visibility, self.scale, self.width, self.height, self.crop, *self.paint.inputs]
 
     def wire(self, page: Page) -> None:
         gr.on([self.sources.change, self.scale.change, self.width.change, self.height.change, self.crop.change], self.sizes,
               [self.sources, self.scale, self.width, self.height, self.crop], self.told, trigger_mode="always_last", **QUIET)
+        self.paint.wire(page, self.sources, [self.upscaler, self.scale, self.width, self.height])
         kept = page.memory("upscale")
         gr.on([c.change for c in self._kept], None, self._kept, kept, js="(...values) => [values]", **QUIET)
         page.blocks.load(self.bring_back, kept, self._kept, **QUIET)
 
     def bring_back(self, values: Any) -> list[Any]:
         names = self._studio.upscalers.names()
-        known = (lambda v: v in names, lambda v: v in ("", *names), *[lambda v: isinstance(v, int | float)] * 5)
-        if not isinstance(values, list) or len(values) != len(known):
-            return [gr.skip()] * len(known)
-        return [value if fits(value) else gr.skip() for value, fits in zip(values, known, strict=True)]
+        known = [*[lambda v: v in ("", *names)] * 2, *[lambda v: isinstance(v, int | float)] * 5]
+        known += self.paint.known()
+        held = values if isinstance(values, list) else []       # shorter where an older page kept it
+        pairs = zip_longest(held[:len(known)], known)
+        return [value if fits(value) else gr.skip() for value, fits in pairs]
 
     # -- what it says --------------------------------------------------------------------------------------------------
 
@@ -137,8 +147,3 @@ def target_of(scale: Any, width: Any, height: Any, crop: Any) -> Target:
     """Empty fields count as they stand at first; what is no number of pixels becomes -1, which a target refuses."""
     across, down = (int(side or 0) if math.isfinite(side or 0) else -1 for side in (width, height))
     return Target(float(scale or 2), across, down, bool(crop))
-
-
-def paths(given: list[Any] | None) -> list[str]:
-    """The files a Gallery holds."""
-    return [str(entry[0] if isinstance(entry, (list, tuple)) else entry) for entry in given or ()]

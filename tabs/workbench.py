@@ -25,6 +25,7 @@ from tabs.explain import explained
 from tabs.form import Form, outputs_of, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
+from tabs.paste import Paste, at_home
 from tabs.presets import build as build_presets
 from tabs.run import Runner, RunView
 from tabs.send import Results
@@ -59,6 +60,7 @@ class Workbench:
             form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
             self.advisor.place("negative_prompt")
             form.field("styles")
+            self._paste = Paste(self.studio, form)
 
     def actions(self) -> None:
         self._buttons = actions(self.words, self.name)
@@ -152,9 +154,11 @@ class Workbench:
         self.advisor.wire(page.blocks)
         self._wire_presets(page.blocks)
         self._wire_small()
-        keeping(form, self._drop.upload)(restoring(form), self._drop, outputs_of(form.outputs, self._drop), **SPOKEN)
+        keeping(form, self._drop.upload)(restoring(self.studio, form), self._drop, outputs_of(form.outputs, self._drop), **SPOKEN)
+        self._paste.wire()
         self._runner.wire(page.blocks)
         page.remember(form)
+        page.painters[self.name] = self._runner.submit_on
         page.later.append(lambda: self._results.wire(page, self._runner.submit_on))
         return form
 
@@ -203,7 +207,7 @@ def counted(studio: Studio, prompt: str, model: str) -> str:
     return f'<span class="{"full" if tokens.chunks > 1 else ""}">{tokens.tokens}/{tokens.limit} {unit}</span>'
 
 
-def restoring(form: Form) -> Callable[[str | None], list[Any]]:
+def restoring(studio: Studio, form: Form) -> Callable[[str | None], list[Any]]:
     """Read the settings of a dropped picture into the form; what could not be used is said."""
 
     def restore(data: str | None) -> list[Any]:
@@ -217,7 +221,7 @@ def restoring(form: Form) -> Callable[[str | None], list[Any]]:
             gr.Info(html.escape(note))
         if not read.request:
             return [*[gr.skip()] * len(form.outputs), None]
-        shown = form.write_all(read.full) if read.full else form.write(read.request)
+        shown = form.write_all(read.full) if read.full else form.write(at_home(studio, read))
         return [*shown, None]
 
     return restore

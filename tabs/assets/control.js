@@ -15,16 +15,20 @@
   return ({ host, props, watch, tab, takes }) => {
     const body = host.querySelector('.units-body'), told = host.querySelector('.units-told');
     const form = () => ({ model: '', width: 512, height: 512, picture: null, ...window.atelierForms?.[tab] });
-    let units = [], chosen = 0, models = [], asked = null, line = '', preview = null;
+    let units = [], chosen = 0, models = [], best = '', asked = null, line = '', preview = null;
 
     // -- the list and the component's value ------------------------------------------------------------------------------------
     const known = (unit) => ({ ...kit.unit, ...unit });
+    // An open panel without units shows one that steers nothing until something of it is changed.
+    const begun = () => { if (host.open && !units.length) { units = [{ ...kit.unit, on: false, type: '', blank: true }]; chosen = 0; } };
+    const wake = (unit) => { if (unit.blank) { delete unit.blank; unit.on = true; } };
     const take = (value) => {
       const kept = stored(`atelier-units-${tab}`, []);
       const same = JSON.stringify(sent(kept.map(known))) === JSON.stringify((value || []).map(known));
       units = same ? kept.map((u) => ({ ...known(u), on: u.on, type: u.type }))
         : (value || []).map((u) => ({ ...known(u), on: true, type: row(u.preprocessor).control }));
       chosen = Math.min(chosen, Math.max(units.length - 1, 0));
+      begun();
     };
     const commit = () => {
       store(`atelier-units-${tab}`, units);
@@ -33,14 +37,16 @@
       chips();
     };
     const change = (values, whole = true) => {
-      Object.assign(units[chosen], values);
+      wake(units[chosen]);
+      const untouched = units[chosen].control_mode === kit.unit.control_mode;
+      Object.assign(units[chosen], values.model && best && untouched ? { control_mode: best } : {}, values);
       if (['image', 'preprocessor', 'threshold_a', 'threshold_b', 'resolution', 'pixel_perfect', 'resize_mode']
         .some((key) => key in values)) preview = null;
       line = '';
       commit();
       if (whole) show();
     };
-    const add = (unit) => { units.push({ ...kit.unit, on: true, type: '', ...unit }); chosen = units.length - 1; preview = null;
+    const add = (unit) => { units = units.filter((u) => !u.blank); units.push({ ...kit.unit, on: true, type: '', ...unit }); chosen = units.length - 1; preview = null;
       commit(); show(); };
     const remove = (i) => { units.splice(i, 1); chosen = Math.max(0, Math.min(chosen, units.length - 1)); preview = null;
       commit(); show(); };
@@ -56,7 +62,7 @@
       const { model } = form();
       if (!model || asked === model) return;      // the page says which model when its form is there
       asked = model;
-      try { ({ models } = await kit.ask('models', { model })); line = ''; } catch (error) { models = []; line = error.message; }
+      try { ({ models, mode: best } = await kit.ask('models', { model })); line = ''; } catch (error) { models = []; line = error.message; }
       show();
     };
     const thumb = (name, into) => {
@@ -112,10 +118,10 @@
     const chips = () => {
       const on = units.filter((u) => u.on);
       told.textContent = on.length ? on.map(named).join(' · ') : w.control_none;
-      bar.replaceChildren(...units.map((unit, i) => element('span', { className: `unit-chip ${unit.on ? '' : 'off'}` },
+      bar.replaceChildren(...units.map((unit, i) => element('span', { className: `unit-chip ${unit.on || unit.blank ? '' : 'off'}` },
         element('input', { type: 'checkbox', checked: unit.on, title: w.control_on, ariaLabel: `${w.control_on} ${i}`,
-          onchange: (e) => { unit.on = e.target.checked; commit(); } }),
-        button(`${w.control_unit} ${i}: ${named(unit)}`, () => { chosen = i; preview = null; line = ''; chips(); show(); },
+          onchange: (e) => { wake(unit); unit.on = e.target.checked; commit(); } }),
+        button(unit.blank ? `${w.control_unit} ${i}` : `${w.control_unit} ${i}: ${named(unit)}`, () => { chosen = i; preview = null; line = ''; chips(); show(); },
           { className: i === chosen ? 'chosen' : '' }))),
         button(`+ ${w.control_add}`, () => add({}), { className: 'unit-add' }), presets);
     };
@@ -174,7 +180,11 @@
           labelled(fields.pixel_perfect.label, element('input', { type: 'checkbox', name: 'pixel_perfect',
             checked: unit.pixel_perfect, onchange: (e) => change({ pixel_perfect: e.target.checked }) })),
           ...own(unit)),
-        segments('control_mode', fields.control_mode.label), segments('resize_mode', fields.resize_mode.label), region(unit),
+        segments('control_mode', fields.control_mode.label),
+        unit.model && best && best !== unit.control_mode && best !== kit.unit.control_mode
+          ? element('p', { className: 'waiting', textContent: `${w.control_best_mode} “${best}”.` }) : null,
+        segments('resize_mode', fields.resize_mode.label),
+        tab === 'txt2img' ? segments('hr_option', fields.hr_option.label) : null, region(unit),
         element('div', { className: 'unit-row' }, button(w.control_copy, () => add({ ...unit }), { className: 'unit-copy' }),
           button(w.control_remove, () => remove(chosen), { className: 'unit-remove' })),
       ].filter((part) => part !== null));
@@ -209,7 +219,7 @@
     watch('value', () => { if (JSON.stringify(sent(units)) !== JSON.stringify(props.value || [])) { take(props.value); chips();
       show(); } });
     window.addEventListener('atelier-form', (e) => { if (e.detail === tab && host.open) fitting(); });
-    host.addEventListener('toggle', () => { asked = null; if (host.open) fitting(); });
+    host.addEventListener('toggle', () => { asked = null; begun(); chips(); show(); if (host.open) fitting(); });
     listed().catch((error) => { line = error.message; show(); });
     chips();
     show();

@@ -30,7 +30,14 @@
       now = { ...now, [form]: values };
     },
     // What every component of the named forms becomes, one step back (-1) or on (1); those that stay are left alone.
-    step(by, forms) {
+    // `values`: what all forms hold now. A change that no form has reported yet becomes a step before one is taken back;
+    // right after another step the values may still be on their way to the page, and say nothing new.
+    step(by, forms, values) {
+      let at = 0;
+      if (!restoring) for (const [form, count] of forms) {
+        window.atelierUndo.note(form, values.slice(at, at + count));
+        at += count;
+      }
       const [from, to] = by < 0 ? [past, future] : [future, past];
       const before = now;
       if (from.length) { to.push(now); now = from.pop(); restoring = true; }

@@ -40,7 +40,7 @@ def serving(home: Path, *flags: str, scheme: str = "http") -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def studio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("home")) as url:
+    with serving(tmp_path_factory.mktemp("browser-home", numbered=False)) as url:
         yield url
 
 

@@ -92,7 +92,7 @@ def corridor(*poses: pose.Pose) -> np.ndarray:
 def test_the_painted_arm_follows_the_dragged_wrist(panel: Locator, page: Page, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What changes in the picture is where the arm was and where it is now. How well bodies keep to poses is a figure of
     `python -m bench control`, for it needs many pictures and an estimator that may see nobody in one of them."""
-    [outputs] = tmp_path_factory.getbasetemp().glob("home[0-9]/outputs")
+    [outputs] = tmp_path_factory.getbasetemp().glob("browser-home/outputs")
     page.locator("#control-prompt textarea").fill("a woman in a red jacket and blue jeans")
     for field, value in (("seed", "7"), ("steps", "12")):
         page.locator(f"#control-{field} input[type=number]").fill(value)

@@ -132,3 +132,11 @@ def test_its_settings_go_into_the_form(gallery: Page) -> None:
     gallery.locator("#gallery-send").click()
     expect(gallery.locator("#txt2img-prompt textarea")).to_have_value(f"a red car, number 29 {NASTY}", timeout=PATIENCE)
     expect(gallery.locator("#txt2img-seed input[type=number]")).to_have_value("129")
+
+
+def test_a_variation_is_painted_in_the_first_tab(gallery: Page) -> None:
+    """The last of this file: the gallery has one picture more after it."""
+    choose(gallery, 4, "number 29")
+    gallery.locator("#gallery-vary-subtle").click()
+    expect(gallery.locator("#txt2img-results img").first).to_be_visible(timeout=PATIENCE)
+    expect(gallery.locator("#txt2img-prompt textarea")).to_be_visible()

@@ -70,7 +70,7 @@ def test_the_painted_mask_is_the_mask_of_the_engine(inpaint: Page, tmp_path: Pat
     download.value.save_as(tmp_path / "made.png")
 
     request = read(tmp_path / "made.png").full
-    [file] = tmp_path_factory.getbasetemp().glob(f"home0/outputs/.inputs/{request.inpaint.mask}.png")
+    [file] = tmp_path_factory.getbasetemp().glob(f"browser-home/outputs/.inputs/{request.inpaint.mask}.png")
     mask = np.asarray(Image.open(file).convert("L")) > 0
     assert mask.shape == (SIDE, SIDE) and mask.any()
     rim = _grown(mask, RIM) & _grown(~mask, RIM)        # where the screen's smoothing blurs the stroke's edge
@@ -106,6 +106,13 @@ def test_the_new_frame_is_drawn_while_its_sides_are_set(inpaint: Page) -> None:
     side.fill("64")
     side.press("Tab")
     expect(inpaint.locator("#inpaint-frame")).to_contain_text("320 × 256", timeout=PATIENCE)
+
+
+def test_its_own_picture_and_words_go_on_to_img2img(inpaint: Page) -> None:
+    inpaint.locator("#inpaint-prompt textarea").fill("a blue boat")
+    inpaint.locator("#inpaint-source-to-img2img").click()
+    expect(inpaint.locator("#img2img-source img")).to_be_visible(timeout=PATIENCE)
+    expect(inpaint.locator("#img2img-prompt textarea")).to_have_value("a blue boat")
 
 
 @pytest.mark.parametrize("from_where", ["Inpaint", "txt2img"])

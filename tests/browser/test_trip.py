@@ -94,3 +94,15 @@ def test_cancel_frees_the_studio_at_once(page: Page) -> None:
 def test_the_models_tab_names_what_paints(page: Page) -> None:
     page.get_by_role("tab", name="Models").click()
     expect(page.locator("#models-table")).to_contain_text("mini", timeout=PATIENCE)
+
+
+def test_settings_are_kept_from_the_page(page: Page) -> None:
+    page.get_by_role("tab", name="Settings").click()
+    quality = page.locator("#settings-output_quality input")
+    expect(quality).to_have_value("95", timeout=PATIENCE)
+    quality.fill("90")
+    page.locator("#settings-keep").click()
+    expect(page.get_by_text("Kept in settings.json")).to_be_visible(timeout=PATIENCE)
+    page.reload()
+    page.get_by_role("tab", name="Settings").click()
+    expect(quality).to_have_value("90", timeout=PATIENCE)

@@ -15,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from extensions.hooks import Hooks
 from pipelines import pose, settings
+from pipelines.families import FAMILIES
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
@@ -75,11 +76,31 @@ def give(page: Page, studio: Studio) -> Image.Image:
     return picture
 
 
+def test_an_open_panel_shows_a_unit_that_steers_nothing_until_it_is_changed(page: Page) -> None:
+    in_unit(page)(".unit-remove").click()
+    page.evaluate("tell([{preprocessor: 'canny'}])")
+    page.evaluate("tell([])")
+    expect(page.locator(".unit-chip input")).not_to_be_checked(timeout=PATIENCE)
+    assert units(page) == ()
+    page.get_by_role("radio", name="Depth").click()
+    expect(page.locator(".unit-chip input")).to_be_checked(timeout=PATIENCE)
+    assert units(page)[0].model == "mini/depth"
+
+
 def test_a_type_chooses_a_preprocessor_that_can_run_here(page: Page) -> None:
     page.get_by_role("radio", name="Scribble").click()
     assert units(page)[0].preprocessor == "scribble_xdog"
     in_unit(page)("select[name=preprocessor]").select_option("scribble_hed")
     expect(in_unit(page)("[role=status]")).to_contain_text("ControlNetHED.pth", timeout=PATIENCE)
+
+
+def test_a_net_of_mini_comes_with_the_mode_in_which_it_is_followed_best(page: Page) -> None:
+    best = FAMILIES.get("mini").control_mode
+    page.get_by_role("radio", name="OpenPose").click()
+    assert (units(page)[0].model, units(page)[0].control_mode) == ("mini/pose", best)
+    page.get_by_role("radio", name="Balanced").click()
+    assert units(page)[0].control_mode == "Balanced"
+    expect(in_unit(page)("p").filter(has_text=best)).to_be_visible(timeout=PATIENCE)
 
 
 def test_the_previewed_condition_becomes_the_picture(page: Page, studio: Studio) -> None:

@@ -29,4 +29,4 @@ def test_a_dropped_picture_is_made_larger_compared_kept_over_a_reload_and_downlo
     download.value.save_as(tmp_path / "large.png")
     found = read(tmp_path / "large.png")
     assert found.size == (80, 60) and found.full == GenerationRequest(prompt="a hill", seed=9)
-    assert "Postprocess upscale by: 2, Postprocess upscaler: mini-x4" in found.infotext
+    assert "Postprocess upscale by: 2, Postprocess upscaler: mini-x2" in found.infotext

@@ -48,7 +48,7 @@ def serve(folder, **settings):
                            editor=blocks.editor_id, host=httpx.URL(served.url).netloc.decode())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app(tmp_path_factory):
     """Served to this machine only, without a login."""
     before = dict(os.environ)
@@ -59,7 +59,7 @@ def app(tmp_path_factory):
     os.environ.update(before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def locked(tmp_path_factory, app):
     """Served to the network: a login was made up. (One process, so the first app's upload folder.)"""
     folder = tmp_path_factory.mktemp("locked")

@@ -67,3 +67,13 @@ def test_what_changes_with_the_launch_is_not_kept() -> None:
     blocks = page(DescribedOnce)
     blocks.max_file_size, blocks.show_error = 64, True
     assert (told(blocks)["max_file_size"], told(blocks)["show_error"]) == (64, True)
+
+
+def test_hidden_progress_is_shown_on_nothing() -> None:
+    with DescribedOnce(analytics_enabled=False) as blocks:
+        box, button = gr.Textbox("sea", label="Prompt"), gr.Button("Generate")
+        button.click(lambda text: text, box, box, show_progress="hidden")
+        box.submit(lambda text: text, box, box)
+    quiet, loud = blocks.get_config_file()["dependencies"]
+    assert quiet["show_progress_on"] == [], "the page would take the outputs"
+    assert loud["show_progress_on"] is None

@@ -18,9 +18,10 @@ from pipelines.queue import Job, Status
 from pipelines.spec.errors import RequestError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from pipelines.words import Words
 from tabs import experiment_table
 from tabs.experiment_view import Looked
-from tabs.experiments import Experiments, clock
+from tabs.experiments import Experiments, axis_label, clock
 
 BASE = GenerationRequest(prompt="a red car", seed=5, steps=2, width=64, height=64)
 
@@ -146,3 +147,11 @@ def test_a_grid_is_painted_by_the_worker_cell_by_cell(tab: Experiments, studio: 
 @pytest.mark.parametrize(("seconds", "text"), [(9.4, "9 s"), (75, "1:15"), (3700, "1:01:40")], ids=str)
 def test_times_are_read_at_a_glance(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(("key", "english", "ukrainian"), [
+    ("steps", "Steps", "Кроки"), ("prompt_sr", "Prompt S/R", "Заміна в запиті (S/R)"),
+    ("control_weight", "Control weight", "ControlNet: Вага"), ("control_mode", "Control mode", "ControlNet: Хто важливіший")])
+def test_an_axis_is_named_in_the_visitors_language(studio: Studio, key: str, english: str, ukrainian: str) -> None:
+    kind = experiments.axis_kinds(studio)[key]
+    assert [axis_label(Words(language), kind) for language in ("en", "uk")] == [english, ukrainian]

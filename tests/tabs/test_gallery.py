@@ -152,10 +152,32 @@ def test_a_file_that_is_gone_is_told_and_breaks_nothing(gallery: Gallery, studio
 
 def test_two_pictures_are_compared_field_by_field(gallery: Gallery, studio: Any) -> None:
     [first], [second] = paint(studio, steps=20), paint(studio, steps=30, prompt=NASTY)
-    _, _, slider, table = gallery._comparison.shown(compare.Pair(first, second))
-    assert slider["visible"] and "<th>Steps</th><td>20</td><td>30</td>" in table
+    _, _, slider, table, side, far = gallery._comparison.shown(compare.Pair(first, second))
+    assert slider["visible"] and not side["visible"] and not far["visible"]
+    assert '<span class="change">Steps 20 → 30</span>' in table and "<th>Steps</th><td>20</td><td>30</td>" in table
     assert "same settings" in gallery._comparison.shown(compare.Pair(first, first))[3]
     assert "Choose a first" in gallery._comparison.shown(compare.Pair(first, ""))[3]
+
+
+def test_several_pictures_stand_side_by_side(gallery: Gallery, studio: Any) -> None:
+    files = [paint(studio, steps=steps)[0] for steps in range(20, 28)]
+    pair = compare.Pair(files[0])
+    for file in (*files[1:], files[-2]):
+        pair = pair.beside(file)
+    assert pair.files == (files[0], *files[3:6], files[7], files[6]), "six at most, none twice, the newest last"
+    _, _, slider, table, side, _ = gallery._comparison.shown(pair, compare.SIDE)
+    assert side["visible"] and not slider["visible"] and [name for _, name in side["value"]] == list(pair.files)
+    assert "<th>Steps</th><td>20</td><td>23</td><td>24</td><td>25</td><td>27</td><td>26</td>" in table
+
+
+def test_the_difference_of_two_pictures_is_a_picture_and_a_number(gallery: Gallery, studio: Any) -> None:
+    grey, lighter, small = (studio.archive.save(Image.new("RGB", size, (level, 100, 100)), GenerationRequest(seed=level)).file
+                            for size, level in (((32, 32), 100), ((32, 32), 110), ((16, 16), 100)))
+    *_, slider, told, _, far = gallery._comparison.shown(compare.Pair(grey, lighter), compare.DIFFERENCE)
+    assert far["visible"] and far["value"].getpixel((3, 3)) == (40, 0, 0) and "PSNR 32.90 dB" in told and not slider["visible"]
+    for other, words in ((grey, "every pixel is the same"), (small, "different sizes")):
+        *_, told, _, far = gallery._comparison.shown(compare.Pair(grey, other), compare.DIFFERENCE)
+        assert words in told and not far["visible"]
 
 
 def test_html_in_a_picture_stays_text_everywhere(gallery: Gallery, studio: Any) -> None:

@@ -60,7 +60,7 @@ def test_the_second_pass_alone_starts_from_the_picture_and_belongs_to_txt2img(st
     assert request.init.denoising_strength == 0 and studio.inputs.open(request.init.image).size == (256, 256)
     assert (request.hires.scale, request.hires.steps) == (2.0, 5) and tab_of(request) == "txt2img"
     checked = studio.check(request)
-    assert checked.hires.upscaler == "mini-x4" and GenerationRequest.from_json(checked.to_json()) == checked
+    assert checked.hires.upscaler == "mini-x2" and GenerationRequest.from_json(checked.to_json()) == checked
     Image.new("RGB", (64, 64)).save(picture)
     with pytest.raises(FieldError):
         only_second(studio, str(picture), {})
@@ -70,8 +70,9 @@ def test_the_second_pass_alone_starts_from_the_picture_and_belongs_to_txt2img(st
     ({}, ["256×256 to 512×512: 9 tiles of 256 px · 27 model calls · about 0.3 GiB of memory", 'class="window"']),
     ({"tiled.method": "Separate", "tiled.seam_fix": "Band", "tiled.seam_denoising_strength": 0.3},
      ["4 tiles of 256 px · and 4 over the borders · 24 model calls", 'class="seam"']),
-    ({"tiled": False}, ["off: "]), ({"tiled.width": 16384}, ["too large to be made"]), ({"steps": None}, [""]),
-], ids=["blended", "separate", "off", "too large", "being typed"])
+    ({"tiled": False}, ["off: "]), ({"tiled.width": 16384}, ["too large to be made"]),
+    ({"tiled.tile": 64}, ["Tile padding: 32 - neighbours would share 64 of the 64 pixels"]), ({"steps": None}, [""]),
+], ids=["blended", "separate", "off", "too large", "too small a tile", "being typed"])
 def test_the_plan_is_told_and_drawn(studio: Studio, picture: Path, change: dict, lines: list[str]) -> None:
     told = planned(studio, TILED | change, str(picture))
     assert all(line in told for line in lines) and len(told) < 60_000
@@ -87,6 +88,16 @@ def test_the_plan_is_told_and_drawn(studio: Studio, picture: Path, change: dict,
 def test_what_cannot_be_done_is_refused_before_it_is_queued(studio: Studio, fields: dict, line: str) -> None:
     with pytest.raises(RequestError, match=line):
         studio.check(GenerationRequest.parse(fields))
+
+
+@pytest.mark.parametrize(("more", "line"), [
+    ({"tiled": {"tile": 64}}, "Tile padding: 32 - neighbours would share 64 of the 64 pixels of a tile. Allowed: 0-24"),
+    ({"tiled": {}, "loopback": {"loops": 3}}, "Loops: 3 - each would make the picture larger"),
+], ids=["A14", "loops"])
+def test_tiles_that_run_away_are_refused_before_they_are_queued(studio: Studio, picture: Path, more: dict, line: str) -> None:
+    init = {"image": studio.inputs.keep_file(picture)}
+    with pytest.raises(RequestError, match=line):
+        studio.check(GenerationRequest.parse({"init": init} | more))
 
 
 def test_styles_are_laid_over_the_second_passes_own_words_and_over_no_others(studio: Studio) -> None:

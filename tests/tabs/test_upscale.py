@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,9 @@ from tabs import upscale
 from tabs.before_after import chosen_of, originals, pair, source_of
 from tabs.page import Page
 from tabs.upscale import UpscaleTab
+from tabs.upscale_paint import told_of
 
-HOOKS: Any = SimpleNamespace(upscalers=list)
+HOOKS: Any = SimpleNamespace(upscalers=list, image_request=lambda request: (request, {}), finished=lambda *_: None)
 
 
 @pytest.fixture
@@ -46,8 +48,11 @@ def picture(tmp_path: Path) -> str:
 
 def asked(tab: UpscaleTab, files: list[str], **values: Any) -> dict[Any, Any]:
     given = {"upscaler": "Nearest", "second": "", "visibility": 0.5, "scale": 2, "width": 0, "height": 0, "crop": True,
-             "folder": "", "restorer": "", "shown": 1, "weight": 0.5} | values
-    return {getattr(tab.form, name): value for name, value in given.items()} | {
+             "folder": "", "restorer": "", "shown": 1, "weight": 0.5, "format": ""} | values
+    painted = {"on": False, "held": False, "strength": 0.5, "prompt": "", "model": "", "method": "Blended", "seam_fix": "None",
+               "tile": 64, "padding": 8}
+    paint = {getattr(tab.form.paint, name): given.pop(f"paint_{name}", value) for name, value in painted.items()}
+    return {getattr(tab.form, name): value for name, value in given.items()} | paint | {
         tab.form.sources: [(f, None) for f in files], tab._page.owner: "me"}
 
 
@@ -68,13 +73,55 @@ def test_what_was_asked_for_is_made_and_shown_beside_its_source(tab: UpscaleTab,
     assert tab._look("me", tab._look("me", "")[-1])[1:4] == [gr.skip()] * 3      # nothing new is sent twice
 
 
+def test_it_is_painted_again_in_tiles_by_the_settings_of_its_own_file(tab: UpscaleTab, studio: Studio, picture: str) -> None:
+    write(Image.effect_noise((64, 48), 60).convert("RGB"), picture, GenerationRequest(prompt="a cat", seed=9, steps=2))
+    data = asked(tab, [picture], paint_on=True, paint_held=True, format="webp")
+    tab._submit(data)
+    progress = done(tab, studio)
+    read = studio.archive.read(progress.files[0])
+    assert progress.status == "done", progress.error
+    assert progress.files[0].endswith(".webp") and studio.archive.get(progress.files[0]).width == 128
+    assert (read.full.prompt, read.full.tiled.upscaler, read.full.tiled.tile) == ("a cat", "Nearest", 64)
+    assert [unit.preprocessor for unit in read.full.control] == ["canny"] and read.made["Seam score"] > 0
+    before, _ = tab._look("me", "")[2]["value"]
+    assert Image.open(before).size == (64, 48), "laid over what it was made from"
+    assert "6 tiles" in told_of(studio, picture, tab.form.paint.repaint(data), ["Nearest", 2, 0, 0])
+    assert "Tile padding: 32" in told_of(studio, picture, replace(tab.form.paint.repaint(data), padding=32), ["Nearest", 2, 0, 0])
+
+
+@pytest.mark.parametrize(("values", "line"), [
+    ({"paint_tile": 64, "paint_padding": 64}, "neighbours would share"), ({"second": "Lanczos"}, "Second upscaler: Lanczos - not"),
+    ({"width": 64, "height": 64, "crop": False}, "Crop: off"), ({"paint_strength": 0.01}, "none would run"),
+    ({"paint_method": "Sewn"}, "Tiling: Sewn")], ids=str)
+def test_what_tiles_cannot_do_is_refused_before_it_is_queued(tab, studio, picture: str, values: dict[str, Any], line: str) -> None:
+    with pytest.raises(gr.Error, match=line):
+        tab._submit(asked(tab, [picture], paint_on=True, **values))
+    assert not studio.queue.jobs()
+
+
 def test_several_are_one_job_and_any_of_them_is_shown_when_clicked(tab: UpscaleTab, studio: Studio, picture: str) -> None:
     tab._submit(asked(tab, [picture, picture, picture]))
     files = done(tab, studio).files
     thumbnails = tab._look("me", "")[1]
+    assert {Path(file).parent.name.rpartition("-")[0] for file in files} == {"upscale"}
+    assert [Path(file).stem for file in files] == ["ours-1", "ours-2", "ours-3"], "under the names they came with"
     assert len(files) == 3 and thumbnails["visible"] and len(thumbnails["value"]) == 3
-    slider, download = tab._choose("me", SimpleNamespace(index=1))
+    slider, download, _ = tab._choose("me", SimpleNamespace(index=1))
     assert Path(download["value"]).name == Path(files[1]).name and slider["visible"]
+
+
+@pytest.mark.parametrize(("looked_at", "number"), [("", 1), ("ours-1.png.jpg", 0), ("ours-2.png", 1)])
+def test_a_result_is_sent_to_a_tab_that_starts_from_it(tab, studio, picture: str, looked_at: str, number: int) -> None:
+    told: list[Any] = []
+    form = SimpleNamespace(outputs=[1, 2], start_from=lambda kept, settings: told.append((kept, settings)) or ["a", "b"])
+    tab._page.forms = {"img2img": form}
+    with pytest.raises(gr.Error, match="no picture"):
+        tab._starting("img2img")("me", looked_at)
+    tab._submit(asked(tab, [picture, picture], scale=6))
+    file = done(tab, studio).files[number]
+    assert tab._starting("img2img")("me", looked_at)[1:] == ["a", "b"]
+    [(kept, settings)] = told
+    assert studio.lineage.origin(kept) == file and settings.prompt == "a cat" and (settings.width, settings.height) == (240, 176)
 
 
 def test_a_folder_is_taken_when_nothing_was_dropped(tab: UpscaleTab, studio: Studio, picture: str) -> None:
@@ -112,7 +159,14 @@ def test_the_size_is_told_before_the_run(tab: UpscaleTab, picture: str, size: tu
 
 def test_a_form_of_an_older_browser_changes_nothing(tab: UpscaleTab) -> None:
     assert tab.form.bring_back(["gone.pth", "", 0.5, 2, 0, 0, True])[:2] == [gr.skip(), ""]
-    assert tab.form.bring_back("nonsense") == [gr.skip()] * 7
+    assert tab.form.bring_back("nonsense") == [gr.skip()] * len(tab.form._kept)
+
+
+def test_how_it_is_painted_again_comes_back(tab: UpscaleTab) -> None:
+    held = ["Lanczos", "", 0.5, 2, 0, 0, True, True, False, 0.4, "a cat", "", "Separate", "Band", 64, 16]
+    assert tab.form.bring_back(held) == held
+    gone = tab.form.bring_back([*held[:11], "gone", "Sideways", *held[13:]])
+    assert gone[11:13] == [gr.skip()] * 2 and gone[13:] == held[13:]
 
 
 def test_a_result_of_img2img_is_laid_over_its_source_and_others_over_one_another(studio: Studio, picture: str) -> None:
