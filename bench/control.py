@@ -19,6 +19,7 @@ from PIL import Image
 
 from bench.measure import Figure
 from bench.own_studio import model_name, own_studio, painted
+from pipelines.families.mini import MINI
 
 COUNT = 8
 PAIRS = (("canny", "depth"), ("pose", "canny"), ("scribble", "normal"))     # both are asked of one picture
@@ -92,7 +93,8 @@ class Table:
         if (units, people) not in self._made:
             world, made = self._world(people), []
             for seed, (scene, caption) in enumerate(zip(world.scenes, world.captions, strict=True)):
-                control = [{"model": f"{model_name()}/{kind}", "image": self.keep(Image.fromarray(condition(kind, scene)))}
+                control = [{"model": f"{model_name()}/{kind}", "control_mode": MINI.control_mode,
+                            "image": self.keep(Image.fromarray(condition(kind, scene)))}
                            for kind in units]
                 made.append(self.paint(self.request | {"prompt": caption, "seed": seed, "control": control}))
             self._made[units, people] = made

@@ -7,8 +7,9 @@ them: a photo, the words alone, then every style strength. Needs `models/mini/id
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -153,13 +154,15 @@ class Sitting:
     def style(self) -> list[Figure]:
         """Style strength trades likeness for what the words alone would paint."""
         known, plain = self.known(), self.rows[None]
-        alike = {f"{s:g}": float((self.vectors(self.rows[s]) * known).sum(1).mean()) for s in STRENGTHS}
-        apart = {f"{s:g}": distance(self.rows[s], plain) for s in STRENGTHS}
-        told("likeness by style strength", alike)
-        told("distance from the words' own picture by style strength", apart)
-        falling = {"the likeness": alike, "the distance from the words' own picture": apart}
-        return [Figure("likeness", f"style strength: largest rise of {what}", rise(values.values()), "", 0.0, values)
-                for what, values in falling.items()]
+        alike = {f"{s:g}": (self.vectors(self.rows[s]) * known).sum(1) for s in STRENGTHS}
+        apart = {f"{s:g}": distances(self.rows[s], plain) for s in STRENGTHS}
+        figures = []
+        for what, rows in (("the likeness", alike), ("the distance from the words' own picture", apart)):
+            means = {name: float(row.mean()) for name, row in rows.items()}
+            told(f"{what} by style strength", means)
+            figures.append(Figure("likeness", f"style strength: largest rise of {what}, less its standard error",
+                                  rise(list(rows.values())), "", 0.0, means))
+        return figures
 
     def sheet(self) -> Image.Image:
         """A row for each sitter: a photo, the words alone, every style strength."""
@@ -183,14 +186,18 @@ def area(alike: NDArray[np.float64]) -> float:
     return float((same[:, None] > other[None]).mean())
 
 
-def distance(some: Sequence[Image.Image], others: Sequence[Image.Image]) -> float:
-    """Mean absolute difference of pictures, 0-255."""
-    return float(np.mean([np.abs(np.asarray(a, float) - np.asarray(b, float)).mean() for a, b in zip(some, others, strict=True)]))
+def distances(some: Sequence[Image.Image], others: Sequence[Image.Image]) -> NDArray[np.float64]:
+    """(n,) mean absolute differences of pictures, 0-255."""
+    return np.array([np.abs(np.asarray(a, float) - np.asarray(b, float)).mean() for a, b in zip(some, others, strict=True)])
 
 
-def rise(values: Iterable[float]) -> float:
-    """The largest rise from one value to the next; not above 0 where they only fall."""
-    return float(np.diff(list(values)).max())
+def rise(rows: Sequence[NDArray[np.float64]]) -> float:
+    """Of the mean over persons from one row to the next, the largest, less the standard error of that difference.
+
+    Not above 0 where rows only fall, as far as so many persons can tell.
+    """
+    steps = [after - before for before, after in pairwise(rows)]
+    return float(max(step.mean() - step.std(ddof=1) / len(step) ** 0.5 for step in steps))
 
 
 if __name__ == "__main__":

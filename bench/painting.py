@@ -21,7 +21,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pipelines.loading.compat import torch
 from diffusers import StableDiffusionPipeline
-pipe = StableDiffusionPipeline.from_pretrained(sys.argv[1] + "/models/mini", safety_checker=None, torch_dtype=torch.float32)
+pipe = StableDiffusionPipeline.from_pretrained(sys.argv[1] + "/models/mini", safety_checker=None, dtype=torch.float32)
 pipe("a red car, in the snow", num_inference_steps=1, width=256, height=256).images[0].save(sys.argv[2])
 """
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.likeness import Sitter, area, centred, distance, rise
+from bench.likeness import Sitter, area, centred, distances, rise
 
 
 @pytest.mark.parametrize(("table", "share"), [(np.eye(4), 1.0), (1 - np.eye(4), 0.0)], ids=["alike", "unlike"])
@@ -23,15 +23,16 @@ def test_what_all_persons_share_says_nothing() -> None:
 
 @pytest.mark.parametrize(("values", "largest"), [([3.0, 2.0, 1.0], -1.0), ([1.0, 2.0, 1.0], 1.0)], ids=["falls", "rises"])
 def test_a_rise_is_seen(values: list[float], largest: float) -> None:
-    assert rise(values) == largest
+    assert rise([np.full(4, value) for value in values]) == largest
+    assert rise([np.zeros(4), np.array([-1.0, 1.0, -1.0, 1.5])]) < 0  # four persons cannot tell this from nothing
 
 
 def test_a_sitter_is_one_person_on_different_photos() -> None:
     one = Sitter.of(0, Random(0))
     assert (len(one.photos), len(one.others)) == (3, 6) and one.hair_colour
-    assert distance([one.photos[0]], [one.photos[1]]) > 5 > distance([one.photos[0]], [one.photos[0]])
+    assert distances([one.photos[0]], [one.photos[1]]) > 5 > distances([one.photos[0]], [one.photos[0]])
 
 
 def test_distance_is_the_mean_of_pixels() -> None:
     black, grey = (Image.new("RGB", (4, 4), (v, v, v)) for v in (0, 10))
-    assert distance([black, black], [grey, black]) == 5
+    assert list(distances([black, black], [grey, black])) == [10, 0]
