@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+PATIENCE = 180_000      # ms, where a test says nothing else: a machine that gives us a tenth of its processors is only slow
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
 
 
@@ -45,7 +46,8 @@ def studio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(240):
+    until = time.monotonic() + 240      # a tenth of that on a quiet machine
+    while time.monotonic() < until:
         if server.poll() is not None:
             break
         try:
@@ -60,8 +62,9 @@ def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
 def browser() -> Iterator[object]:
     if CHROMIUM is None:
         pytest.skip("no Chromium here: install Debian's `chromium` to run the browser tests")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as play:
         chromium = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -91,6 +94,7 @@ def visitor(browser: object, url: str) -> Iterator[object]:
             route.abort()
 
     context.route("**/*", only_local)
+    context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
     assert not strays, f"the page asked for {strays}"

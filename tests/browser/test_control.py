@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from pipelines import pose
 
-PATIENCE = 90_000       # ms; two busy cores
+PATIENCE = 180_000       # ms; two busy cores
 MODELS = Path(__file__).parents[2] / "models"
 NETS = [*(MODELS / "mini" / "controlnet").glob("*pose*")]
 RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST = 2, 3, 4

@@ -19,7 +19,7 @@ from pipelines.archive import Archive
 from pipelines.metadata import read
 from pipelines.spec.request import GenerationRequest
 
-PATIENCE = 60_000       # ms
+PATIENCE = 180_000       # ms
 NASTY = "<b>bold</b>"
 
 
@@ -41,11 +41,12 @@ def studio_url(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield _answering(f"http://127.0.0.1:{port}")
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
 
 
 def _answering(url: str) -> str:
-    for _ in range(240):
+    until = time.monotonic() + 240
+    while time.monotonic() < until:
         try:
             if httpx.get(url, timeout=2).status_code == 200:
                 return url

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from pipelines.metadata import read
 
-PATIENCE = 90_000       # ms; two busy cores and a first load of torch
+PATIENCE = 180_000       # ms; two busy cores and a first load of torch
 BLUE = (40, 90, 200)
 SIDE = 256
 RIM = 3                 # px of the picture on both sides of a stroke's edge

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import serving, visitor
 
-PATIENCE = 90_000       # ms; two busy cores and a first load of torch
+PATIENCE = 180_000       # ms; two busy cores and a first load of torch
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-PATIENCE = 90_000       # ms; two busy cores and a first load of torch
+PATIENCE = 180_000       # ms; two busy cores and a first load of torch
 
 
 def number(page: Page, name: str) -> Any:
@@ -87,7 +87,7 @@ def test_cancel_frees_the_studio_at_once(page: Page) -> None:
     page.locator("#txt2img-generate").click()
     expect(page.locator("#txt2img-stage .progress")).to_be_visible(timeout=PATIENCE)
     page.keyboard.press("Escape")
-    expect(page.locator("#txt2img-stage .progress")).to_have_count(0, timeout=15_000)
+    expect(page.locator("#txt2img-stage .progress")).to_have_count(0, timeout=60_000)
     expect(page.locator("#txt2img-interrupt")).to_be_disabled()
 
 

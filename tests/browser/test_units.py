@@ -21,7 +21,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.units import LOAD, TEMPLATE, Desk
 
-PATIENCE = 30_000
+PATIENCE = 180_000
 RIGHT_WRIST, LEFT_WRIST = 4, 7
 # What Gradio's HTML component gives its script, as far as the panel uses it.
 HOST = """([load, value]) => {

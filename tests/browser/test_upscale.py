@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from pipelines.metadata import read, write
 from pipelines.spec.request import GenerationRequest
 
-PATIENCE = 120_000      # ms; the first job of a studio loads torch
+PATIENCE = 180_000      # ms; the first job of a studio loads torch
 
 
 def test_a_dropped_picture_is_made_larger_compared_kept_over_a_reload_and_downloaded(page: Page, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_130(tmp_path, root):
     first = child.stdout.readline().strip()
     time.sleep(0.1)
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=180)
     assert child.returncode == 130 and err.strip().endswith("Stopped. Finished pictures are kept.")
     assert all(Image.open(path).size == (64, 64) for path in [first, *out.split()])
 

@@ -32,7 +32,7 @@ def start(tmp_path, root):
 
 
 def get(port, path="/"):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", path)
     return connection.getresponse()
 
@@ -49,7 +49,7 @@ def test_the_page_is_served_before_torch_and_ends_with_ctrl_c(start):
     assert page.status == 200 and b"Atelier" in page.read()
     assert "libtorch" not in Path(f"/proc/{child.pid}/maps").read_text()
     child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=30)
+    _, said = child.communicate(timeout=120)
     assert child.returncode == 0 and "Traceback" not in said
 
 
@@ -59,7 +59,7 @@ def test_a_page_for_the_network_prints_the_password_it_made_up(start):
     assert re.fullmatch(r"Log in as atelier with the password \S{12,}\n", login), (opened, login)
     assert get(port_of(opened), "/config").status == 401
     child.send_signal(signal.SIGTERM)
-    assert child.wait(timeout=30) == 0
+    assert child.wait(timeout=120) == 0
 
 
 def test_a_port_in_use_is_one_line_and_exit_code_2(start):
@@ -67,7 +67,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(start):
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         child = start("--port", str(busy.getsockname()[1]))
-        out, said = child.communicate(timeout=60)
+        out, said = child.communicate(timeout=180)
     assert child.returncode == 2 and not out
     assert re.fullmatch(r"Port: \d+ - already in use. Allowed: a free port, for example \d+. Start with .*\n", said)
 
@@ -76,5 +76,5 @@ def test_a_second_studio_on_the_same_data_is_one_line(start):
     first = start("--port", "0")
     assert "Atelier is open" in first.stdout.readline()
     second = start("--port", "0")
-    out, said = second.communicate(timeout=60)
+    out, said = second.communicate(timeout=180)
     assert second.returncode == 1 and not out and said.count("\n") == 1

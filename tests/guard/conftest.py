@@ -44,7 +44,7 @@ def serve(folder, **settings):
     blocks = tiny([picture])
     served = launch(blocks, known)
     return SimpleNamespace(served=served, settings=known, picture=picture, private=private, url=served.url.rstrip("/"),
-                           client=httpx.Client(base_url=served.url, timeout=20, trust_env=False),
+                           client=httpx.Client(base_url=served.url, timeout=90, trust_env=False),
                            editor=blocks.editor_id, host=httpx.URL(served.url).netloc.decode())
 
 

@@ -100,4 +100,4 @@ def test_the_program_ends_when_it_is_asked_to(number, root):
                              env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert child.stdout.readline() == "up\n"
     threading.Timer(0.3, child.send_signal, [number]).start()
-    assert child.communicate(timeout=20)[0] == "closed\n" and child.returncode == 0
+    assert child.communicate(timeout=90)[0] == "closed\n" and child.returncode == 0

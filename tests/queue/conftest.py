@@ -40,7 +40,7 @@ class Gate:
     def run(self, job: Job, emit: Emit) -> None:
         def gated(event: object) -> None:
             self.reached.release()
-            assert self._through.acquire(timeout=10), "the test let nothing through"
+            assert self._through.acquire(timeout=60), "the test let nothing through"
             emit(event)
 
         paint(job, gated)
@@ -49,7 +49,7 @@ class Gate:
         """Let so many events through, and wait until the run stands before the next one."""
         for _ in range(events):
             self._through.release()
-            assert self.reached.acquire(timeout=10)
+            assert self.reached.acquire(timeout=60)
 
     def open(self) -> None:
         for _ in range(10_000):

@@ -39,7 +39,7 @@ def test_jobs_run_first_in_first_out(open_queue: Open) -> None:
 def test_progress_tells_stage_step_and_preview(open_queue: Open, gate: Gate) -> None:
     queue = open_queue(gate.run)
     id = queue.submit(TWO)
-    assert gate.reached.acquire(timeout=10)
+    assert gate.reached.acquire(timeout=60)
     gate.let()
     assert queue.watch(id).stage == "loading mini"
     gate.let(4)
@@ -77,7 +77,7 @@ def test_following_ends_with_the_job(open_queue: Open) -> None:
 
 
 def test_two_devices_work_at_once(open_queue: Open) -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     devices: set[int] = set()
 
     def run(job: Job, emit: Emit) -> None:
@@ -133,7 +133,7 @@ def test_a_paused_queue_begins_nothing_also_after_a_restart(open_queue: Open) ->
 def test_cancel_takes_effect_at_the_next_event_and_keeps_what_is_finished(open_queue: Open, gate: Gate) -> None:
     queue = open_queue(gate.run)
     id = queue.submit(REQUEST.merged({"batch_count": 3}))
-    assert gate.reached.acquire(timeout=10)
+    assert gate.reached.acquire(timeout=60)
     gate.let(11)
     assert queue.cancel(id) is Outcome.STOPPING
     assert queue.cancel(id) is Outcome.ALREADY_STOPPING
@@ -147,7 +147,7 @@ def test_cancel_takes_effect_at_the_next_event_and_keeps_what_is_finished(open_q
 def test_cancel_during_load(open_queue: Open, gate: Gate) -> None:
     queue = open_queue(gate.run)
     id = queue.submit(REQUEST)
-    assert gate.reached.acquire(timeout=10)
+    assert gate.reached.acquire(timeout=60)
     assert queue.cancel(id) is Outcome.STOPPING
     gate.open()
     assert (queue.wait(id, 10).status, queue.watch(id).step) == (Status.CANCELLED, 0)
@@ -156,7 +156,7 @@ def test_cancel_during_load(open_queue: Open, gate: Gate) -> None:
 def test_cancel_during_the_last_save_finds_the_job_done(open_queue: Open, gate: Gate) -> None:
     queue = open_queue(gate.run)
     id = queue.submit(REQUEST)
-    assert gate.reached.acquire(timeout=10)
+    assert gate.reached.acquire(timeout=60)
     gate.let(9)
     assert queue.cancel(id) is Outcome.STOPPING
     gate.open()
@@ -195,7 +195,7 @@ def test_an_unknown_job_is_said_to_be_unknown(id: str, open_queue: Open) -> None
 def test_skip_gives_up_one_picture_only(open_queue: Open, gate: Gate) -> None:
     queue = open_queue(gate.run)
     id = queue.submit(REQUEST.merged({"batch_count": 3}))
-    assert gate.reached.acquire(timeout=10)
+    assert gate.reached.acquire(timeout=60)
     gate.let(12)
     assert queue.skip(id) is Outcome.SKIPPING
     gate.open()
@@ -297,7 +297,7 @@ def test_only_so_many_ended_jobs_are_kept(open_queue: Open, monkeypatch: pytest.
 def test_cancel_all_stops_what_runs_and_what_waits(open_queue: Open, gate: Gate) -> None:
     queue = open_queue(gate.run)
     ids = [queue.submit(REQUEST) for _ in range(4)]
-    assert gate.reached.acquire(timeout=10)
+    assert gate.reached.acquire(timeout=60)
     assert queue.cancel_all() == 4
     gate.open()
     assert [queue.wait(id, 10).status for id in ids] == [Status.CANCELLED] * 4

@@ -62,7 +62,7 @@ def test_a_job_whose_last_picture_was_saved_is_done(tmp_path: Path, open_queue: 
 def test_stopping_the_studio_interrupts_its_job(open_queue: Open, gate: Gate) -> None:
     queue = open_queue(gate.run)
     id = queue.submit(THREE)
-    assert gate.reached.acquire(timeout=10)
+    assert gate.reached.acquire(timeout=60)
     gate.let(11)
     assert queue.stop(0.05) is False, "the run stands before its next event"
     gate.open()
@@ -89,7 +89,7 @@ def test_another_process_is_told_so_too(tmp_path: Path, open_queue: Open) -> Non
         [sys.executable, "-c", code, str(tmp_path / "data" / "queue.sqlite")],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         cwd=Path(__file__).parents[2],
     )
     assert f"used by another studio (process {os.getpid()})" in said.stdout
