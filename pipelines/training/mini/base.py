@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import torch
-from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers import ControlNetModel, DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 
 from pipelines.training.mini import text
@@ -63,8 +63,7 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
     """Train (or resume) for the plan's minutes on the cache, which may grow meanwhile."""
     torch.manual_seed(plan.seed)
     words, reader, model = text.tokenizer(plan), text.finished(plan).to(plan.device), build()
-    if plan.device == "cpu":  # the fused attention's backward takes a third of a step there, at 256 tokens and fewer
-        model.set_attn_processor(AttnProcessor())
+    plain_attention(model, plan.device)
     run = Training(plan, "base", model, crew, Habit(memory=0.999))
     noise, cache = levels(plan.device), Cache(plan.work / "latents")
     while run.goes_on():
@@ -74,6 +73,12 @@ def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
         said = ["" if run.rng.random() < SILENT else caption(sample(int(s), mix), run.rng).text for s in seeds]
         clean = clean.float().to(plan.device, memory_format=torch.channels_last)
         run.learn(learn(model, clean, context(reader, words, said, plan), noise, heed.to(plan.device)))
+
+
+def plain_attention(model: UNet2DConditionModel | ControlNetModel, device: str) -> None:
+    """On a CPU by matrix products: there the fused attention's backward takes a third of a step, at 256 tokens and fewer."""
+    if device == "cpu":
+        model.set_attn_processor(AttnProcessor())
 
 
 def levels(device: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -64,6 +64,8 @@ def train(plan: Plan, kind: str, mix: Curriculum = FIRST, like: str = "") -> Non
     model = build(unet)
     if like:
         averaged(model, plan.work / f"controlnet-{like}.pt")
+    for net in (unet, model):
+        base.plain_attention(net, plan.device)
     run = Training(plan, f"controlnet-{kind}", model)
     noise, pictures = base.levels(plan.device), Pictures(kind)
     cache = Cache(plan.work / "latents", lambda seed: kind != "pose" or bool(sample(seed, mix).people))  # nobody there, no pose

@@ -200,6 +200,7 @@ def train(plan: Plan, mix: Curriculum = FIRST) -> None:
     """Train (or resume) for the plan's minutes on cached latents of scenes with a person; writes `identity.pt`."""
     torch.manual_seed(plan.seed)
     unet = base.finished(plan).to(plan.device)
+    base.plain_attention(unet, plan.device)
     run = Training(plan, "identity", build(plan), None, Habit(0.997))
     school, noise = School(plan, run.rng, mix), base.levels(plan.device)
     while run.goes_on():
