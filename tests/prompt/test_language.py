@@ -155,6 +155,16 @@ def test_weights_chunks_and_the_cache_know_embeddings(sd) -> None:
     assert len(cache._kept) == 5 and second.shape == first.shape
 
 
+@pytest.mark.parametrize(("words", "chunks"), [(70, [70, 8]), (67, [75]), (68, [68, 8])])
+def test_the_vectors_of_an_embedding_stay_in_one_chunk(sd, words: int, chunks: list[int]) -> None:
+    given = Inversions([inversion("look", 8), inversion("next", 8)])
+    found = encode(sd, Wanted("car " * words + "look"), inversions=given)[0].call_kwargs["prompt_embeds"]
+    assert found.shape[1] == 77 * len(chunks)
+    alone = encode(sd, Wanted("look"), inversions=given)[0].call_kwargs["prompt_embeds"]
+    assert torch.equal(found[:, 77:], alone) or len(chunks) == 1
+    assert [given.together([1 << 40, (1 << 40) + 1, *range((1 << 40) + 8, (1 << 40) + 16)], at) for at in (0, 1, 2)] == [2, 1, 8]
+
+
 def test_an_embedding_of_another_width_is_refused_by_name(sd) -> None:
     with pytest.raises(FieldError, match="Embedding: look - made for a text encoder 768 wide; this model's is 32 wide"):
         encode(sd, Wanted("a look"), inversions=Inversions([inversion("look", 1, 768)]))
