@@ -58,7 +58,8 @@ def test_what_is_no_tag_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["<lora:x:a>", "<lora:x:>", "<lora:x:nan>", "<lora:x:inf>", "<lora:x:1e9>", "<lora:x:1:2:3>",
-                                  "<lora:x:dyn=4>", "<lora:x><lora:X>", "".join(f"<lora:{i}>" for i in range(33))])
+                                  "<lora:x:dyn=4>", "<hypernet:ink:1>", "<lora:x><lora:X>",
+                                  "".join(f"<lora:{i}>" for i in range(33))])
 def test_a_tag_that_makes_no_sense_is_named(text: str) -> None:
     with pytest.raises(FieldError, match="Prompt: "):
         networks(text)
