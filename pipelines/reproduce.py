@@ -176,7 +176,7 @@ def compared(studio: Studio, told: Recipe, finished: Finished) -> Verdict:
         reasons.append(f"compared as {told.format} of quality {studio.settings.output_quality}; the file may have had another")
     together = told.made.get("together", 1)
     if isinstance(together, int) and together > 1:
-        reasons.append(f"it was a cell of a grid, sampled with {together - 1} others: equal up to rounding")
+        reasons.append(f"it was a cell of a grid, sampled with {together - 1} other{'s' * (together > 2)}: equal up to rounding")
     if told.source == "Atelier" and "torch" not in told.made:
         reasons.append("the machine that made it is not recorded")
     version = str(told.made.get("Version", ""))
