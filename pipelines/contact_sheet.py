@@ -19,9 +19,11 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from pipelines.grid import Grid
 from pipelines.images import open_image
+from pipelines.metadata import png_texts
 from pipelines.ranking.likeness import psnr
 from pipelines.spec.errors import ImageFileError
 
@@ -59,9 +61,12 @@ class Layout:
 
 
 def draw(grid: Grid, find: Find, out: BinaryIO, most_pixels: int = MOST_PIXELS) -> str:
-    """Write the sheet as PNG. Returns a note when it had to be scaled down, "" otherwise. Raises OSError."""
+    """Write the sheet as PNG. Returns a note when it had to be scaled down, "" otherwise. Raises OSError.
+
+    The file says what all cells have in common, and the axes as AUTOMATIC1111 names them.
+    """
     layout = Layout(grid, most_pixels)
-    _write_png(out, layout.width, layout.height, _strips(grid, layout, find))
+    _write_png(out, (layout.width, layout.height), _strips(grid, layout, find), png_texts(grid.base, grid.script))
     if layout.scale == 1.0:
         return ""
     return (f"The sheet is scaled to {layout.scale:.0%}: at full size it would have more than "
@@ -89,8 +94,8 @@ def _heading(grid: Grid, layout: Layout, z: int, font: ImageFont.FreeTypeFont | 
     """The names of the axes, and the values of x above their columns."""
     strip = Image.new("RGB", (layout.width, layout.head), PAPER)
     pen = ImageDraw.Draw(strip)
-    names = [axis.label for axis in grid.axes]
-    title = " / ".join(names[:2]) + (f"   {names[2]}: {grid.axes[2].values[z].shown}" if len(names) > 2 else "")
+    title = "   ".join(f"{side}: {axis.label}" for side, axis in zip("XYZ", grid.axes, strict=False))
+    title += f" {grid.axes[2].values[z].shown}" if len(grid.axes) > 2 else ""
     pen.text((4, 2), _cut(pen, title, layout.width - 8, font), INK, font)
     for x, value in enumerate(grid.axes[0].values):
         text = _cut(pen, value.shown, layout.cell[0] - 4, font)
@@ -135,16 +140,18 @@ def _cut(pen: ImageDraw.ImageDraw, text: str, width: float, font: ImageFont.Free
     return text
 
 
-def _write_png(out: BinaryIO, width: int, height: int, strips: Iterator[Image.Image]) -> None:
+def _write_png(out: BinaryIO, size: tuple[int, int], strips: Iterator[Image.Image], texts: PngInfo) -> None:
     """An eight-bit RGB PNG from strips of full width; each line is kept as it is (filter 0)."""
     def chunk(name: bytes, data: bytes) -> None:
         out.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)))
 
     out.write(b"\x89PNG\r\n\x1a\n")
-    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0))
+    for name, data, *_ in texts.chunks:
+        chunk(name, data)
     packer = zlib.compressobj(4)
     for strip in strips:
-        raw, line = strip.tobytes(), width * 3
+        raw, line = strip.tobytes(), size[0] * 3
         packed = b"".join(packer.compress(b"\0" + raw[i:i + line]) for i in range(0, len(raw), line))
         if packed:
             chunk(b"IDAT", packed)

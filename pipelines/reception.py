@@ -1,4 +1,5 @@
-"""What a request must hold before it is queued: names that are known, sizes that can be made, pictures that are there.
+"""What a request must hold before it is queued: names that are known, sizes that can be made, pictures that are there; and
+another program's request in the names its files have here.
 
 It looks at lists and headers only: no weights are read. It knows the studio by what it holds, and neither queue nor engine.
 """
@@ -6,12 +7,14 @@ It looks at lists and headers only: no weights are read. It knows the studio by 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
 from pipelines.loading import loras
 from pipelines.loading.model_file import ModelFile
-from pipelines.spec.errors import FieldError, RequestError
+from pipelines.metadata import Read
+from pipelines.spec.errors import FieldError, RequestError, StudioError
 from pipelines.spec.geometry import snap
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks import identity, sketch
@@ -68,3 +71,17 @@ def files(studio: Studio, request: GenerationRequest, model: ModelFile) -> Itera
         yield from unit_refusals(request, studio.library, studio.conditions)
     if request.hires and request.hires.prompt:
         yield from loras.check(request.hires.prompt, studio.model(request.hires.model or model.name), studio.library)
+
+
+def at_home(studio: Studio, read: Read) -> dict[str, Any]:
+    """The partial request of another program's text, its model and LoRAs under the names they have here where hashes tell."""
+    request, digest = dict(read.request), str(read.made.get("Model hash", ""))
+    if request.get("prompt"):
+        request["prompt"] = loras.at_home(str(request["prompt"]), str(read.unknown.get("Lora hashes", "")), studio.library)
+    if digest:
+        try:
+            studio.model(str(request.get("model", "")))
+        except StudioError:
+            with suppress(StudioError):
+                request["model"] = studio.model(digest).name
+    return request

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.images import open_image
+from pipelines.loading import loras
 from pipelines.loading.record import changes, environment
 from pipelines.metadata import Read, read
 from pipelines.ranking.likeness import psnr
@@ -96,6 +97,8 @@ def recipe(studio: Studio, file: str | Path | bytes, model: str = "") -> Recipe:
     found, name = read(file), "the picture" if isinstance(file, bytes) else Path(file).name
     if not found.found:
         raise ImageFileError(name, "no generation data in this file", "pictures that carry the settings they were made with")
+    if "Script" in found.made:
+        raise ImageFileError(name, "the sheet of a grid, not one picture", "a cell of it")
     reasons: list[str] = []
     request = _request(studio, found, model, reasons)
     picture = open_image(file)
@@ -133,8 +136,9 @@ def _request(studio: Studio, found: Read, model: str, reasons: list[str]) -> Gen
         return found.full.merged({"model": file.name, "batch_count": 1, "batch_size": 1})
     reasons += [note.rstrip(".") for note in found.notes]
     reasons += _habits(found)
+    prompt = loras.at_home(str(found.request.get("prompt", "")), str(found.unknown.get("Lora hashes", "")), studio.library)
     return GenerationRequest.parse(merge(merge(dict(file.family.default_request), found.request),
-                                         {"model": file.name, "batch_count": 1, "batch_size": 1}))
+                                         {"prompt": prompt, "model": file.name, "batch_count": 1, "batch_size": 1}))
 
 
 def _model(studio: Studio, name: str, digest: str) -> str:
@@ -152,7 +156,7 @@ def _model(studio: Studio, name: str, digest: str) -> str:
 def _habits(found: Read) -> list[str]:
     """What other programs do otherwise, whatever the settings."""
     habits = [] if found.source == "Atelier" else [f"painted by {found.source}, another program"]
-    if found.source == "AUTOMATIC1111" and found.unknown.get("RNG", "GPU") != "CPU":
+    if found.source == "AUTOMATIC1111" and "RNG" not in found.made:
         habits.append("its noise came from a graphics card's generator (RNG: GPU), ours from the CPU's")
     return habits
 
@@ -172,7 +176,7 @@ def compared(studio: Studio, told: Recipe, finished: Finished) -> Verdict:
         reasons.append(f"compared as {told.format} of quality {studio.settings.output_quality}; the file may have had another")
     together = told.made.get("together", 1)
     if isinstance(together, int) and together > 1:
-        reasons.append(f"it was a cell of a grid, sampled with {together - 1} others: equal up to rounding")
+        reasons.append(f"it was a cell of a grid, sampled with {together - 1} other{'s' * (together > 2)}: equal up to rounding")
     if told.source == "Atelier" and "torch" not in told.made:
         reasons.append("the machine that made it is not recorded")
     version = str(told.made.get("Version", ""))

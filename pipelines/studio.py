@@ -21,6 +21,7 @@ from pipelines.engine import Engine, Finished
 from pipelines.live import Turn
 from pipelines.loading.controls import Control, controls
 from pipelines.loading.library import Library, ModelFile
+from pipelines.loading.loras import vectors_of
 from pipelines.loading.record import environment
 from pipelines.loading.vocabulary import tokenizer_json
 from pipelines.presets import Presets
@@ -113,7 +114,7 @@ class Studio:
 
     def count_tokens(self, prompt: str, model: str) -> TokenCount:
         """Tokens of a prompt in the chosen model's own vocabulary."""
-        return count(prompt, self._vocabulary(model))
+        return count(prompt, self._vocabulary(model), embeddings=vectors_of(prompt, self.library))
 
     def token_cutter(self, model: str) -> Tokens:
         """What cuts words into that model's tokens, for the prompt explainer."""

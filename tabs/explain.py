@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from pipelines.loading.loras import embeddings
+from pipelines.loading import loras
 from pipelines.prompt.explain import Branch, Condition, Explained, Known, Piece, explain
 from pipelines.spec.errors import StudioError, shown
 from pipelines.studio import Studio
@@ -22,7 +22,7 @@ def explained(studio: Studio, prompt: str, model: str, step: int = 1, steps: int
         tokens = studio.token_cutter(model)
     except StudioError:
         tokens = None
-    known = Known(tuple(f.name for f in studio.library.of_kind("lora")), tuple(embeddings(studio.library)), tokens)
+    known = Known(loras.called(prompt, studio.library), loras.vectors_of(prompt, studio.library), tokens)
     told = explain(prompt, min(max(step, 1), max(steps, 1)) - 1, max(steps, 1), emphasis, known)
     return page(told, studio.words)
 

@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.archive import Item
+from pipelines.reception import at_home
 from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
@@ -22,7 +23,6 @@ from tabs import compare
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
-from tabs.paste import at_home
 from tabs.picture import Panel
 from tabs.send import settle, start_from, to_upscale, varied
 from tabs.undo import keeping

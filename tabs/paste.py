@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -15,6 +14,7 @@ from gradio.components import Component
 
 from pipelines.metadata import Read, from_infotext
 from pipelines.metadata.infotext import INFOTEXT_LIMIT
+from pipelines.reception import at_home
 from pipelines.spec.errors import StudioError
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
@@ -69,18 +69,6 @@ class Paste:
         """What the text says, else what a text in the prompt says; None without settings."""
         read = from_infotext(text or prompt or "")
         return read if read.source == "AUTOMATIC1111" else None
-
-
-def at_home(studio: Studio, read: Read) -> dict[str, Any]:
-    """The partial request of another program's text, its model under the name it has here where the hash tells."""
-    request, digest = dict(read.request), str(read.made.get("Model hash", ""))
-    if digest:
-        try:
-            studio.model(str(request.get("model", "")))
-        except StudioError:
-            with suppress(StudioError):
-                request["model"] = studio.model(digest).name
-    return request
 
 
 def _chips(studio: Studio, form: Form, now: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines import metadata
+from pipelines.reception import at_home
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.parts import RANDOM_SEED
 from pipelines.spec.request import GenerationRequest
@@ -74,7 +75,7 @@ class Results:
             except StudioError as error:
                 raise refused(error) from None
             form = page.forms["txt2img"]
-            return page.show("txt2img", form.write_all(read.full) if read.full else form.write(read.request))
+            return page.show("txt2img", form.write_all(read.full) if read.full else form.write(at_home(self._studio, read)))
 
         return take
 
@@ -145,14 +146,15 @@ def pass_on(studio: Studio, page: Page, prefix: str, picture: Component) -> None
 def start_from(studio: Studio, page: Page, name: str, file: str | Path, read: metadata.Read) -> list[Any]:
     """Updates for `page.targets`: the tab `name` starting from `file`, with what the file says of its settings."""
     kept = keep(studio, file)
-    settings: Any = read.full or read.request
-    model = read.full.model if read.full else str(read.request.get("model", GenerationRequest().model))
+    said = read.request if read.full else at_home(studio, read)
+    settings: Any = read.full or said
+    model = read.full.model if read.full else str(said.get("model", GenerationRequest().model))
     try:
         size = fitted(studio, size_of(studio.inputs.path(kept)), model)
     except StudioError:         # its model is not here; the form says so when it is to paint
         return page.show(name, page.forms[name].start_from(kept, settings))
     sides = {"width": size.width, "height": size.height}
-    settings = read.full.merged(sides) if read.full else {**read.request, **sides}
+    settings = read.full.merged(sides) if read.full else {**said, **sides}
     return page.show(name, page.forms[name].start_from(kept, settings))
 
 

@@ -14,6 +14,7 @@ from gradio.components import Component
 
 from pipelines import metadata, samplers
 from pipelines.loading.controls import controls
+from pipelines.reception import at_home
 from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
@@ -25,7 +26,7 @@ from tabs.explain import explained
 from tabs.form import Form, outputs_of, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
-from tabs.paste import Paste, at_home
+from tabs.paste import Paste
 from tabs.presets import build as build_presets
 from tabs.run import Runner, RunView
 from tabs.send import Results

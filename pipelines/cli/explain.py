@@ -33,8 +33,8 @@ def explain(order: Order, settings: Settings, hooks: Hooks) -> int:
     except StudioError as error:
         complain(error)
         return 2
-    known = Known(tuple(f.name for f in studio.library.of_kind("lora")), tuple(loras.embeddings(studio.library)), tokens)
     prompt = sys.stdin.read() if given["prompt"] == "-" else given["prompt"]
+    known = Known(loras.called(prompt, studio.library), loras.vectors_of(prompt, studio.library), tokens)
     told = explained(prompt, given["step"] - 1, given["steps"], given["emphasis"], known)
     print("\n".join(lines(told, given["step"], given["steps"])))
     return 1 if told.troubles else 0

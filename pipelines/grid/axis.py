@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -39,7 +39,7 @@ class Value:
             return request.merged({where: [first.model_dump() | {name: json.loads(value)}, *(o.model_dump() for o in others)]})
         text = getattr(request, where)
         edits = {"order": lambda: ordered(text, words), "lora": lambda: reweighted(text, *words)}
-        return request.merged({where: edits[how]() if how in edits else replaced(text, *words)})
+        return request.merged({where: edits[how]() if how in edits else replaced(text, words, where)})
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,17 @@ class Axis:
         return cls(str(data["key"]), str(data["label"]), values, float(data["cost"]), bool(data["inner"]))
 
 
-def replaced(text: str, old: str, new: str) -> str:
-    """Every `old` in `text` as `new`. Raises FieldError when there is none: the cell would be like its neighbour."""
+SEARCHES = {"prompt": "Prompt S/R", "negative_prompt": "Negative prompt S/R"}
+
+
+def replaced(text: str, words: Sequence[str], where: str = "prompt") -> str:
+    """Every first of `words` in `text` as the second. Raises FieldError when there is none: the cell would be like its neighbour.
+
+    where: the field `text` stands in.
+    """
+    old, new = words
     if old not in text:
-        raise FieldError("Prompt S/R", old, "is not in the prompt", fix="The first value must stand in it")
+        raise FieldError(SEARCHES[where], old, f"is not in the {where.replace('_', ' ')}", fix="The first value must stand in it")
     return text.replace(old, new)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.grid.axis import TOGETHER, Axis, Value
-from pipelines.grid.values import listed, numbers
+from pipelines.grid.values import as_list, listed, numbers
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.param import Declared, declared, number
 from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
@@ -139,7 +139,3 @@ def suggestion(row: Declared, names: Names, base: GenerationRequest) -> str:
     at = float(getattr(base, row.path, None) or row.default or low)
     around = {min(high, max(low, round(at * part / step) * step)) for part in (0.25, 0.5, 1, 1.5, 2)}
     return ", ".join(number(n) for n in sorted(around))
-
-
-def as_list(entries: Sequence[str]) -> str:
-    return ", ".join('"' + e.replace('"', '""') + '"' if "," in e or '"' in e else e for e in entries)

@@ -9,11 +9,14 @@ from math import prod
 from typing import Self
 
 from pipelines.grid.axis import Axis, Value
+from pipelines.grid.values import as_list
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.request import GenerationRequest
 
 MOST_CELLS = 10_000
 VERSION = 1
+SCRIPT = "X/Y/Z plot"
+MOST_TOLD = 20_000      # characters of the values of one axis
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,14 @@ class Grid:
                 place = [0, 0, 0]
                 place[number] = at
                 yield f"{axis.label} {value.shown}", self.cell(self.index(*place))
+
+    @property
+    def script(self) -> dict[str, str]:
+        """The axes as AUTOMATIC1111's text of a grid names them."""
+        told = {"Script": SCRIPT}
+        for side, axis in zip("XYZ", self.axes, strict=False):
+            told |= {f"{side} Type": axis.label, f"{side} Values": as_list([value.shown for value in axis.values])[:MOST_TOLD]}
+        return told
 
     def to_json(self) -> str:
         """The axes and `exact`; the base request travels beside them."""

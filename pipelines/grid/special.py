@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from itertools import permutations
 from typing import Any
 
-from pipelines.grid.axis import Value, ordered, replaced, reweighted
-from pipelines.grid.fields import AxisKind, Names, as_list, entries, hint_of, nested, shown_value, suggestion, typed
-from pipelines.grid.values import MOST_VALUES, listed, numbers
+from pipelines.grid.axis import SEARCHES, Value, ordered, replaced, reweighted
+from pipelines.grid.fields import AxisKind, Names, entries, hint_of, nested, shown_value, suggestion, typed
+from pipelines.grid.values import MOST_VALUES, as_list, listed, numbers
 from pipelines.prompt.networks import STRONGEST, networks
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.param import Declared, declared
@@ -23,7 +23,6 @@ ORDER_WORDS = 5                                 # 5! prompts
 LORA_COST, UNIT_COST = 0.5, 0.3                 # its tensors are laid over the model's; a condition may be made anew
 THEIR_FLAGS = {"--sampler_name": "sampler", "--sd_model": "model", "--subseed": "variation.seed",
                "--subseed_strength": "variation.strength"}         # of AUTOMATIC1111's prompts from file
-UNIT_FIELDS = ("weight", "start", "end", "control_mode", "preprocessor", "model", "threshold_a", "threshold_b")
 
 
 def special(names: Names, preset: PresetChanges) -> list[AxisKind]:
@@ -38,7 +37,7 @@ def special(names: Names, preset: PresetChanges) -> list[AxisKind]:
                  lambda base: base.prompt, 0, True),
         AxisKind("lora_weight", "LoRA weight", "0-1 [5], or name: 0.4, 0.8", _lora_weights,
                  lambda base: "0-1 [5]" if _loras(base) else _fill_lora(names), LORA_COST),
-        *(_of_unit(row, names) for row in declared(ControlUnit) if row.path in UNIT_FIELDS),
+        *(_of_unit(row, names) for row in declared(ControlUnit) if not row.param.picture),
         AxisKind("size", "Size", "256x256, 320x192", _sizes, _size_fill, 0.1),
         AxisKind("preset", "Preset", "quick-preview, valley", lambda text, _: [
             Value(name, dict(preset(name))) for name in listed("Preset", text)],
@@ -47,8 +46,8 @@ def special(names: Names, preset: PresetChanges) -> list[AxisKind]:
 
 def _search(where: str) -> Callable[[str, GenerationRequest], list[Value]]:
     def read(text: str, base: GenerationRequest) -> list[Value]:
-        first, *others = listed("Prompt S/R", text)
-        replaced(getattr(base, where), first, first)
+        first, *others = listed(SEARCHES[where], text)
+        replaced(getattr(base, where), (first, first), where)
         return [Value(word, {}, (where, "replace", first, word)) for word in (first, *others)]
 
     return read
@@ -170,7 +169,7 @@ def _of_unit(row: Declared, names: Names) -> AxisKind:
         values, refusals = [], []
         for entry in entries(row, text):
             try:
-                value = row.param.check(entry, row.kind)
+                value = row.param.check(typed(row, entry, lambda: 0), row.kind)
                 values.append(Value(shown_value(value), {}, ("control", "unit", row.path, json.dumps(value))))
             except FieldError as error:
                 refusals.append(error)

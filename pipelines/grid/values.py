@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pipelines.spec.errors import FieldError
 
@@ -72,3 +72,8 @@ def _stepped(label: str, entry: str, start: float, end: float) -> Iterator[float
     if count > MOST_VALUES:
         raise FieldError(label, entry, f"{count} values are too many for one axis", f"up to {MOST_VALUES}")
     return (round(start + step * i, 6) for i in range(count))
+
+
+def as_list(entries: Sequence[str]) -> str:
+    """A list that `listed` reads back."""
+    return ", ".join('"' + e.replace('"', '""') + '"' if "," in e or '"' in e else e for e in entries)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.loading.folder import read_json
@@ -18,7 +20,7 @@ from pipelines.loading.header import Header, read_header
 from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.pickled import safetensors_of
 from pipelines.prompt.inversion import mentioned
-from pipelines.prompt.networks import networks
+from pipelines.prompt.networks import networks, tag_of
 from pipelines.spec.errors import FieldError, ModelFileError
 
 if TYPE_CHECKING:
@@ -46,7 +48,54 @@ class Chosen:
 
 def chosen(prompt: str, library: Library) -> tuple[Chosen, ...]:
     """The LoRAs `prompt` names. Raises FieldError (unknown name: the nearest; bad number) and ModelFileError."""
-    return tuple(Chosen(library.find_kind("LoRA", "lora", n.name), n.te, n.unet) for n in networks(prompt))
+    return tuple(Chosen(find(n.name, library), n.te, n.unet) for n in networks(prompt))
+
+
+def find(name: str, library: Library) -> ModelFile:
+    """The LoRA of that name: its file's, else the one it was trained under, by which AUTOMATIC1111 calls it. Raises FieldError."""
+    try:
+        return library.find_kind("LoRA", "lora", name)
+    except FieldError:
+        alike = [file for file in library.of_kind("lora") if _head(file, "ss_output_name").lower() == name.lower()]
+        if len(alike) != 1:
+            raise
+        return alike[0]
+
+
+def called(prompt: str, library: Library) -> tuple[str, ...]:
+    """Names by which `prompt` may call LoRAs: those of the files, and what it names that is another name of one of them."""
+    names = {file.name: None for file in library.of_kind("lora")}
+    with suppress(FieldError):
+        for network in networks(prompt):
+            with suppress(FieldError, ModelFileError):
+                find(network.name, library)
+                names[network.name] = None
+    return tuple(names)
+
+
+def at_home(prompt: str, hashes: str, library: Library) -> str:
+    """`prompt` of another program with its LoRAs under their names here, where `hashes` ("name: 12 digits, …") tell which.
+
+    Only what kohya wrote into the heads of our files is compared: to hash them all would take minutes.
+    """
+    for name, _, digest in (part.strip().rpartition(": ") for part in hashes.split(",")):
+        tag = tag_of(prompt, name)
+        if not tag or not digest or name in called(tag, library):
+            continue
+        alike = [file.name for file in library.of_kind("lora") if _head(file, "sshs_model_hash")[:12] == digest.lower()]
+        if alike:
+            kind, _, rest = tag.partition(":")
+            strengths = rest.partition(":")[2]
+            prompt = prompt.replace(tag, f"{kind}:{alike[0]}:{strengths}" if strengths else f"{kind}:{alike[0]}>")
+    return prompt
+
+
+def _head(file: ModelFile, key: str) -> str:
+    """One entry of the file's own notes; "" without it, and for a file that cannot be read."""
+    try:
+        return read_header(file.path, file.name).metadata.get(key, "")
+    except ModelFileError:
+        return ""
 
 
 def check(prompt: str, model: ModelFile, library: Library) -> list[FieldError]:
@@ -141,6 +190,20 @@ def named_embeddings(texts: Sequence[str], library: Library) -> list[ModelFile]:
     return [file for name, file in files.items() if name in used]
 
 
+def vectors_of(text: str, library: Library) -> dict[str, int]:
+    """The embeddings `text` names, with the number of their vectors; of one that cannot be read it is 1."""
+    found: dict[str, int] = {}
+    for file in named_embeddings([text], library):
+        try:
+            _, header, keys = _embedding_keys(file)
+        except ModelFileError:
+            found[file.stem] = 1
+        else:
+            shapes = [header.tensors[key].shape for key in keys]
+            found[file.stem] = max((shape[0] for shape in shapes if len(shape) > 1), default=1)
+    return found
+
+
 def read_embedding(file: ModelFile) -> Inversion:
     """Raises ModelFileError for a file that is none, too large, damaged, gone or changed. Pickles are read as data only."""
     from pipelines.prompt.inversion import Inversion
@@ -160,10 +223,15 @@ def read_embedding(file: ModelFile) -> Inversion:
 
 
 def _embedding_tensors(file: ModelFile) -> list[Tensor]:
-    """A1111's `string_to_param`, `emb_params`, diffusers' `<token>`, SDXL's `clip_l` and `clip_g`."""
     from pipelines.loading.tensors import read_tensors
 
+    path, header, keys = _embedding_keys(file)
+    return list(read_tensors(path, header, keys, None, file.name).values())
+
+
+def _embedding_keys(file: ModelFile) -> tuple[Path, Header, list[str]]:
+    """A1111's `string_to_param`, `emb_params`, diffusers' `<token>`, SDXL's `clip_l` and `clip_g`. Raises ModelFileError."""
     path = safetensors_of(file.path, file.name, file.facts)
     header = read_header(path, file.name)
     vectors = [key for key in header.tensors if key.startswith("string_to_param.")]     # A1111's has numbers beside them
-    return list(read_tensors(path, header, vectors or header.tensors, None, file.name).values())
+    return path, header, vectors or list(header.tensors)

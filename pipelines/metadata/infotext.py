@@ -17,6 +17,8 @@ MOST_JSON = 16                      # values of one text that may be JSON
 _JSON = json.JSONDecoder()
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
 NEGATIVE = "Negative prompt:"
+RNG = "CPU"                         # our noise; a text that does not say so had a graphics card's
+ALWAYS = ("mask_blur",)             # said at its default too: a reader without it keeps what stood in its form
 
 
 def infotext(request: GenerationRequest, extra: Mapping[str, Any] | None = None) -> str:
@@ -67,7 +69,9 @@ def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
     yield "VAE", request.vae if own_vae else None
     yield "Variation seed", variation.seed if variation else None
     yield "Variation seed strength", variation.strength if variation else None
+    yield "Denoising strength", _strength(request)
     yield "Clip skip", request.clip_skip if request.clip_skip > 1 else None
+    yield "RNG", RNG
     yield "Tiling", True if request.tiling else None
     yield "CFG rescale", request.cfg_rescale or None
     yield from _start(request)
@@ -76,17 +80,21 @@ def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
         yield f"ControlNet {number}", control_text(unit, "".join(request.control_hashes[number:number + 1]))
 
 
+def _strength(request: GenerationRequest) -> float | None:
+    """With a second pass the key is that pass's, as in AUTOMATIC1111."""
+    part = request.hires or request.init
+    return part.denoising_strength if part else None
+
+
 def _start(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
     """What AUTOMATIC1111 says of img2img and inpainting; the pictures themselves are named in our JSON."""
     yield from _second_pass(request)
     if request.init is None:
         return
-    if request.hires is None:       # with a second pass the key is that pass's
-        yield "Denoising strength", request.init.denoising_strength
     for part in (request.init, request.inpaint, request.outpaint):
         for row in declared(type(part)) if part else ():
             value = getattr(part, row.path)
-            if row.param.infotext and row.path != "denoising_strength" and value != row.default:
+            if row.param.infotext and row.path != "denoising_strength" and (value != row.default or row.path in ALWAYS):
                 yield row.param.infotext, value
 
 
@@ -94,7 +102,6 @@ def _second_pass(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
     """Hires fix as AUTOMATIC1111 says it, and a tiled upscale with the keys of the Ultimate SD Upscale script."""
     hires, tiled = request.hires, request.tiled
     if hires is not None:
-        yield "Denoising strength", hires.denoising_strength
         sized = hires.width or hires.height
         yield "Hires resize", f"{hires.width}x{hires.height}" if sized else None
         for row in declared(type(hires)):

@@ -12,7 +12,7 @@ from pipelines.metadata.containers import OURS, PARAMETERS, Texts, read_texts
 from pipelines.metadata.control import kept_units, read_units
 from pipelines.metadata.fields import OFF, kept, listed, partial
 from pipelines.metadata.foreign import read_foreign
-from pipelines.metadata.infotext import INFOTEXT_LIMIT, parse_infotext
+from pipelines.metadata.infotext import INFOTEXT_LIMIT, RNG, parse_infotext
 from pipelines.metadata.older import renewed
 from pipelines.spec.errors import RequestError
 from pipelines.spec.param import declared
@@ -152,6 +152,7 @@ def _infotext(text: str, notes: list[str]) -> Read:
     _whole(request)
     said += missing
     made: dict[str, Any] = {key: pairs.pop(key) for key in ("Version", "Model hash", "VAE hash") if key in pairs}
+    made |= {"RNG": pairs.pop("RNG")} if pairs.get("RNG") == RNG else {}        # else it is not used, and said so
     notes += said + ([f"Not used: {listed(pairs)}."] if pairs else [])
     return Read({**OFF, **request, "control": units}, None, source="AUTOMATIC1111", unknown=pairs, made=made)
 

@@ -70,6 +70,14 @@ def write(image: Picture, path: str | Path | BinaryIO, request: GenerationReques
     return ()
 
 
+def png_texts(request: GenerationRequest, extra: Mapping[str, Any]) -> PngImagePlugin.PngInfo:
+    """The same texts for a PNG that is written elsewhere."""
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in ((PARAMETERS, _storable(infotext(request, extra))), (OURS, envelope(request, extra))):
+        chunks.add_text(key, value)
+    return chunks
+
+
 def check_size(size: tuple[int, int], format: str) -> None:
     """Raises FieldError for a picture that the format cannot hold."""
     if format == "webp" and max(size) > WEBP_SIDE:

@@ -1,7 +1,8 @@
 """Weighted words to chunks of as many tokens as the text encoder reads at once (75 for CLIP). No torch.
 
 As in AUTOMATIC1111: BREAK ends a chunk; when one is full and a comma stands within its last 20 tokens, what follows the
-comma moves to the next chunk, so that no phrase is cut.
+comma moves to the next chunk, so that no phrase is cut. The vectors of an embedding stay together: one that does not fit
+into the open chunk begins the next.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pipelines.prompt.tree import Span
 BACKTRACK = 20
 CAPACITY = 75
 Encode = Callable[[str], list[int]]     # words -> token ids without start and end
+Together = Callable[[Sequence[int], int], int]      # ids, place -> how many tokens from there on stay together
 
 
 @dataclass(slots=True)
@@ -30,7 +32,12 @@ class Chunk:
         return tail
 
 
-def chunked(spans: Sequence[Span], encode: Encode, capacity: int = CAPACITY) -> list[Chunk]:
+def alone(_ids: Sequence[int], _at: int) -> int:
+    """Every token stands for itself."""
+    return 1
+
+
+def chunked(spans: Sequence[Span], encode: Encode, capacity: int = CAPACITY, together: Together = alone) -> list[Chunk]:
     """At least one chunk, each of at most `capacity` tokens."""
     comma = (encode(",") or [-1])[-1]
     chunks = [Chunk()]
@@ -40,10 +47,14 @@ def chunked(spans: Sequence[Span], encode: Encode, capacity: int = CAPACITY) -> 
             chunks.append(Chunk())
             last_comma = -1
             continue
-        for token in encode(span.text):
+        ids = encode(span.text)
+        for at, token in enumerate(ids):
             if len(chunks[-1].ids) == capacity:
-                movable = last_comma > 0 and token != comma and 0 < capacity - last_comma <= BACKTRACK
+                movable = last_comma > 0 and token != comma and 0 < capacity - last_comma < BACKTRACK
                 chunks.append(chunks[-1].cut(last_comma) if movable else Chunk())
+                last_comma = -1
+            if len(chunks[-1].ids) + together(ids, at) > capacity and chunks[-1].ids:
+                chunks.append(Chunk())
                 last_comma = -1
             chunks[-1].ids.append(token)
             chunks[-1].weights.append(span.weight)

@@ -189,7 +189,7 @@ class _Tower:
                              f"1-{deepest}")
 
     def chunks(self, spans: Sequence[Span]) -> list[Chunk]:
-        return chunked(spans, self._ids, self.tokenizer.model_max_length - 2)
+        return chunked(spans, self._ids, self.tokenizer.model_max_length - 2, self.inversions.together)
 
     def chunk_count(self, spans: Sequence[Span]) -> int:
         return len(self.chunks(spans))

@@ -5,8 +5,8 @@ Pure: names of LoRAs and embeddings, and the tokenizer, are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pipelines.prompt.chunks import CAPACITY
 from pipelines.prompt.inversion import mentioned
@@ -18,6 +18,7 @@ from pipelines.spec.errors import FieldError, unknown
 
 Tokens = Callable[[str], list[tuple[int, str]]]     # words -> (id, the characters it stands for)
 DEEPEST = 40        # levels of the tree that are shown
+VECTOR = "•"        # stands for every further vector of an embedding
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,13 @@ class Explained:
 
 @dataclass(frozen=True)
 class Known:
-    """What a prompt may name, and the vocabulary it is cut with (None: no tokens are shown)."""
+    """What a prompt may name, and the vocabulary it is cut with (None: no tokens are shown).
+
+    embeddings: with the number of their vectors, each of which takes a token's place.
+    """
 
     loras: Collection[str] = ()
-    embeddings: Collection[str] = ()
+    embeddings: Mapping[str, int] = field(default_factory=dict)
     tokens: Tokens | None = None
 
 
@@ -84,7 +88,7 @@ def explain(text: str, step: int = 0, steps: int = 1, emphasis: str = "Original"
         loras, troubles = (), [str(error)]
     stems = {name.rpartition("/")[2].lower() for name in known.loras} | {name.lower() for name in known.loras}
     troubles += [str(unknown("LoRA", n.name, known.loras)) for n in loras if n.name.lower() not in stems]
-    named = tuple({name: None for _, _, name in mentioned(text, tuple(known.embeddings))})
+    named = {name: known.embeddings[name] for _, _, name in mentioned(text, tuple(known.embeddings))}
     known = replace(known, embeddings=named)
     read = parts(text, emphasis != "None")
     conditions = tuple(_condition(one, (step, steps), known) for one in read)
@@ -123,7 +127,7 @@ def _pieces(spans: Sequence[Span], known: Known) -> tuple[tuple[Piece, ...], int
 
     if known.tokens is None:
         return tuple(Piece(s.text, s.weight, 0) for s in spans if s.text is not None), 1
-    seen: list[tuple[str, str]] = []    # what token number i of the whole prompt shows, and its embedding
+    seen: list[tuple[str, str, int]] = []   # what token number i of the whole prompt shows, its embedding, how many stay together
     tokens = known.tokens
     comma = (tokens(",") or [(-1, "")])[-1][0]
 
@@ -133,13 +137,18 @@ def _pieces(spans: Sequence[Span], known: Known) -> tuple[tuple[Piece, ...], int
         ids = []
         for token, shows, embedding in _tokens(words, known):
             ids.append(-1 if token == comma else len(seen))
-            seen.append((shows, embedding))
+            first = embedding and shows != VECTOR
+            seen.append((shows, embedding, known.embeddings[embedding] if first else 1))
         return ids
 
-    cut = chunked([Span(" ,", s.weight) if s.text == "," else s for s in spans], numbered)
+    def together(ids: Sequence[int], at: int) -> int:
+        return 1 if ids[at] < 0 else seen[ids[at]][2]
+
+    cut = chunked([Span(" ,", s.weight) if s.text == "," else s for s in spans], numbered,
+                  together=together)
     weights = [(weight, index) for index, chunk in enumerate(cut) for weight in chunk.weights]
     return tuple(Piece(shows, weight, chunk, embedding)
-                 for (shows, embedding), (weight, chunk) in zip(seen, weights, strict=True)), len(cut)
+                 for (shows, embedding, _), (weight, chunk) in zip(seen, weights, strict=True)), len(cut)
 
 
 def _tokens(words: str, known: Known) -> list[tuple[int, str, str]]:
@@ -147,7 +156,7 @@ def _tokens(words: str, known: Known) -> list[tuple[int, str, str]]:
     tokens = known.tokens or (lambda text: [(0, text)])
     for start, end, name in mentioned(words, tuple(known.embeddings)):
         found += [(token, shows, "") for token, shows in tokens(words[at:start])]
-        found.append((-2, words[start:end], name))
+        found += [(-2, words[start:end], name), *[(-2, VECTOR, name)] * (known.embeddings[name] - 1)]
         at = end
     return found + [(token, shows, "") for token, shows in tokens(words[at:])]
 

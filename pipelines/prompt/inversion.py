@@ -84,6 +84,15 @@ class Inversions:
         if words[at:] or at == 0:
             yield words[at:]
 
+    def together(self, ids: Sequence[int], at: int) -> int:
+        """How many of `ids` from place `at` on are one embedding; 1 for words, and within one."""
+        if ids[at] < FIRST_HOLDER or self._rows[ids[at] - FIRST_HOLDER][1]:
+            return 1
+        end = at + 1
+        while end < len(ids) and ids[end] == ids[end - 1] + 1 and self._rows[ids[end] - FIRST_HOLDER][1]:
+            end += 1
+        return end - at
+
     def named(self, ids: Sequence[int]) -> tuple[Any, ...]:
         """`ids` as a cache may key them: place holders by what they stand for."""
         return tuple(i if i < FIRST_HOLDER else (self._rows[i - FIRST_HOLDER][0].key or self._rows[i - FIRST_HOLDER][0].name,

@@ -13,6 +13,7 @@ from pipelines.prompt.tree import Network
 from pipelines.spec.errors import FieldError
 
 _TAG = re.compile(r"<(?:lora|lyco):([^<>:\n]{1,200})((?::[^<>:\n]{0,40}){0,6})>", re.IGNORECASE)
+_HYPERNET = re.compile(r"<hypernet:[^<>\n]{1,200}>", re.IGNORECASE)
 _ALLOWED = "<lora:name>, <lora:name:0.8>, <lora:name:0.5:0.8> (text encoder, UNet)"
 STRONGEST = 10.0
 MOST = 32           # LoRAs in one prompt
@@ -29,8 +30,10 @@ def tag_of(text: str, name: str) -> str:
 
 
 def networks(text: str, field: str = "Prompt") -> tuple[Network, ...]:
-    """The LoRAs of `text`, in its order. Raises FieldError for a number that is none, or one named twice."""
+    """The LoRAs of `text`, in its order. Raises FieldError for a number that is none, one named twice, and a hypernetwork."""
     found: dict[str, Network] = {}
+    if "<" in text and (other := _HYPERNET.search(text)):
+        raise FieldError(field, other[0], "hypernetworks are not read here", _ALLOWED, "Take the tag out")
     for tag in _TAG.finditer(text) if "<" in text else ():
         network = _read(tag[1].strip(), tag[2], tag[0], field)
         if network.name.lower() in found:

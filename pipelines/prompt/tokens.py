@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipelines.prompt.chunks import CAPACITY, chunked
+from pipelines.prompt.inversion import mentioned
 from pipelines.prompt.parse import parts
 from pipelines.prompt.tree import at_step
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,27 @@ class TokenCount:
     limit: int
 
 
-def count(text: str, tokenizer_json: Path | str, step: int = 0, steps: int = 1) -> TokenCount:
+def count(text: str, tokenizer_json: Path | str, step: int = 0, steps: int = 1,
+          embeddings: Mapping[str, int] = NONE) -> TokenCount:
     """Tokens of the words that hold at `step`, of the longest prompt of an AND. Raises OSError when the vocabulary cannot be
-    read."""
+    read.
+
+    embeddings: those the text may name, with their vectors: each is a token.
+    """
     vocabulary = _vocabulary_of(tokenizer_json)
-    cut = [chunked(at_step(part, step, steps), lambda words: _ids(vocabulary, words)) for part in parts(text)]
+
+    def ids(words: str) -> list[int]:
+        found: list[int] = []
+        at = 0
+        for start, end, name in mentioned(words, tuple(embeddings)):
+            found += [*_ids(vocabulary, words[at:start]), -1 - embeddings[name], *[-1] * (embeddings[name] - 1)]
+            at = end
+        return found + _ids(vocabulary, words[at:])
+
+    def together(found: Sequence[int], at: int) -> int:
+        return max(1, -1 - found[at])
+
+    cut = [chunked(at_step(part, step, steps), ids, together=together) for part in parts(text)]
     chunks = max(cut, key=lambda chunks: (len(chunks), sum(len(chunk.ids) for chunk in chunks)))
     return TokenCount(sum(len(chunk.ids) for chunk in chunks), len(chunks), CAPACITY * len(chunks))
 

@@ -9,6 +9,7 @@ from PIL import Image, PngImagePlugin
 
 import app
 from pipelines.metadata import read, write
+from pipelines.spec.request import GenerationRequest
 
 SMALL = ["--prompt", "a red car", "--seed", "42", "--steps", "2", "--width", "64", "--height", "64", "--quiet"]
 A1111 = ("a red car\nNegative prompt: blurry\nSteps: 2, Sampler: Euler a, CFG scale: 4, Seed: 42, Size: 64x64, "
@@ -86,6 +87,12 @@ def test_a_picture_that_says_nothing_is_refused(run, tmp_path, name, line):
     Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
     code, printed, said = run("reproduce", str(tmp_path / name))
     assert (code, printed) == (2, []) and len(said) == 1 and line in said[0]
+
+
+def test_the_sheet_of_a_grid_is_no_picture(run, tmp_path):
+    write(Image.new("RGB", (8, 8)), tmp_path / "sheet.png", GenerationRequest(seed=1), {"Script": "X/Y/Z plot"})
+    code, printed, said = run("reproduce", str(tmp_path / "sheet.png"))
+    assert (code, printed) == (2, []) and "sheet.png - the sheet of a grid" in said[0]
 
 
 def test_a_model_that_is_not_here_is_named_and_another_can_take_its_place(run, painted, tmp_path):

@@ -10,6 +10,7 @@ from pipelines.grid import AxisKind, Grid, kinds
 from pipelines.grid.axis import ordered
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.param import declared
+from pipelines.spec.parts import ControlUnit
 from pipelines.spec.request import GenerationRequest
 
 BASE = GenerationRequest(prompt="a red car, in the snow", seed=5, steps=4)
@@ -51,7 +52,8 @@ def test_what_is_typed_becomes_these_values(key: str, text: str, values: list[st
     ("steps", "1-1000000", "1000000 values are too many"), ("steps", "1-5 [9999]", "that many values"),
     ("steps", "0", "Steps: 0 - too small"), ("steps", "4.5", "Steps: 4.5 - not a"), ("cfg_scale", "x", "not a number"),
     ("cfg_scale", "1e400", "finite"), ("tiling", "maybe", "neither true nor false"), ("size", "256", "not a size"),
-    ("size", "7x256", "Width: 7"), ("prompt_sr", "boat, bus", "is not in the prompt"), ("prompt_order", "car", "2-5 words"),
+    ("size", "7x256", "Width: 7"), ("prompt_sr", "boat, bus", "is not in the prompt"),
+    ("negative_sr", "fog, mist", "Negative prompt S/R: fog - is not in the negative prompt"), ("prompt_order", "car", "2-5 words"),
     ("prompt_order", "red car, car", "overlaps"), ("prompt_matrix", "|", "1-8 parts"), ("prompts", "--colour red", "no such flag"),
     ("init.denoising_strength", "0.5", "no input picture"), ("control_weight", "0.5", "no ControlNet unit"),
     ("lora_weight", "0.5", "the prompt has no <lora:"), ("lora_weight", "soft: x", "not a number"),
@@ -69,8 +71,11 @@ def test_every_refused_value_has_its_own_line() -> None:
 
 
 def test_every_declared_field_is_an_axis() -> None:
-    wanted = {d.path for d in declared(GenerationRequest) if not d.param.picture} - {"batch_count", "batch_size"}
-    assert wanted <= KINDS.keys()
+    never = {"batch_count", "batch_size", "identity.vectors", "loopback.loops", "loopback.curve",
+             "loopback.final_denoising_strength"}
+    wanted = {d.path for d in declared(GenerationRequest) if not d.param.picture}
+    assert never <= wanted and wanted - never <= KINDS.keys() and not never & KINDS.keys()
+    assert {f"control_{d.path.removeprefix('control_')}" for d in declared(ControlUnit) if not d.param.picture} <= KINDS.keys()
 
 
 @pytest.mark.parametrize("key", [k for k in KINDS if "." not in k and KINDS[k].fill(BASE).strip(", ")])
@@ -146,6 +151,7 @@ def test_weight_and_end_of_the_first_unit_are_axes_that_go_together() -> None:
     found = cells(base, ("control_weight", "0-1 [2]"), ("control_end", "0.5, 1"))
     assert [(one.control[0].weight, one.control[0].end) for one in found] == [(0, 0.5), (1, 0.5), (0, 1), (1, 1)]
     assert all(one.control[1] == base.control[1] and one.control[0].model == "canny" for one in found)
+    assert [one.control[0].pixel_perfect for one in cells(base, ("control_pixel_perfect", "on, off"))] == [True, False]
     with pytest.raises(RequestError, match="Control weight: 3 - too large"):
         KINDS["control_weight"].axis("3", base)
 

@@ -14,6 +14,7 @@ from PIL import Image
 from pipelines import contact_sheet
 from pipelines.grid import Grid
 from pipelines.grid.estimate import estimate
+from pipelines.metadata import read
 from pipelines.spec.request import GenerationRequest
 from tests.grid.test_axes import KINDS
 
@@ -40,6 +41,14 @@ def test_every_cell_lies_in_its_place_and_a_missing_one_is_grey(files: list[Path
     middle = [(layout.head + 32 + 64 * y, layout.left + 32 + 64 * x) for y in (0, 1) for x in (0, 1)]
     assert [tuple(sheet[at]) for at in middle] == [(0, 10, 200), (60, 10, 200), (120, 10, 200), contact_sheet.GREY]
     assert (sheet[: layout.head] < 100).any(), "the legend is drawn"
+
+
+def test_the_sheet_says_what_its_cells_have_in_common_and_how_they_differ() -> None:
+    out = io.BytesIO()
+    contact_sheet.draw(grid(prompt_sr='car, "cat, чорний"', seed="1-2"), lambda i: None, out)
+    found = read(out.getvalue())
+    assert found.full == BASE and found.made["X Values"] == 'car, "cat, чорний"'
+    assert 'Script: X/Y/Z plot, X Type: Prompt S/R, X Values: "car, \\"cat, чорний\\"", Y Type: Seed' in found.infotext
 
 
 def test_a_hundred_by_hundred_saves_in_the_memory_of_a_row(files: list[Path]) -> None:

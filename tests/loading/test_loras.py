@@ -14,7 +14,17 @@ from safetensors.torch import save_file
 from pipelines.loading.header import read_header
 from pipelines.loading.library import Library
 from pipelines.loading.lora_card import card
-from pipelines.loading.loras import check, chosen, lora_width, named_embeddings, read_embedding, tensor_hash
+from pipelines.loading.loras import (
+    at_home,
+    called,
+    check,
+    chosen,
+    lora_width,
+    named_embeddings,
+    read_embedding,
+    tensor_hash,
+    vectors_of,
+)
 from pipelines.spec.errors import FieldError, ModelFileError
 
 KEY = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
@@ -63,6 +73,40 @@ def test_loras_are_found_by_name_and_folder(library: Library, prompt: str, said:
         return
     with pytest.raises(FieldError, match=said):
         chosen(prompt, library)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Library:
+    for name, head in (("ink", {"ss_output_name": "Ink Drawing", "sshs_model_hash": "0123456789abcdef"}),
+                       ("one", {"ss_output_name": "twice"}), ("two", {"ss_output_name": "twice"}), ("Named", {})):
+        write(tmp_path / "Lora" / f"{name}.safetensors", {KEY: torch.zeros(4, 768)}, head)
+    return Library([tmp_path])
+
+
+@pytest.mark.parametrize(("prompt", "file"), [
+    ("<lora:ink drawing:0.5>", "ink"), ("<lora:ink>", "ink"), ("<lora:named:1>", "Named"),
+    ("<lora:twice:1>", None), ("<lora:x:1>", None),
+])
+def test_a_lora_answers_to_the_name_it_was_trained_under(trained: Library, prompt: str, file: str | None) -> None:
+    if file:
+        assert [one.file.name for one in chosen(prompt, trained)] == [file]
+        return
+    with pytest.raises(FieldError, match="not found"):
+        chosen(prompt, trained)
+
+
+def test_the_explainer_is_told_every_name_a_prompt_may_use(trained: Library) -> None:
+    assert called("<lora:Ink Drawing:1> <lora:x:1>", trained) == ("ink", "Named", "one", "two", "Ink Drawing")
+    assert called("<lora:x:y>", trained) == ("ink", "Named", "one", "two")
+
+
+@pytest.mark.parametrize(("prompt", "hashes", "now"), [
+    ("a <lora:old:0.5:1> b", "old: 0123456789ab", "a <lora:ink:0.5:1> b"), ("<lora:Old>", "old: 0123456789AB", "<lora:ink>"),
+    ("<lora:one:1>", "one: 0123456789ab", "<lora:one:1>"), ("<lora:old:1>", "old: ffffffffffff", "<lora:old:1>"),
+    ("<lora:old:1>", "", "<lora:old:1>"), ("<lora:old:1>", "other: 0123456789ab", "<lora:old:1>"),
+], ids=["renamed", "any case", "it is here", "another hash", "no hashes", "not in the prompt"])
+def test_another_programs_lora_is_found_by_its_hash(trained: Library, prompt: str, hashes: str, now: str) -> None:
+    assert at_home(prompt, hashes, trained) == now
 
 
 def test_a_lora_of_another_family_is_refused_with_both_names(library: Library) -> None:
@@ -122,6 +166,7 @@ def test_every_form_of_an_embedding_is_read(tmp_path: Path, name: str) -> None:
     embedding(tmp_path, name, what)
     file = named_embeddings([f"a {Path(name).stem.upper()}, b"], Library([tmp_path]))[0]
     assert {width: len(vectors) for width, vectors in read_embedding(file).vectors.items()} == rows
+    assert vectors_of(f"a {file.stem}", Library([tmp_path])) == {file.stem: max(rows.values())}
 
 
 class Evil:
@@ -144,4 +189,5 @@ def test_what_is_no_embedding_is_refused_and_never_run(tmp_path: Path, what: obj
         torch.save(what, path)
     with pytest.raises(ModelFileError, match=said):
         read_embedding(Library([tmp_path]).of_kind("embedding")[0])
+    assert list(vectors_of("x", Library([tmp_path]))) == ["x"], "the counter tells it all the same"
     assert not Path("/tmp/atelier-was-here").exists()  # noqa: S108

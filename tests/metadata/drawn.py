@@ -95,6 +95,7 @@ def told(rng: Random) -> Told:
     if fields["clip_skip"] > 1:
         line.append(("Clip skip", fields["clip_skip"]))
     _started(rng, fields, line)
+    _steered(rng, fields, line)
     line += [("Lora hashes", "soft: 0123456789ab, other: cd0123456789")] if rng.random() < 0.3 else []
     versions = ("v1.4.1", "v1.6.0-2-g4afaaf8a") if old else ("v1.9.4", "v1.10.1", "f2.0.1v1.10.1-previous")
     line.append(("Version", rng.choice(versions)))
@@ -115,15 +116,47 @@ def _varied(rng: Random, fields: dict[str, Any], line: list[tuple[str, Any]]) ->
 
 def _started(rng: Random, fields: dict[str, Any], line: list[tuple[str, Any]]) -> None:
     """Denoising strength belongs to hires fix where that is named, else to the picture it began with."""
-    kind, strength = rng.choice(("text", "hires", "image")), rng.choice((0.2, 0.55, 0.7, 1))
+    kind, strength = rng.choice(("text", "hires", "image", "inpaint")), rng.choice((0.2, 0.55, 0.7, 1))
     if kind == "hires":
         fields |= {"hires.denoising_strength": strength, "hires.scale": rng.choice((1.5, 2, 4)), "hires.steps": rng.randint(1, 50)}
         line += [("Denoising strength", strength), ("Hires upscale", fields["hires.scale"]), ("Hires steps", fields["hires.steps"]),
                  ("Hires upscaler", rng.choice(("Latent", "Lanczos")))]
         fields["hires.upscaler"] = line[-1][1]
-    elif kind == "image":
+    elif kind != "text":
         fields |= {"init.denoising_strength": strength}
         line.append(("Denoising strength", strength))
+    if kind == "inpaint":
+        _masked(rng, fields, line)
+
+
+def _masked(rng: Random, fields: dict[str, Any], line: list[tuple[str, Any]]) -> None:
+    """Only what is not usual is said, but for the blur."""
+    fields |= {"inpaint.mask_blur": rng.randint(1, 64), "inpaint.area": rng.choice(("Whole picture", "Only masked")),
+               "inpaint.mask_mode": rng.choice(("Inpaint masked", "Inpaint not masked")), "inpaint.padding": 32,
+               "inpaint.masked_content": rng.choice(("fill", "original", "latent noise", "latent nothing"))}
+    line += [("Mask mode", fields["inpaint.mask_mode"])] if fields["inpaint.mask_mode"] != "Inpaint masked" else []
+    line.append(("Mask blur", fields["inpaint.mask_blur"]))
+    if fields["inpaint.area"] == "Only masked":
+        fields["inpaint.padding"] = 4 * rng.randint(0, 64)
+        line += [("Inpaint area", "Only masked"), ("Masked area padding", fields["inpaint.padding"])]
+    line += [("Masked content", fields["inpaint.masked_content"])] if fields["inpaint.masked_content"] != "original" else []
+
+
+def _steered(rng: Random, fields: dict[str, Any], line: list[tuple[str, Any]]) -> None:
+    """Units of the ControlNet extension, in the order in which it writes them."""
+    fields["control"] = []
+    for number in range(rng.choice((0, 0, 1, 3))):
+        unit = {"preprocessor": rng.choice(("none", "canny")), "model": rng.choice(("control_v11p_sd15_canny", "my, net: 2")),
+                "weight": rng.choice((0.35, 1.0, 2.0)),
+                "resize_mode": rng.choice(("Just Resize", "Crop and Resize", "Resize and Fill")),
+                "resolution": 8 * rng.randint(8, 256), "threshold_a": float(rng.randint(1, 255)), "threshold_b": 200.0,
+                "start": rng.choice((0.0, 0.25)), "end": rng.choice((0.5, 1.0)), "pixel_perfect": rng.random() < 0.5,
+                "control_mode": rng.choice(("Balanced", "My prompt is more important", "ControlNet is more important"))}
+        labels = ("Module", "Model", "Weight", "Resize Mode", "Processor Res", "Threshold A", "Threshold B", "Guidance Start",
+                  "Guidance End", "Pixel Perfect", "Control Mode")
+        shown = unit | {"model": f"{unit['model']} [{rng.getrandbits(32):08x}]"}
+        line.append((f"ControlNet {number}", ", ".join(f"{a}: {b}" for a, b in zip(labels, shown.values(), strict=True))))
+        fields["control"].append(unit)
 
 
 def _quoted(value: Any) -> str:

@@ -57,9 +57,22 @@ def test_fields_stand_in_the_order_every_reader_expects() -> None:
         "a cat\nNegative prompt: blur\n"
         "Steps: 25, Sampler: DPM++ 2M, Schedule type: Automatic, CFG scale: 7, Seed: 7, Size: 256x256, "
         "Model hash: 6ce0161689, Model: mini, VAE hash: 1122334455, VAE: soft.safetensors, Variation seed: 9, "
-        'Variation seed strength: 0.5, Clip skip: 2, Tiling: True, CFG rescale: 0.7, '
+        'Variation seed strength: 0.5, Clip skip: 2, RNG: CPU, Tiling: True, CFG rescale: 0.7, '
         'Lora hashes: "x: 01, y: 02", Version: Atelier 0.1.0'
     )
+
+
+def test_denoising_strength_stands_before_clip_skip_and_the_mask_blur_is_always_said() -> None:
+    request = GenerationRequest.parse({"seed": 7, "clip_skip": 2, "init": {"denoising_strength": 0.6}, "inpaint": {}})
+    text = infotext(request)
+    assert "Model: mini, Denoising strength: 0.6, Clip skip: 2, RNG: CPU, Mask blur: 4" in text
+    assert infotext(request.merged({"hires": {"denoising_strength": 0.2}})).count("Denoising strength: 0.2, Clip skip") == 1
+
+
+def test_a_text_says_whose_noise_it_was() -> None:
+    ours, theirs = from_infotext(f"a\n{LINE}, RNG: CPU"), from_infotext(f"a\n{LINE}, RNG: NV")
+    assert (ours.made["RNG"], ours.unknown, ours.notes) == ("CPU", {}, ())
+    assert (theirs.unknown, theirs.notes) == ({"RNG": "NV"}, ("Not used: RNG.",))
 
 
 @pytest.mark.parametrize(

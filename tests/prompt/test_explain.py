@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipelines.prompt.explain import Branch, Known, explain
 from pipelines.prompt.tokens import count, pieces
 
-KNOWN = Known(loras=("anime/paint", "other"), embeddings=("my-look", "Bad Hands"))
+KNOWN = Known(loras=("anime/paint", "other"), embeddings={"my-look": 1, "Bad Hands": 3})
 
 
 def flat(branches: tuple[Branch, ...]) -> list[Branch]:
@@ -60,6 +60,16 @@ def test_embeddings_are_found_where_they_stand_alone() -> None:
     assert told.embeddings == () and explain("x", known=KNOWN).embeddings == ()
     tokens = Known(embeddings=KNOWN.embeddings, tokens=lambda words: [(1, words)])
     assert explain("my-look, BAD HANDS, my-looks", known=tokens).embeddings == ("my-look", "Bad Hands")
+
+
+def test_every_vector_of_an_embedding_is_a_token_and_they_stay_together(tokenizer_json: Path) -> None:
+    known = Known(embeddings={"my-look": 8}, tokens=pieces(tokenizer_json))
+    for words, lengths in ((1, [9]), (70, [70, 8])):
+        text = "car " * words + "(my-look:1.2)"
+        [told], counted = explain(text, known=known).conditions, count(text, tokenizer_json, embeddings=known.embeddings)
+        assert [sum(p.chunk == chunk for p in told.pieces) for chunk in range(told.chunks)] == lengths
+        assert (counted.tokens, counted.chunks) == (sum(lengths), len(lengths))
+        assert {(p.embedding, p.weight) for p in told.pieces[-8:]} == {("my-look", 1.2)}
 
 
 @pytest.mark.parametrize(("text", "read_as"), [

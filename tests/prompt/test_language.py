@@ -58,7 +58,8 @@ def test_what_is_no_tag_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["<lora:x:a>", "<lora:x:>", "<lora:x:nan>", "<lora:x:inf>", "<lora:x:1e9>", "<lora:x:1:2:3>",
-                                  "<lora:x:dyn=4>", "<lora:x><lora:X>", "".join(f"<lora:{i}>" for i in range(33))])
+                                  "<lora:x:dyn=4>", "<hypernet:ink:1>", "<lora:x><lora:X>",
+                                  "".join(f"<lora:{i}>" for i in range(33))])
 def test_a_tag_that_makes_no_sense_is_named(text: str) -> None:
     with pytest.raises(FieldError, match="Prompt: "):
         networks(text)
@@ -153,6 +154,16 @@ def test_weights_chunks_and_the_cache_know_embeddings(sd) -> None:
     assert first.shape == (1, 154, 32)
     assert not torch.equal(first, encode(sd, Wanted("look"), cache, given)[0].call_kwargs["prompt_embeds"])
     assert len(cache._kept) == 5 and second.shape == first.shape
+
+
+@pytest.mark.parametrize(("words", "chunks"), [(70, [70, 8]), (67, [75]), (68, [68, 8])])
+def test_the_vectors_of_an_embedding_stay_in_one_chunk(sd, words: int, chunks: list[int]) -> None:
+    given = Inversions([inversion("look", 8), inversion("next", 8)])
+    found = encode(sd, Wanted("car " * words + "look"), inversions=given)[0].call_kwargs["prompt_embeds"]
+    assert found.shape[1] == 77 * len(chunks)
+    alone = encode(sd, Wanted("look"), inversions=given)[0].call_kwargs["prompt_embeds"]
+    assert torch.equal(found[:, 77:], alone) or len(chunks) == 1
+    assert [given.together([1 << 40, (1 << 40) + 1, *range((1 << 40) + 8, (1 << 40) + 16)], at) for at in (0, 1, 2)] == [2, 1, 8]
 
 
 def test_an_embedding_of_another_width_is_refused_by_name(sd) -> None:

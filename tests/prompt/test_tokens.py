@@ -45,7 +45,9 @@ def test_what_holds_at_a_step_is_counted(tokenizer_json: Path) -> None:
 @pytest.mark.parametrize(("text", "expected"), [
     ("w " * 76, [75, 1]), ("w " * 69 + ", " + "w " * 10, [70, 10]), ("w " * 40 + ", " + "w " * 40, [75, 6]),
     ("w " * 75 + ", w", [75, 2]), ("w BREAK " * 3, [1, 1, 1, 0]), ("w " * 74 + ", w", [75, 1]),
-], ids=["no comma", "phrase moves", "comma too far back", "comma at the edge", "break", "comma is the last"])
+    ("w " * 55 + ", " + "w " * 20, [56, 20]), ("w " * 54 + ", " + "w " * 21, [75, 1]),
+], ids=["no comma", "phrase moves", "comma too far back", "comma at the edge", "break", "comma is the last",
+        "the 20th from the end", "the 21st from the end"])
 def test_a_full_chunk_moves_its_last_phrase(text: str, expected: list[int]) -> None:
     assert lengths(text) == expected
 

@@ -12,9 +12,10 @@ import pytest
 from extensions.hooks import Hooks
 from pipelines import settings
 from pipelines.metadata import from_infotext
+from pipelines.reception import at_home
 from pipelines.studio import Studio
 from tabs.form import Form
-from tabs.paste import Paste, at_home
+from tabs.paste import Paste
 from tabs.workbench import choices
 
 PATHS = ("prompt", "negative_prompt", "model", "sampler", "schedule", "steps", "cfg_scale", "width", "height", "seed",
