@@ -90,7 +90,7 @@ class PaintForm:
 
     def wire(self, page: Page, sources: Component, asked: set[Any], recipe: Callable[[Mapping[Component, Any]], Recipe]) -> None:
         """asked: what `recipe` is read from."""
-        seen = {sources, *asked, *self.inputs}
+        seen: set[Any] = {sources, *asked, *self.inputs}
 
         def plan(data: Mapping[Component, Any]) -> str:
             files, repaint = paths(data[sources]), self.repaint(data)
