@@ -17,7 +17,7 @@ from pipelines.previews import Previews
 from pipelines.spec.events import Emit, Note, Stage
 from pipelines.spec.geometry import Size
 from pipelines.spec.larger import larger
-from pipelines.spec.parts import Hires
+from pipelines.spec.parts import Hires, Init
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks import repeated
 from pipelines.tasks.condition import Conditions
@@ -90,11 +90,13 @@ class Passes:
 
     def _in_tiles(self, requests: Sequence[GenerationRequest], tick: Tick, emit: Emit) -> Painted:
         """A picture enlarged and painted again, tile by tile."""
+        from pipelines.tasks.canvas import over
         from pipelines.tasks.kept import Kept
         from pipelines.tasks.tiled import TiledTask
 
         first = requests[0]
-        picture = self._inputs.open(first.init.image if first.init else "")
+        init = first.init or Init()
+        picture = over(self._inputs.open(init.image), self._inputs.open(init.strokes) if init.strokes else None)
         task = TiledTask.of(requests, picture, self.residency.family(first.model), Enlarger(self.upscalers, self.residency, emit),
                             lambda request: Kept.of(self._inputs.folder.parent, request))
         if task.unchanged:

@@ -69,8 +69,10 @@ def files(studio: Studio, request: GenerationRequest, model: ModelFile) -> Itera
     yield from loras.check(prompt, model, studio.library)
     if request.control:
         yield from unit_refusals(request, studio.library, studio.conditions)
-    if request.hires and request.hires.prompt:
-        yield from loras.check(request.hires.prompt, studio.model(request.hires.model or model.name), studio.library)
+    if request.hires:       # another checkpoint wears the LoRAs of the first pass
+        other = studio.model(request.hires.model or model.name)
+        if request.hires.prompt or other.name != model.name:
+            yield from loras.check(request.hires.prompt or prompt, other, studio.library)
 
 
 def at_home(studio: Studio, read: Read) -> dict[str, Any]:

@@ -26,7 +26,7 @@ CLICK = """element.addEventListener('click', (e) => {
 })"""
 
 
-STRENGTH = "init.denoising_strength"
+STRENGTH, HIRES_STEPS = "init.denoising_strength", "hires.steps"
 
 
 class Advisor:
@@ -72,6 +72,8 @@ class Advisor:
         values = self._form.values(data)
         if STRENGTH in values:
             verdicts[STRENGTH] = self._on_strength(values[STRENGTH], family)
+        if not values.get(HIRES_STEPS):     # as many as the first pass: there the mark stands
+            values[HIRES_STEPS] = values.get("steps")
         return [self.shown(path, verdicts.get(path), values.get(path)) for path in self.strips]
 
     def _on_strength(self, value: float, family: Any) -> Verdict:

@@ -83,12 +83,17 @@ def planned(studio: Studio, values: Mapping[str, Any], picture: str | None) -> s
     try:
         file = studio.inputs.path(keep(studio, picture))
         request = GenerationRequest.parse(nested(dict(values)) | {"init": _init(values, file.stem)})
-        family = studio.model(request.model).family
+        return told(studio, request)
     except StudioError:
         return ""
-    if request.tiled is None:
+
+
+def told(studio: Studio, request: GenerationRequest) -> str:
+    """What a run of `request` would do, in words and drawn on the picture; the line why not. Raises FieldError."""
+    words, family = studio.words, studio.model(request.model).family
+    if request.tiled is None or request.init is None:
         return ""
-    with Image.open(file) as opened:
+    with Image.open(studio.inputs.path(request.init.image)) as opened:
         first = Size(*opened.size)
         if refused := refusal(first, request.tiled) or narrow(request.tiled, family):
             return html.escape(str(refused))

@@ -39,8 +39,8 @@ class UpscaleForm:
         words = self._words
         with gr.Column(elem_classes="card"):
             self.sources = gr.Gallery(label=words("upscale_sources"), interactive=True, file_types=["image"], columns=3,
-                                      object_fit="contain", height=260, sources=["upload", "clipboard"], buttons=[],
-                                      elem_id="upscale-sources")
+                                      fit_columns=False, object_fit="contain", height=260, sources=["upload", "clipboard"],
+                                      buttons=[], elem_id="upscale-sources")
             self.folder = gr.Textbox(label=words("upscale_folder"), max_lines=1, visible=not self._studio.settings.exposed,
                                      elem_id="upscale-folder")
 
@@ -77,7 +77,7 @@ class UpscaleForm:
     def _size(self) -> None:
         words = self._words
         with gr.Column(elem_classes="card"):
-            self.scale = gr.Slider(*FACTORS, 2, step=0.25, label=words("upscale_by"), buttons=[], elem_id="upscale-by")
+            self.scale = gr.Slider(*FACTORS, 2, step=0.05, label=words("upscale_by"), buttons=[], elem_id="upscale-by")
             with gr.Row():
                 self.width = gr.Number(0, precision=0, minimum=0, maximum=MAX_SIDE, label=words("upscale_width"), min_width=120,
                                        elem_id="upscale-width")
@@ -103,7 +103,7 @@ class UpscaleForm:
     def wire(self, page: Page) -> None:
         gr.on([self.sources.change, self.scale.change, self.width.change, self.height.change, self.crop.change], self.sizes,
               [self.sources, self.scale, self.width, self.height, self.crop], self.told, trigger_mode="always_last", **QUIET)
-        self.paint.wire(page, self.sources, [self.upscaler, self.scale, self.width, self.height])
+        self.paint.wire(page, self.sources, self.inputs - {self.sources, self.folder, self.format}, self.recipe)
         kept = page.memory("upscale")
         gr.on([c.change for c in self._kept], None, self._kept, kept, js="(...values) => [values]", **QUIET)
         page.blocks.load(self.bring_back, kept, self._kept, **QUIET)

@@ -35,4 +35,4 @@ class RealEsrgan:
 
         files = [file for root in self.settings.model_roots for folder in FOLDERS
                  for file in sorted((root / folder).glob("*.pth"))]
-        return [Upscaler(f"{file.stem} (realesrgan)", whole=partial(enhance, file, self.settings.device)) for file in files]
+        return [Upscaler(f"{file.stem} (realesrgan)", whole=partial(enhance, file, self.settings)) for file in files]

@@ -10,6 +10,7 @@ from pipelines.advice.case import Case
 from pipelines.advice.numbers import on_scale
 from pipelines.advice.verdict import Verdict
 from pipelines.spec.larger import larger
+from pipelines.spec.parts import Init
 
 LATENT_AT_LEAST = 0.5       # below it what was stretched in latent space stays blurred
 TILES_AT_MOST = 0.5         # above it every tile begins to paint the whole prompt
@@ -55,10 +56,10 @@ def hires_strength(case: Case) -> Verdict | None:
 
 def tiled_method(case: Case) -> Verdict | None:
     """What a way of tiling is good for; first of all whether the tiles will stay one picture."""
-    tiled, init = case.request.tiled, case.request.init
+    tiled, init = case.request.tiled, case.request.init or Init()       # a form whose fields are all at their defaults has none
     if tiled is None:
         return None
-    if init is not None and init.denoising_strength > TILES_AT_MOST:
+    if init.denoising_strength > TILES_AT_MOST:
         return _say(case, "tiled.method", "not_recommended", "strong", {"init": {"denoising_strength": 0.3}}, most=TILES_AT_MOST)
     if tiled.method == "Blended":
         return _say(case, "tiled.method", "recommended", "blended")

@@ -8,7 +8,10 @@ from typing import Any
 TILED: tuple[tuple[str, type, str], ...] = (
     ("padding", int, "pixels a tile looks beyond its own area; default 32"),
     ("method", str, "Blended (default), Feathered or Separate"),
+    ("mask-blur", int, "of Separate: width of a tile's soft edge; default 8"), ("order", str, "of Separate: Linear or Chess"),
     ("seam-fix", str, "of Separate: None, Band, Half tile or \"Half tile + intersections\""),
+    ("seam-denoising-strength", float, "how much a seam is painted anew; default 0.35"),
+    ("seam-width", int, "of a Band, pixels; default 64"),
     ("denoising-strength", float, "0 keeps the enlarged picture; default 0.3"),
     ("prompt", str, "default: what the picture's own file says"), ("negative-prompt", str, "likewise"),
     ("model", str, "likewise, else mini"), ("steps", int, "likewise"), ("seed", int, "likewise, else from the picture"))

@@ -166,8 +166,8 @@ class Tiled(Part):
     """`init.image` enlarged and painted again in overlapping tiles, with memory that does not grow with the picture."""
 
     scale: Annotated[float, Param("Upscale by", "How many times larger.", "tiled", 1, 8, 0.05, infotext="Tiled upscale")] = 2.0
-    width: Annotated[int, Param("Upscaled width", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 8, multiple=True)] = 0
-    height: Annotated[int, Param("Upscaled height", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 8, multiple=True)] = 0
+    width: Annotated[int, Param("Upscaled width", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 1)] = 0
+    height: Annotated[int, Param("Upscaled height", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 1)] = 0
     upscaler: Annotated[str, Param(
         "Upscaler", "What makes the picture larger before it is painted.", "tiled", source="upscalers",
         infotext="Ultimate SD upscale upscaler", max_length=200)

@@ -59,13 +59,13 @@ def plain(picture: Image.Image) -> Image.Image:
 
 
 def over(picture: Image.Image, strokes: Image.Image | None) -> Image.Image:
-    """The RGB `picture` with strokes (RGBA, of any size) laid over it."""
+    """The RGB or RGBA `picture` with strokes (RGBA, of any size) laid over it."""
     if strokes is None:
         return picture
     layer = strokes.convert("RGBA")
     if layer.size != picture.size:
         layer = layer.resize(picture.size, Image.Resampling.BILINEAR)
-    return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
+    return Image.alpha_composite(picture.convert("RGBA"), layer).convert(picture.mode)
 
 
 def fitted(picture: Image.Image, size: Size, mode: str) -> Image.Image:

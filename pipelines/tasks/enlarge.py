@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from PIL.Image import Image, Resampling
+
 from pipelines.spec.errors import unknown
 from pipelines.spec.events import Emit, Event, Stage, Step
 from pipelines.spec.geometry import Size
@@ -16,7 +18,6 @@ from pipelines.upscalers.automatic import AUTOMATIC, automatic
 from pipelines.upscalers.listing import Upscalers
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
     from pipelines.loading.residency import Residency
@@ -70,6 +71,13 @@ class Enlarger:
     def _tell(self, event: Event) -> None:
         """Tiles of the upscaler are no steps of the picture."""
         self.emit(Stage(f"Enlarging {event.step}/{event.steps}") if isinstance(event, Step) else event)
+
+
+def clearness(picture: Image, sizes: Larger) -> Image | None:
+    """The transparency (L) of an RGBA picture at `sizes.final`, by Lanczos as the upscalers do; None of any other."""
+    if picture.mode != "RGBA":
+        return None
+    return picture.getchannel("A").resize((sizes.whole.width, sizes.whole.height), Resampling.LANCZOS).crop(sizes.box)
 
 
 def stretched(latents: Tensor, name: str, sizes: Larger, factor: int) -> Tensor:

@@ -17,6 +17,7 @@ from pipelines.upscalers.automatic import AUTOMATIC
 from pipelines.upscalers.recipe import Recipe
 
 STRENGTH = 0.3
+LAID = ("padding", "method", "mask_blur", "order", "seam_fix", "seam_denoising_strength", "seam_width")     # of `Tiled`
 HOLDERS = ("Tile", "Canny")     # control types that keep what is there, the better one first
 ALONE: Mapping[str, Any] = MappingProxyType({
     "inpaint": None, "outpaint": None, "hires": None, "sketch": None, "loopback": None, "variation": None, "control": (),
@@ -32,7 +33,11 @@ class Repaint:
     tile: int = 0
     padding: int | None = None
     method: str | None = None
+    mask_blur: int | None = None
+    order: str | None = None
     seam_fix: str | None = None
+    seam_denoising_strength: float | None = None
+    seam_width: int | None = None
     prompt: str | None = None
     negative_prompt: str | None = None
     model: str | None = None
@@ -55,7 +60,7 @@ class Repaint:
         typed = self._given("prompt", "negative_prompt", "model", "steps", "seed")
         base = own or _default(typed, int(picture[:8], 16), library)
         tiled = {"scale": target.scale, "width": target.width, "height": target.height, "tile": self.tile,
-                 "upscaler": recipe.upscaler or AUTOMATIC} | self._given("padding", "method", "seam_fix")
+                 "upscaler": recipe.upscaler or AUTOMATIC} | self._given(*LAID)
         init = {"image": picture, "denoising_strength": self.denoising_strength}
         request = base.merged(ALONE).merged(typed | {"init": init, "tiled": tiled})
         return request.merged({"control": (holder(library.find(request.model), library, preprocessors),)}) if self.held else request

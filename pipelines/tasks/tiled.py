@@ -26,8 +26,8 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.tasks import text
 from pipelines.tasks.begin import Begin
 from pipelines.tasks.blended import tiled
-from pipelines.tasks.canvas import colours_like, extended, plain
-from pipelines.tasks.enlarge import Enlarger
+from pipelines.tasks.canvas import colours_like, extended
+from pipelines.tasks.enlarge import Enlarger, clearness
 from pipelines.tasks.hires import pixels
 from pipelines.tasks.kept import Kept
 from pipelines.tasks.noise import first_noise, generator
@@ -57,6 +57,7 @@ class TiledTask:
     """source: RGB, enlarged, its sides multiples of the family's step.   size: of the result, cut from its upper left corner.
 
     kept: finished separate tiles of an interrupted run.   extra: what the picture's file says of the run.
+    alpha: L of `size`, the transparency that the result gets; a model knows none.
     """
 
     requests: Sequence[GenerationRequest]
@@ -66,19 +67,20 @@ class TiledTask:
     emit: Emit
     kept: Callable[[GenerationRequest], Kept]
     extra: dict[str, Any] = field(default_factory=dict)
+    alpha: Image.Image | None = None
 
     @classmethod
     def of(cls, requests: Sequence[GenerationRequest], picture: Image.Image, family: Family, enlarge: Enlarger,
            kept: Callable[[GenerationRequest], Kept]) -> TiledTask:
-        """picture: what is started from, at its own size. Raises as the upscaler does."""
+        """picture: RGB or RGBA, what is started from, at its own size. Raises as the upscaler does."""
         wanted = requests[0].tiled or Tiled()
         sizes = larger(Size(*picture.size), wanted)
-        source = enlarge(plain(picture), wanted.upscaler, sizes)
+        source = enlarge(picture.convert("RGB"), wanted.upscaler, sizes)
         frame = padded(sizes.final, family.size_step)
         if frame != sizes.final:
             source = extended(source, Outpaint.model_construct(
                 left=0, top=0, right=frame.width - source.width, bottom=frame.height - source.height))
-        return cls(requests, source, sizes.final, family, enlarge.emit, kept)
+        return cls(requests, source, sizes.final, family, enlarge.emit, kept, alpha=clearness(picture, sizes))
 
     @property
     def _tiled(self) -> Tiled:
@@ -107,8 +109,9 @@ class TiledTask:
         return self._cut(self.source)
 
     def _cut(self, picture: Image.Image) -> Image.Image:
-        """Without what was added to come to the grid; the picture itself, not a copy, where nothing was."""
-        return picture if picture.size == tuple(self.size) else picture.crop((0, 0, *self.size))
+        """Without what was added to come to the grid, as clear as its source; the picture itself where nothing is to do."""
+        whole = picture if picture.size == tuple(self.size) else picture.crop((0, 0, *self.size))
+        return whole if self.alpha is None else Image.merge("RGBA", (*whole.split(), self.alpha))
 
     @cached_property
     def _coded(self) -> list[Tile]:

@@ -51,6 +51,11 @@ def test_tiles(advice: Advice, sd15, field: str, tiled: dict, strength: float, l
     assert found.level == level and found.text and found.label
 
 
+def test_tiles_by_the_default_strength_of_img2img_are_too_strong(advice: Advice, sd15) -> None:
+    found = said(advice, sd15, "tiled.method", tiled={})       # what a form gives whose fields are all untouched
+    assert found.level == "not_recommended" and found.changes == {"init": {"denoising_strength": 0.3}}
+
+
 def test_a_second_pass_alone_is_not_blamed_for_the_first(advice: Advice, sd15) -> None:
     request = GenerationRequest.parse({"width": 1024, "height": 1024, "steps": 4, "hires": {"steps": 25, "scale": 1}})
     alone = request.merged({"init": {"image": "a" * 64, "denoising_strength": 0}})

@@ -101,10 +101,12 @@ def test_a_picture_is_painted_again_in_tiles_and_its_file_says_so(folder, capsys
 
 
 @pytest.mark.parametrize(("words", "line"), [
-    (["--method", "Sewn"], "Tiling: Sewn - no such choice"), (["--padding", "999"], "Tile padding: 999 - too large"),
+    (["--method", "Sewn"], "Tiling: Sewn - no such choice"), (["--order", "Zigzag"], "Tile order: Zigzag - no such choice"),
+    (["--mask-blur", "99"], "Tile mask blur: 99 - too large"), (["--seam-width", "4"], "Seam band width: 4 - too small"),
+    (["--seam-denoising-strength", "2"], "Seam denoising strength: 2"), (["--padding", "999"], "Tile padding: 999 - too large"),
     (["--scale", "8", "--width", "16384", "--height", "16384"], "megapixels"),
     (["--steps", "4", "--denoising-strength", "0.1"], "of 4 steps none would run"),
-], ids=["method", "padding", "size", "no steps"])
+], ids=["method", "order", "blur", "width", "seam", "padding", "size", "no steps"])
 def test_what_cannot_be_painted_in_tiles_is_said(folder, capsys, words, line):
     code, made, err = said(capsys, folder, str(folder / "in" / "a.png"), "--tiled-diffusion", *words)
     assert code == 2 and not made and line in err

@@ -188,3 +188,26 @@ def test_features_know_which_part_of_which_picture_is_painted(engine: Engine, in
     task.paint(pipe, lambda *_: None, text.Means("mini", features=(spy,)))
     expected = [tuple(edge // 16 for edge in job.window.box) for job in task.jobs]
     assert seen == [(144, 80, box) for box in expected]
+
+
+@pytest.mark.parametrize(("method", "strength"), [("Blended", 0.5), ("Separate", 0.5), ("Blended", 0)])
+def test_a_transparent_picture_stays_as_transparent(larger, inputs, method: str, strength: float) -> None:
+    clear = np.zeros((40, 65), np.uint8)
+    clear[:, 30:] = 255
+    kept = inputs.keep(Image.merge("RGBA", (*Image.new("RGB", (65, 40), "teal").split(), Image.fromarray(clear))))
+    made = larger(method=method, strength=strength, init={"image": kept}).image
+    wanted = Image.fromarray(clear).resize((130, 80), Image.Resampling.LANCZOS)
+    assert made.mode == "RGBA" and np.array_equal(np.asarray(made.getchannel("A")), np.asarray(wanted))
+
+
+def test_what_was_painted_over_the_picture_is_enlarged_with_it(larger, inputs, source: str) -> None:
+    layer = Image.new("RGBA", (65, 40))
+    layer.paste((0, 0, 255, 255), (10, 10, 30, 30))
+    made = larger(strength=0, init={"strokes": inputs.keep(layer)}).image
+    assert made.getpixel((40, 40)) == (0, 0, 255) != larger(strength=0).image.getpixel((40, 40))
+
+
+@pytest.mark.parametrize("method", ["Blended", "Separate"])
+def test_an_exact_size_is_covered_and_cut_to_the_pixel(larger, method: str) -> None:
+    made = larger(width=101, height=67, method=method)
+    assert made.image.size == (101, 67) and made.request.tiled.width == 101

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import pytest
 from PIL import Image
 
@@ -14,6 +16,8 @@ from pipelines.metadata import write
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from tabs.advise import Advisor
+from tabs.form import Form
 from tabs.hires import only_second, sizes
 from tabs.page import tab_of
 from tabs.tiled import planned
@@ -108,3 +112,31 @@ def test_styles_are_laid_over_the_second_passes_own_words_and_over_no_others(stu
     both = words(prompt="a car", negative_prompt="mud")
     assert both[0].startswith("photo of a car") and both[1].startswith("mud") and "painting" in both[1]
     assert words(prompt="a car") == (both[0], "") and words(negative_prompt="mud") == ("", both[1])
+
+
+def test_the_loras_of_the_first_pass_must_fit_the_checkpoint_of_the_second(studio: Studio, monkeypatch) -> None:
+    def looked_at(**hires: str) -> list[tuple[str, str]]:
+        seen.clear()
+        studio.check(GenerationRequest.parse({"prompt": "a <lora:x:1>", "hires": hires}))
+        return list(seen)
+
+    mini, seen = studio.model("mini"), []
+    monkeypatch.setattr(studio, "model", lambda name: replace(mini, name="other") if name == "other" else mini)
+    monkeypatch.setattr("pipelines.reception.loras.check", lambda prompt, model, _: seen.append((prompt, model.name)) or [])
+    first = ("a <lora:x:1>", "mini")
+    assert looked_at() == looked_at(model="mini") == [first]
+    assert looked_at(model="other") == [first, ("a <lora:x:1>", "other")]
+    assert looked_at(prompt="b", model="other") == [first, ("b", "other")]
+
+
+@pytest.mark.parametrize(("steps", "mark"), [(0, "left:16.7%"), (75, "left:50.0%")], ids=["as in the first", "its own"])
+def test_the_mark_of_the_hires_steps_stands_at_the_steps_that_are_run(studio: Studio, steps: int, mark: str) -> None:
+    with gr.Blocks():
+        form = Form("txt2img", studio.words, lambda source: [])
+        advisor = Advisor(studio, form)
+        form.switch("hires")
+        for path in ("steps", "hires.steps"):
+            form.field(path)
+            advisor.place(path)
+    shown = advisor.refresh({form.fields["hires"]: True, form.fields["steps"]: 25, form.fields["hires.steps"]: steps})
+    assert f'<span class="mark" style="{mark}"' in shown[1]

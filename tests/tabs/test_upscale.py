@@ -11,10 +11,14 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from pipelines import upscale_job
 from pipelines.metadata import write
 from pipelines.settings import Settings
+from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from pipelines.tasks.tiles import calls
+from pipelines.upscale_job import Work
 from tabs import upscale
 from tabs.before_after import chosen_of, originals, pair, source_of
 from tabs.page import Page
@@ -50,7 +54,7 @@ def asked(tab: UpscaleTab, files: list[str], **values: Any) -> dict[Any, Any]:
     given = {"upscaler": "Nearest", "second": "", "visibility": 0.5, "scale": 2, "width": 0, "height": 0, "crop": True,
              "folder": "", "restorer": "", "shown": 1, "weight": 0.5, "format": ""} | values
     painted = {"on": False, "held": False, "strength": 0.5, "prompt": "", "model": "", "method": "Blended", "seam_fix": "None",
-               "tile": 64, "padding": 8}
+               "tile": 64, "padding": 8, "negative": "", "mask_blur": 8, "order": "Linear", "seam_strength": 0.35, "seam_width": 64}
     paint = {getattr(tab.form.paint, name): given.pop(f"paint_{name}", value) for name, value in painted.items()}
     return {getattr(tab.form, name): value for name, value in given.items()} | paint | {
         tab.form.sources: [(f, None) for f in files], tab._page.owner: "me"}
@@ -85,8 +89,38 @@ def test_it_is_painted_again_in_tiles_by_the_settings_of_its_own_file(tab: Upsca
     assert [unit.preprocessor for unit in read.full.control] == ["canny"] and read.made["Seam score"] > 0
     before, _ = tab._look("me", "")[2]["value"]
     assert Image.open(before).size == (64, 48), "laid over what it was made from"
-    assert "6 tiles" in told_of(studio, picture, tab.form.paint.repaint(data), ["Nearest", 2, 0, 0])
-    assert "Tile padding: 32" in told_of(studio, picture, replace(tab.form.paint.repaint(data), padding=32), ["Nearest", 2, 0, 0])
+    assert "6 tiles" in told_of(studio, picture, tab.form.paint.repaint(data), tab.form.recipe(data))
+    assert "Tile padding: 32" in told_of(studio, picture, replace(tab.form.paint.repaint(data), padding=32), tab.form.recipe(data))
+
+
+def test_all_of_a_script_like_run_reaches_the_request_and_its_plan(tab: UpscaleTab, studio: Studio, picture: str) -> None:
+    write(Image.new("RGB", (64, 48), "teal"), picture, GenerationRequest(prompt="a cat", negative_prompt="fog", seed=9, steps=20))
+    data = asked(tab, [picture], paint_on=True, paint_method="Separate", paint_seam_fix="Band", paint_order="Chess",
+                 paint_mask_blur=4, paint_seam_strength=0.25, paint_seam_width=32, paint_negative="snow")
+    studio.queue.pause()
+    tab._submit(data)
+    work = Work.of_json(studio.queue.jobs()[0].payload)
+    made = upscale_job.painting(studio, work, work.sources[0])
+    laid = made.tiled
+    assert (laid.order, laid.mask_blur, laid.seam_denoising_strength, laid.seam_width) == ("Chess", 4, 0.25, 32)
+    assert (made.prompt, made.negative_prompt) == ("a cat", "snow")
+    told = told_of(studio, picture, tab.form.paint.repaint(data), tab.form.recipe(data))
+    assert f"{calls(made, Size(64, 48), studio.model('mini').family)} model calls" in told and "and 4 over the borders" in told
+
+
+@pytest.mark.parametrize(("values", "line"), [({"second": "Lanczos"}, "Second upscaler: Lanczos - not together"),
+                                              ({"paint_model": "gone"}, "Model: gone - not found")], ids=str)
+def test_what_cannot_be_painted_is_told_where_the_tiles_would_be(tab, studio, picture: str, values: dict, line: str) -> None:
+    data = asked(tab, [picture], paint_on=True, **values)
+    assert line in told_of(studio, picture, tab.form.paint.repaint(data), tab.form.recipe(data))
+
+
+def test_a_picture_without_settings_is_planned_by_the_steps_that_will_be_run(tab, studio, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "bare.png")
+    data = asked(tab, [str(tmp_path / "bare.png")], paint_on=True)
+    told = told_of(studio, str(tmp_path / "bare.png"), tab.form.paint.repaint(data), tab.form.recipe(data))
+    steps = int(studio.model("mini").family.default_request["steps"] * 0.5)
+    assert f"{6 * steps} model calls" in told
 
 
 @pytest.mark.parametrize(("values", "line"), [
@@ -163,8 +197,9 @@ def test_a_form_of_an_older_browser_changes_nothing(tab: UpscaleTab) -> None:
 
 
 def test_how_it_is_painted_again_comes_back(tab: UpscaleTab) -> None:
-    held = ["Lanczos", "", 0.5, 2, 0, 0, True, True, False, 0.4, "a cat", "", "Separate", "Band", 64, 16]
-    assert tab.form.bring_back(held) == held
+    held = ["Lanczos", "", 0.5, 2, 0, 0, True, True, False, 0.4, "a cat", "", "Separate", "Band", 64, 16,
+            "snow", 4, "Chess", 0.25, 32]
+    assert tab.form.bring_back(held) == held and tab.form.bring_back(held[:16]) == held[:16] + [gr.skip()] * 5
     gone = tab.form.bring_back([*held[:11], "gone", "Sideways", *held[13:]])
     assert gone[11:13] == [gr.skip()] * 2 and gone[13:] == held[13:]
 
