@@ -167,12 +167,19 @@ def _slope(length: int, before: int, after: int) -> np.ndarray:
 
 def shaped(mask: Image.Image, size: Size, how: Inpaint) -> Image.Image:
     """The mask as it counts: L, of the picture's size, inverted and grown or shrunk as asked."""
-    grey = mask.convert("L")
+    grey = greys(mask)
     if grey.size != tuple(size):
         grey = grey.resize((size.width, size.height), Image.Resampling.BILINEAR)
     if how.mask_mode == "Inpaint not masked":
         grey = ImageChops.invert(grey)
     return grown(grey, how.mask_grow) if how.mask_grow else grey
+
+
+def greys(mask: Image.Image) -> Image.Image:
+    """How white a mask's file is, as L. One that is see-through anywhere is its alpha, whatever its colours: strokes on nothing."""
+    if mask.mode == "RGBA" and (alpha := mask.getchannel("A")).getextrema()[0] < 255:
+        return alpha
+    return mask.convert("L")
 
 
 def grown(grey: Image.Image, by: int) -> Image.Image:

@@ -103,6 +103,16 @@ def test_a_mask_of_another_size_and_mode_is_brought_to_the_pictures() -> None:
     assert inverted.getpixel((40, 30)) == 0 and inverted.getpixel((0, 0)) == 255
 
 
+@pytest.mark.parametrize("colour", ["black", "white", "orange"])
+def test_a_mask_that_is_alpha_only_counts_by_it(colour: str) -> None:       # faults.md C32
+    strokes = Image.new("RGBA", (96, 64), (0, 0, 0, 0))
+    ImageDraw.Draw(strokes).rectangle((30, 20, 50, 40), fill=colour)
+    made = shaped(strokes, Size(96, 64), asked(inpaint={"mask": "1" * 64}).inpaint)
+    assert np.array_equal(np.asarray(made), np.asarray(spot(box=(30, 20, 50, 40))))
+    seen_through_nowhere = shaped(spot().convert("RGBA"), Size(96, 64), asked(inpaint={"mask": "1" * 64}).inpaint)
+    assert np.array_equal(np.asarray(seen_through_nowhere), np.asarray(spot()))
+
+
 @pytest.mark.parametrize("by", [1, 7, -1, -7, 64])
 def test_a_mask_grows_and_shrinks_as_so_many_filters_of_three_pixels_make_it(by: int) -> None:
     grey, once = spot(96, 64, (30, 20, 55, 45)), ImageFilter.MaxFilter(3) if by > 0 else ImageFilter.MinFilter(3)
