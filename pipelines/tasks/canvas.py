@@ -19,6 +19,7 @@ from pipelines.spec.request import GenerationRequest
 LANCZOS = Image.Resampling.LANCZOS
 BAND = 2**18        # pixels that are looked at together when colours are measured
 SLOPE = 48          # px of the picture over which an outpainted side is led into it
+SOLID = 4           # soft: grey that says "later" must not also lay the result back half see-through, two pictures in one
 Box = tuple[int, int, int, int]     # left, top, right, bottom; right and bottom are outside
 FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))       # radius, how often: from far to near
 
@@ -126,7 +127,8 @@ def canvas_of(request: GenerationRequest, picture: Image.Image, mask: Image.Imag
     box = (0, 0, *source.size)
     if by is None and how.area == "Only masked":
         box = around(where.getbbox() or box, how.padding, Size(*source.size), size)
-    return Canvas(_shown(content, box, size), _shown(where, box, size), source, where, box, frame)
+    laid = where.point(lambda grey: min(255, grey * SOLID)) if how.soft and by is None else where
+    return Canvas(_shown(content, box, size), _shown(where, box, size), source, laid, box, frame)
 
 
 def _shown(picture: Image.Image, box: Box, size: Size) -> Image.Image:
