@@ -179,7 +179,7 @@ def shaped(mask: Image.Image, size: Size, how: Inpaint) -> Image.Image:
 
 def greys(mask: Image.Image) -> Image.Image:
     """How white a mask's file is, as L. One that is see-through anywhere is its alpha, whatever its colours: strokes on nothing."""
-    if mask.mode == "RGBA" and (alpha := mask.getchannel("A")).getextrema()[0] < 255:
+    if mask.mode == "RGBA" and (alpha := mask.getchannel("A")).getextrema() != (255, 255):
         return alpha
     return mask.convert("L")
 
