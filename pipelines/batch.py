@@ -129,30 +129,30 @@ def kept(studio: Studio, picture: str) -> str:
 
 # -- which pictures ----------------------------------------------------------------------------------------------------
 
-def in_folder(folder: str | Path, masks: str | Path = "", beside: Path | None = None) -> tuple[Entry, ...]:
-    """The pictures in `folder` and below, by name. Hidden ones and those in the folder `beside` are left out.
+def in_folder(folder: str | Path, masks: str | Path = "", beside: str | Path = "") -> tuple[Entry, ...]:
+    """The pictures in `folder` and below, by name. Hidden ones, the masks and those in the folder `beside` are left out.
 
     masks: a folder with masks of the same relative names (suffixes may differ); a single one, or a file, counts for all.
     Raises FieldError: no such folder, no picture in it, too many.
     """
     root = Path(folder).expanduser()
-    found = [(name, str(root / name)) for name in pictures_in(root, "Folder", beside)]
+    others = [Path(other).expanduser().resolve() for other in (masks, beside) if other]
+    found = [(name, str(root / name)) for name in pictures_in(root, "Folder", others)]
     if not masks:
         return given(found)
     where = Path(masks).expanduser()
     if where.is_file():
         return given(found, [(where.name, str(where))])
-    return given(found, [(name, str(where / name)) for name in pictures_in(where, "Mask folder", None)])
+    return given(found, [(name, str(where / name)) for name in pictures_in(where, "Mask folder")])
 
 
-def pictures_in(root: Path, label: str, beside: Path | None) -> list[str]:
-    """Relative names of the picture files below `root`, sorted; links to folders are not followed."""
+def pictures_in(root: Path, label: str, without: Sequence[Path] = ()) -> list[str]:
+    """Relative names of the picture files below `root` but not in the folders `without`, sorted; links are not followed."""
     if not root.is_dir():
         raise FieldError(label, str(root), "no such folder")
     names: list[str] = []
     for at, folders, files in os.walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith(".")
-                            and (beside is None or (Path(at) / f).resolve() != beside.resolve()))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and (Path(at) / f).resolve() not in without)
         names += [(Path(at) / f).relative_to(root).as_posix() for f in files
                   if not f.startswith(".") and f.lower().endswith(SUFFIXES)]
         if len(names) > MOST:

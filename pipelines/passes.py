@@ -26,6 +26,7 @@ from pipelines.tasks.course import Course, Tick
 from pipelines.tasks.enlarge import Enlarger
 from pipelines.tasks.identity import Identities
 from pipelines.tasks.sketch import SketchPlan
+from pipelines.tasks.start import task_of
 from pipelines.upscalers import Upscalers
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Passes:
         from pipelines.tasks import text
 
         first = requests[0]
-        pipe = self.residency.pipeline(_task_name(first), first.model, first.vae, emit)
+        pipe = self.residency.pipeline(task_of(first), first.model, first.vae, emit)
         previews = Previews(self.residency.glimpse(pipe), emit)
         networks = Networks.of(first, self.residency.library)
         drawn = SketchPlan.of(first, self.residency.library, self._inputs)
@@ -158,9 +159,3 @@ class Passes:
             emit(Stage("decoding"))
             pictures = with_memory_ladder(decoded, pipe, self.residency.device, emit, "decoding")
         return Painted(pictures, painted, networks.hashes() | (drawn.said if drawn else {}) | dict(worn.said))
-
-
-def _task_name(request: GenerationRequest) -> str:
-    if request.init is None:
-        return "txt2img"
-    return "inpaint" if request.inpaint or request.outpaint else "img2img"

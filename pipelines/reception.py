@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
 from pipelines.loading import loras
-from pipelines.loading.model_file import ModelFile
+from pipelines.loading.model_file import ModelFile, check_task
 from pipelines.metadata import Read
 from pipelines.spec.errors import FieldError, RequestError, StudioError
 from pipelines.spec.geometry import snap
@@ -20,7 +20,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.tasks import identity, sketch
 from pipelines.tasks.control import refusals as unit_refusals
 from pipelines.tasks.repeated import completed
-from pipelines.tasks.start import started
+from pipelines.tasks.start import started, task_of
 
 if TYPE_CHECKING:
     from pipelines.studio import Studio
@@ -40,6 +40,9 @@ def checked(studio: Studio, request: GenerationRequest) -> GenerationRequest:
     try:
         model = studio.model(request.model)
         changes |= started(request, studio.inputs, model.family.size_step)
+        check_task(model, task_of(request))
+        if request.hires and request.hires.model:
+            check_task(studio.model(request.hires.model), task_of(request))
         sketch.check(request, studio.library, studio.inputs)
         identity.check(request, studio.library, studio.inputs)
         changes |= completed(request.merged(changes), studio.inputs, studio.upscalers, studio.model)

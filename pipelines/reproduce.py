@@ -103,6 +103,8 @@ def recipe(studio: Studio, file: str | Path | bytes, model: str = "") -> Recipe:
     request = _request(studio, found, model, reasons)
     picture = open_image(file)
     kind = _format(file)
+    if not isinstance(file, bytes):
+        studio.inputs.fetch(request.pictures(), Path(file))
     if kind in LOSSY and found.full is None:
         reasons.append(f"saved as {kind}, which keeps no pixel as it was")
     checked = studio.check(request)

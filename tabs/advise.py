@@ -71,14 +71,16 @@ class Advisor:
         verdicts = self._studio.advice.all(request, family)
         values = self._form.values(data)
         if STRENGTH in values:
-            verdicts[STRENGTH] = self._on_strength(values[STRENGTH], family)
+            verdicts[STRENGTH] = self._on_strength(request, values[STRENGTH], family)
         if not values.get(HIRES_STEPS):     # as many as the first pass: there the mark stands
             values[HIRES_STEPS] = values.get("steps")
         return [self.shown(path, verdicts.get(path), values.get(path)) for path in self.strips]
 
-    def _on_strength(self, value: float, family: Any) -> Verdict:
-        """The study's word on the denoising strength, which stands on a scale of its own."""
-        verdict = self._studio.advice.value("denoising_strength", value, family)
+    def _on_strength(self, request: GenerationRequest, value: float, family: Any) -> Verdict:
+        """The word on the denoising strength, which stands on a scale of its own; a form that knows masks paints under one."""
+        if "inpaint.mask_blur" in self._form.fields:
+            request = request.merged({"inpaint": {}})
+        verdict = self._studio.advice.strength(request, value, family)
         return replace(verdict, changes={"init": dict(verdict.changes)} if verdict.changes else {})
 
     def shown(self, path: str, verdict: Verdict | None, value: Any) -> str:

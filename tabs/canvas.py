@@ -16,7 +16,7 @@ from PIL import Image, ImageChops
 from pipelines.images import open_image
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.studio import Studio
-from pipelines.tasks.canvas import alike_around, plain
+from pipelines.tasks.canvas import alike_around, greys, plain
 from tabs.form import Form, refused
 from tabs.source import IMAGE, Source, needed, shown, size_of
 
@@ -84,7 +84,7 @@ class Canvas:
     def _mask(self, data: Mapping[Component, Any], size: tuple[int, int]) -> Image.Image | None:
         """White where it is painted anew, of the picture's size; a file goes before what was painted."""
         if data[self.file]:
-            return of_file(data[self.file]).resize(size, Image.Resampling.BILINEAR)
+            return greys(open_image(data[self.file])).resize(size, Image.Resampling.BILINEAR)
         mask = painted((data[self.editor] or {}).get("layers") or ())
         return mask if mask is None or mask.size == size else mask.resize(size, Image.Resampling.NEAREST)
 
@@ -179,7 +179,7 @@ class Canvas:
             at = int(event.index[0]), int(event.index[1])
             found = self._studio.objects.at(picture, at) if by == "object" else alike_around(picture, at, int(tolerance))
             if mask:
-                found = ImageChops.lighter(found, of_file(mask).resize(found.size, Image.Resampling.BILINEAR))
+                found = ImageChops.lighter(found, greys(open_image(mask)).resize(found.size, Image.Resampling.BILINEAR))
             return str(self._studio.inputs.path(self._studio.inputs.keep(found)))
         except StudioError as error:
             raise refused(error) from None
@@ -221,10 +221,3 @@ def flattened(layers: Any, size: tuple[int, int]) -> Image.Image | None:
     for layer in layers:
         whole.alpha_composite(layer if layer.size == whole.size else layer.resize(whole.size))
     return whole if whole.size == tuple(size) else whole.resize(size, Image.Resampling.BILINEAR)
-
-
-def of_file(path: str) -> Image.Image:
-    """The greys of a mask's file; what is see-through in it is not masked. Raises ImageFileError."""
-    picture = open_image(path)
-    grey = picture.convert("L")
-    return ImageChops.multiply(grey, picture.getchannel("A")) if picture.mode == "RGBA" else grey

@@ -37,11 +37,7 @@ def build(studio: Studio, page: Page) -> Form:
             bench.actions()
             many = Many(bench)
             told = denoising(bench)
-            with gr.Accordion(bench.words("group_loopback"), open=False, elem_id="img2img-loopback"):
-                bench.form.field("loopback.loops")
-                with gr.Row():
-                    bench.form.field("loopback.final_denoising_strength", min_width=200)
-                    bench.form.field("loopback.curve", min_width=160)
+            loops(bench)
             bench.presets()
             bench.sampling()
             take, factor = sizes(bench)
@@ -73,6 +69,15 @@ def denoising(bench: Workbench) -> gr.HTML:
             form.field("init.color_correction", min_width=140)
         form.field("init.resize_mode")
     return told
+
+
+def loops(bench: Workbench) -> None:
+    """The fold of pictures in a row, each the start of the next."""
+    with gr.Accordion(bench.words("group_loopback"), open=False, elem_id=f"{bench.name}-loopback"):
+        bench.form.field("loopback.loops")
+        with gr.Row():
+            bench.form.field("loopback.final_denoising_strength", min_width=200)
+            bench.form.field("loopback.curve", min_width=160)
 
 
 def wire_denoising(bench: Workbench, told: gr.HTML) -> None:

@@ -12,7 +12,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
 from tabs.canvas import BY, SIDES, Canvas
 from tabs.form import Form
-from tabs.img2img import denoising, sizes, wire_denoising, wire_sizes
+from tabs.img2img import denoising, loops, sizes, wire_denoising, wire_sizes
 from tabs.listeners import QUIET, SPOKEN
 from tabs.many import Many
 from tabs.page import Page
@@ -40,6 +40,7 @@ def build(studio: Studio, page: Page) -> Form:
             _mask(bench)
             told = denoising(bench)
             frame = _outpaint(bench)
+            loops(bench)
             bench.presets()
             bench.sampling()
             take, factor = sizes(bench)

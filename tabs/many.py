@@ -56,17 +56,18 @@ class Many:
 
     def _entries(self, data: Mapping[Component, Any]) -> tuple[tuple[Entry, ...], bool]:
         """What is to be painted, and whether each picture needs a mask of its own."""
-        pictures = self._listed(data, self._files, self._folder)
+        pictures = self._listed(data, self._files, self._folder, self._path(data, self._mask_folder))
         masks = self._listed(data, self._masks, self._mask_folder)
         if masks:
             return batch.given(pictures, masks), True
         only = self._painted(data)
         return tuple(Entry(e.name, e.picture, only) for e in batch.given(pictures)), bool(only)
 
-    def _listed(self, data: Mapping[Component, Any], files: gr.File | None, folder: gr.Textbox | None) -> list[tuple[str, str]]:
-        """(name, file or kept name) of a folder's pictures, else of the uploads."""
+    def _listed(self, data: Mapping[Component, Any], files: gr.File | None, folder: gr.Textbox | None,
+                beside: str = "") -> list[tuple[str, str]]:
+        """(name, file or kept name) of a folder's pictures without those in the folder `beside`, else of the uploads."""
         path = self._path(data, folder)
-        return [(e.name, e.picture) for e in batch.in_folder(path)] if path else self._uploads(data, files)
+        return [(e.name, e.picture) for e in batch.in_folder(path, beside=beside)] if path else self._uploads(data, files)
 
     def _painted(self, data: Mapping[Component, Any]) -> str:
         """The mask of the tab, for all pictures; "" where none is needed. Raises FieldError when nothing would be painted."""

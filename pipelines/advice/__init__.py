@@ -7,6 +7,7 @@ samplers' facts may be handed in. The numbers stand in `presets/`, see docs/advi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -77,6 +78,19 @@ class Advice:
         """The verdict on a number that stands on a scale of its own, such as `denoising_strength`."""
         notes = [self.book.say("denoising_strength.exact")] if field == "denoising_strength" else []
         return numbers.on_scale(self._case(GenerationRequest(), family), field, value, notes)
+
+    def strength(self, request: GenerationRequest, value: float, family: FamilyLike) -> Verdict:
+        """The verdict on the denoising strength `value`: for a whole picture the study's, for a part of one by what it starts from.
+
+        The study's bands end where "txt2img is better": of a part that is painted anew, or of margins, that is not so.
+        """
+        if request.inpaint is None and request.outpaint is None:
+            return self.value("denoising_strength", value, family)
+        margins, content = request.outpaint and request.outpaint.any, request.inpaint and request.inpaint.masked_content
+        made_up = margins or content not in (None, "original")
+        found = self.value("made_up_strength" if made_up else "masked_strength", value, family)
+        return replace(found, field="denoising_strength",
+                       changes={"denoising_strength": found.recommended} if found.changes else {})
 
     def prompt_structure(self, prompt: str, negative_prompt: str = "", family: FamilyLike | None = None) -> Structure:
         """The prompt's six slots with what is missing, its contradictions, and what the study says of both."""

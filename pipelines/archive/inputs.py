@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -56,6 +58,19 @@ class Inputs:
     def keep_file(self, source: str | Path | bytes) -> str:
         """As `keep`, from a file or its bytes. Raises ImageFileError for what is no picture."""
         return self.keep(open_image(source))
+
+    def fetch(self, names: Iterable[str], file: Path) -> None:
+        """Keep here too what the finished picture `file` names and its own outputs folder keeps, should that be another one.
+
+        What is not kept there either, or cannot be copied, is missed by whoever opens it.
+        """
+        missing = [name for name in names if SHA256.fullmatch(name) and not (self.folder / f"{name}.png").is_file()]
+        for name, folder in itertools.product(missing, file.resolve().parents):
+            kept = folder / FOLDER / f"{name}.png"
+            with suppress(OSError):
+                if kept.is_file() and hashlib.sha256(data := kept.read_bytes()).hexdigest() == name:
+                    self.folder.mkdir(parents=True, exist_ok=True)
+                    self._disk.overwrite(self.folder / kept.name, data)
 
     def forget(self, names: Sequence[str]) -> int:
         """Delete pictures from disk and memory; how many there were. Raises StorageError when the disk refuses."""

@@ -64,7 +64,7 @@ def wanted(order: Order, studio: Studio) -> GenerationRequest:
     if order.like and order.request_file:
         raise FieldError("--like", order.like, "stands beside --request", "one of the two")
     if order.like:
-        base = like(order.like)
+        base = like(order.like, studio)
     elif order.request_file:
         base = from_file(order.request_file)
     else:
@@ -141,8 +141,9 @@ def drawn(sketch: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
     return {"sketch": {**sketch, **kept}}
 
 
-def like(name: str) -> GenerationRequest:
-    """What the picture's file says of itself. Raises ImageFileError when it says nothing."""
+def like(name: str, studio: Studio) -> GenerationRequest:
+    """What the picture's file says of itself, the pictures it was made from kept here too. Raises ImageFileError when it
+    says nothing."""
     from pipelines.metadata import read
 
     path = Path(name).expanduser()
@@ -153,7 +154,9 @@ def like(name: str) -> GenerationRequest:
         raise ImageFileError(path.name, "no generation data in this file")
     for note in found.notes:
         complain(note)
-    return found.full or GenerationRequest.parse(found.request)
+    request = found.full or GenerationRequest.parse(found.request)
+    studio.inputs.fetch(request.pictures(), path)
+    return request
 
 
 def from_file(name: str) -> GenerationRequest:

@@ -11,10 +11,11 @@ from pipelines.families.family import Shapes
 from pipelines.loading.facts import Facts
 from pipelines.loading.folder import main_weights
 from pipelines.loading.header import read_header
-from pipelines.spec.errors import ModelFileError
+from pipelines.spec.errors import FieldError, ModelFileError
 
 SIDE_CARS = (".yaml", ".yml", ".json")
 SIDE_CAR_LIMIT = 2**20      # bytes
+TASK_NAMES = {"txt2img": "text to image", "img2img": "image to image", "inpaint": "inpainting"}
 
 
 @dataclass(frozen=True)
@@ -142,3 +143,14 @@ def side_car_version(path: Path) -> int:
         except OSError:
             continue
     return max(times, default=0)
+
+
+def check_task(model: ModelFile, task: str) -> None:
+    """Raise FieldError when the model's kind of UNet cannot do `task`."""
+    family = model.family
+    if task not in family.pipelines:
+        raise FieldError("Model", model.name, f"{family.label} cannot do {TASK_NAMES.get(task, task)}",
+                         ", ".join(TASK_NAMES.get(t, t) for t in family.pipelines), "Choose another model")
+    if model.detected.variant == "inpaint" and task != "inpaint":
+        raise FieldError("Model", model.name, f"this is an inpainting model and cannot do {TASK_NAMES.get(task, task)}",
+                         "inpainting", "Choose an ordinary checkpoint, or a mask")

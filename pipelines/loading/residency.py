@@ -29,13 +29,13 @@ from pipelines.loading.folders import GENERIC_STEMS
 from pipelines.loading.header import read_header
 from pipelines.loading.latent_rgb import LatentRgb, latent_rgb
 from pipelines.loading.library import AUTOMATIC, Library, ModelFile
+from pipelines.loading.model_file import check_task
 from pipelines.loading.store import Key, Store
 from pipelines.loading.tiny_decoder import TinyDecoder, tiny_decoder
-from pipelines.spec.errors import FieldError, ModelFileError
+from pipelines.spec.errors import ModelFileError
 from pipelines.spec.events import Emit, Stage
 
 Glimpse = LatentRgb | TinyDecoder
-TASK_NAMES = {"txt2img": "text to image", "img2img": "image to image", "inpaint": "inpainting"}
 
 
 class Residency:
@@ -201,17 +201,6 @@ class Residency:
         if key not in self._schedules:
             self._schedules[key] = scheduler_config(model)
         return self._schedules[key]
-
-
-def check_task(model: ModelFile, task: str) -> None:
-    """Raise FieldError when the model's kind of UNet cannot do `task`."""
-    family = model.family
-    if task not in family.pipelines:
-        raise FieldError("Model", model.name, f"{family.label} cannot do {TASK_NAMES.get(task, task)}",
-                         ", ".join(TASK_NAMES.get(t, t) for t in family.pipelines), "Choose another model")
-    if model.detected.variant == "inpaint" and task != "inpaint":
-        raise FieldError("Model", model.name, f"this is an inpainting model and cannot do {TASK_NAMES.get(task, task)}",
-                         "inpainting", "Choose an ordinary checkpoint")
 
 
 def apply_policy(pipe: Any, device: Device) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -35,6 +36,8 @@ from pipelines.spec.parts import (
     Tiled,
     Variation,
 )
+
+PICTURE = re.compile(r'"([0-9a-f]{64})"')       # a sha256 that is a value of its own
 
 
 class GenerationRequest(Part):
@@ -155,6 +158,10 @@ class GenerationRequest(Part):
         if not isinstance(data, dict):
             raise RequestError([FieldError("Request", text, "not a JSON object")])
         return cls.parse(data)
+
+    def pictures(self) -> list[str]:
+        """The names of all kept pictures it speaks of: sources, masks, conditions, drawings, photos."""
+        return PICTURE.findall(self.to_json())
 
     def digest(self) -> str:
         """sha256 of the canonical JSON: equal requests, equal digests."""

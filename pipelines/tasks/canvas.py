@@ -19,6 +19,7 @@ from pipelines.spec.request import GenerationRequest
 LANCZOS = Image.Resampling.LANCZOS
 BAND = 2**18        # pixels that are looked at together when colours are measured
 SLOPE = 48          # px of the picture over which an outpainted side is led into it
+SOLID = 4           # soft: grey that says "later" must not also lay the result back half see-through, two pictures in one
 Box = tuple[int, int, int, int]     # left, top, right, bottom; right and bottom are outside
 FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))       # radius, how often: from far to near
 
@@ -126,7 +127,8 @@ def canvas_of(request: GenerationRequest, picture: Image.Image, mask: Image.Imag
     box = (0, 0, *source.size)
     if by is None and how.area == "Only masked":
         box = around(where.getbbox() or box, how.padding, Size(*source.size), size)
-    return Canvas(_shown(content, box, size), _shown(where, box, size), source, where, box, frame)
+    laid = where.point(lambda grey: min(255, grey * SOLID)) if how.soft and by is None else where
+    return Canvas(_shown(content, box, size), _shown(where, box, size), source, laid, box, frame)
 
 
 def _shown(picture: Image.Image, box: Box, size: Size) -> Image.Image:
@@ -167,12 +169,19 @@ def _slope(length: int, before: int, after: int) -> np.ndarray:
 
 def shaped(mask: Image.Image, size: Size, how: Inpaint) -> Image.Image:
     """The mask as it counts: L, of the picture's size, inverted and grown or shrunk as asked."""
-    grey = mask.convert("L")
+    grey = greys(mask)
     if grey.size != tuple(size):
         grey = grey.resize((size.width, size.height), Image.Resampling.BILINEAR)
     if how.mask_mode == "Inpaint not masked":
         grey = ImageChops.invert(grey)
     return grown(grey, how.mask_grow) if how.mask_grow else grey
+
+
+def greys(mask: Image.Image) -> Image.Image:
+    """How white a mask's file is, as L. One that is see-through anywhere is its alpha, whatever its colours: strokes on nothing."""
+    if mask.mode == "RGBA" and (alpha := mask.getchannel("A")).getextrema() != (255, 255):
+        return alpha
+    return mask.convert("L")
 
 
 def grown(grey: Image.Image, by: int) -> Image.Image:

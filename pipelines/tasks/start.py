@@ -19,6 +19,13 @@ ROOMY = (0.5, 2.25)     # a picture of that many native areas is taken at its ow
 WIDER = 1.3             # else its shorter side becomes the native one, unless it is so long that this asks for much more
 
 
+def task_of(request: GenerationRequest) -> str:
+    """Which kind of pipeline paints it: "txt2img", "img2img" or "inpaint"."""
+    if request.init is None:
+        return "txt2img"
+    return "inpaint" if request.inpaint or request.outpaint else "img2img"
+
+
 def started(request: GenerationRequest, inputs: Inputs, size_step: int) -> dict[str, Any]:
     """Changes that make the request whole: with outpainting, width and height follow the new frame.
 

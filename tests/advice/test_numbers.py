@@ -134,3 +134,16 @@ def test_facts_of_samplers_the_study_did_not_try_come_from_the_studio(sd15: Any)
 def test_advice_blocks_nothing_even_for_names_nobody_knows(advice: Advice, families: Any) -> None:
     found = advice.all(GenerationRequest(sampler="no such", schedule="nor this", model="x"), families["flux"])
     assert found["sampler"].level == "acceptable"
+
+
+@pytest.mark.parametrize(("parts", "value", "level", "to"), [
+    ({}, 1.0, "not_recommended", 0.3), ({"inpaint": {}}, 1.0, "acceptable", 0.75), ({"inpaint": {}}, 0.6, "recommended", None),
+    ({"inpaint": {"masked_content": "latent noise"}}, 0.75, "not_recommended", 1.0),
+    ({"inpaint": {"masked_content": "fill"}}, 1.0, "recommended", None), ({"outpaint": {"left": 64}}, 0.75, "not_recommended", 1.0),
+    ({"inpaint": {}, "outpaint": {"left": 0}}, 0.0, "unusable", 0.75),
+], ids=["whole picture", "under a mask", "change", "noise", "fill", "margins", "nought"])
+def test_a_strength_is_judged_by_what_painting_starts_from(advice: Advice, sd15: Any, parts: dict, value: float, level: str,
+                                                           to: float | None) -> None:
+    found = advice.strength(GenerationRequest.parse({"init": {"image": "a" * 64}} | parts), value, sd15)
+    assert (found.field, found.level) == ("denoising_strength", level)
+    assert found.changes == ({"denoising_strength": to} if to else {}) and found.zones[-1].high == 1

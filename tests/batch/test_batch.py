@@ -38,6 +38,15 @@ def test_masks_go_by_relative_name_and_one_file_counts_for_all(folder: Path, tmp
     assert {e.mask for e in in_folder(folder, masks / "b.jpg")} == {str(masks / "b.jpg")}
 
 
+def test_masks_that_lie_among_the_pictures_are_no_pictures(folder: Path) -> None:
+    (folder / "masks").mkdir()
+    Image.new("L", (64, 64), 255).save(folder / "masks/b.png")
+    Image.new("L", (64, 64), 255).save(folder / "masks/a.png")
+    found = in_folder(folder, folder / "masks", beside=folder / "results")
+    assert [(e.name, Path(e.mask).name) for e in found if e.mask] == [("a.jpg", "a.png"), ("a.png", "a.png"), ("b.png", "b.png")]
+    assert [e.name for e in found if not e.mask] == ["deep/er/c.webp"]
+
+
 @pytest.mark.parametrize(("path", "line"), [
     ("none such", "no such folder"), ("in/notes.txt", "no such folder"), ("empty", "no picture in it"),
 ], ids=["missing", "a file", "empty"])

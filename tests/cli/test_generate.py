@@ -83,6 +83,10 @@ def test_the_size_follows_the_picture_that_is_started_from_unless_it_is_typed(ru
     (["--model", "nothing"], "Model: nothing - not found"), (["--width", "72"], "Width: 72"),
     (["--style", "no such style"], "no such style"), (["--prompt", "__no_such_list__"], "Wildcard: no_such_list - not found"),
     (["--like", "missing.png"], "Image: missing.png - no such file"), (["--request", "missing.json"], "--request: missing.json"),
+    (["--init-image", "http://169.254.169.254/a.png"], "Image: http://169.254.169.254/a.png - no such file"),     # faults.md C40
+    (["--init-image", "file:///etc/passwd"], "no such file"),
+    (["--mask-image", "data:image/png;base64," + "A\n=" * 99], "no such file"),
+    (["--init-image", "a\0b"], "Image: a"), (["--init-image", __file__], "not an image"),
     (["--stpes", "4"], "Did you mean --steps?"), (["--schedule", "none"], "Schedule"), (["--port", "x"], "port: x")],
     ids=lambda v: v if isinstance(v, str) else " ".join(v))
 def test_bad_input_is_one_line_and_exit_code_2(run, words, line):

@@ -44,6 +44,21 @@ def test_our_own_picture_is_identical_and_can_be_kept(run, painted, tmp_path):
     assert read(again).full == read(painted).full
 
 
+def test_what_it_was_made_from_comes_along_from_another_folder_of_results(run, tmp_path):
+    Image.effect_noise((64, 64), 60).convert("RGB").save(tmp_path / "in.png")
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (0, 0, 32, 64))
+    mask.save(tmp_path / "mask.png")
+    start = ["--init-image", str(tmp_path / "in.png"), "--mask-image", str(tmp_path / "mask.png"), "--out", str(tmp_path / "there")]
+    [made] = run("generate", *SMALL, *start)[1]
+    assert told(run, made) == (0, "Identical: every pixel is the same.")
+    code, [again], _ = run("generate", "--like", made, "--quiet", "--out", str(tmp_path / "elsewhere"))
+    assert code == 0 and Image.open(again).tobytes() == Image.open(made).tobytes()
+    request = read(again).full
+    kept = {path.stem for path in (tmp_path / "elsewhere/.inputs").glob("*.png")}
+    assert {request.init.image, request.inpaint.mask} == kept == set(request.pictures())
+
+
 @pytest.mark.parametrize("format", ["jpeg", "webp"])
 def test_a_jpeg_goes_through_the_same_compression(run, format):
     [file] = run("generate", *SMALL, "--output-format", format)[1]

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file, save_file
 
+from extensions.hooks import Hooks
+from pipelines import settings
 from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine
 from pipelines.loading.compat import torch
@@ -16,7 +18,9 @@ from pipelines.loading.device import Device
 from pipelines.loading.library import Library
 from pipelines.loading.residency import Residency
 from pipelines.patches.inpainting import inpainting_channels
+from pipelines.spec.errors import RequestError
 from pipelines.spec.request import GenerationRequest
+from pipelines.studio import Studio
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +92,18 @@ def test_a_nine_channel_unet_is_given_latents_mask_and_masked_latents_in_that_or
     unet(sample, 1)
     assert seen[0].shape == (2, 9, 8, 8) and seen[1].shape == (2, 4, 8, 8)
     assert seen[0][:, :, 0, 0].tolist() == [[0, 0, 0, 0, 1, 3, 3, 3, 3]] * 2
+
+
+def test_an_inpainting_checkpoint_without_a_mask_is_refused_before_it_is_queued(models: Path, tmp_path: Path) -> None:
+    studio = Studio(settings.checked({"data_dir": tmp_path, "models_dir": [str(models)]}), Hooks())
+    studio.library.scan()
+    picture = studio.inputs.keep(Image.effect_noise((64, 64), 60))
+    wanted = GenerationRequest.parse({"model": "fill", "width": 64, "height": 64})
+    for parts, task in (({}, "text to image"), ({"init": {"image": picture}}, "image to image")):
+        with pytest.raises(RequestError, match=f"Model: fill - this is an inpainting model and cannot do {task}.*or a mask"):
+            studio.check(wanted.merged(parts))
+    with pytest.raises(RequestError, match="Model: fill - .* text to image"):
+        studio.check(wanted.merged({"model": "thin-sd15", "hires": {"model": "fill"}}))
+    masked = wanted.merged({"init": {"image": picture}, "inpaint": {"mask": picture}})
+    assert studio.check(masked).model == "fill"
+    studio.archive.close()

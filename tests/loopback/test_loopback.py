@@ -14,6 +14,7 @@ from pipelines.metadata import read
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from pipelines.tasks.canvas import canvas_of
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,21 @@ def test_every_picture_of_a_batch_has_its_own_chain(studio: Studio, request_: Ge
     made = [studio.archive.read(f).full for f in loopback.paint(studio, two, lambda event: None)]
     assert loopback.count(two) == len(made) == 4 and [r.seed for r in made] == [5, 6, 7, 8]
     assert made[2].init.image == request_.init.image and made[3].init.image != made[1].init.image
+
+
+def test_what_was_made_up_or_painted_over_begins_the_first_loop_alone(studio: Studio, request_: GenerationRequest) -> None:
+    mask, colours = Image.new("L", (96, 64)), Image.new("RGBA", (96, 64), "red")
+    mask.paste(255, (40, 20, 56, 40))
+    wide, keep = Image.effect_noise((96, 64), 60).convert("RGB"), studio.inputs.keep
+    masked = request_.merged({
+        "init": {"image": keep(wide), "strokes": keep(colours)},
+        "inpaint": {"mask": keep(mask), "masked_content": "fill", "mask_blur": 0, "mask_grow": 2}})
+    first, *later = [studio.archive.read(f).full for f in loopback.paint(studio, masked, lambda event: None)]
+    assert (first.inpaint.masked_content, first.init.strokes) == ("fill", keep(colours))
+    assert {(r.inpaint.masked_content, r.init.strokes) for r in later} == {("original", "")}
+    freed = [np.asarray(canvas_of(r, studio.inputs.open(r.init.image), studio.inputs.open(r.inpaint.mask)).where) > 0
+             for r in (first, *later)]
+    assert freed[0].any() and all(np.array_equal(one, freed[0]) for one in freed), "the mask lies over the same part"
 
 
 @pytest.mark.parametrize(("changes", "line"), [

@@ -63,6 +63,13 @@ def test_a_folder_is_read_where_it_lies(fold: Many, studio: Studio, tmp_path: Pa
     assert Batch.of_json(studio.queue.jobs()[0].request, studio.queue.jobs()[0].payload).entries[0].name == "deep/a.png"
 
 
+def test_masks_in_a_folder_among_the_pictures_are_no_pictures(fold: Many, studio: Studio, tmp_path: Path) -> None:
+    for name in ("a.png", "masks/a.png"):
+        picture(tmp_path / "in" / name, "white")
+    fold._submit(typed(fold, folder=str(tmp_path / "in"), mask_folder=str(tmp_path / "in/masks")), "me")
+    assert [e.name for e in Batch.of_json(studio.queue.jobs()[0].request, studio.queue.jobs()[0].payload).entries] == ["a.png"]
+
+
 def test_a_page_that_others_reach_reads_no_folder(fold: Many, studio: Studio, tmp_path: Path) -> None:
     picture(tmp_path / "in/a.png")
     object.__setattr__(studio.settings, "listen", True)

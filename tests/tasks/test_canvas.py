@@ -103,6 +103,26 @@ def test_a_mask_of_another_size_and_mode_is_brought_to_the_pictures() -> None:
     assert inverted.getpixel((40, 30)) == 0 and inverted.getpixel((0, 0)) == 255
 
 
+def test_what_is_painted_softly_is_laid_back_whole_and_nothing_outside_the_mask() -> None:
+    grey = spot().point(lambda value: value // 2)
+    soft, hard = (canvas_of(asked(inpaint={"mask": "1" * 64, "soft": on, "mask_blur": 0}), picture(), grey) for on in (True, False))
+    red = Image.new("RGB", (96, 64), "red")
+    assert soft.put_back(red).getpixel((40, 30)) == (255, 0, 0) != hard.put_back(red).getpixel((40, 30))
+    assert soft.mask.getpixel((40, 30)) == 127, "what is freed late stays so"
+    outside = np.asarray(grey) == 0
+    assert np.array_equal(np.asarray(soft.put_back(red))[outside], np.asarray(picture())[outside])
+
+
+@pytest.mark.parametrize("colour", ["black", "white", "orange"])
+def test_a_mask_that_is_alpha_only_counts_by_it(colour: str) -> None:       # faults.md C32
+    strokes = Image.new("RGBA", (96, 64), (0, 0, 0, 0))
+    ImageDraw.Draw(strokes).rectangle((30, 20, 50, 40), fill=colour)
+    made = shaped(strokes, Size(96, 64), asked(inpaint={"mask": "1" * 64}).inpaint)
+    assert np.array_equal(np.asarray(made), np.asarray(spot(box=(30, 20, 50, 40))))
+    seen_through_nowhere = shaped(spot().convert("RGBA"), Size(96, 64), asked(inpaint={"mask": "1" * 64}).inpaint)
+    assert np.array_equal(np.asarray(seen_through_nowhere), np.asarray(spot()))
+
+
 @pytest.mark.parametrize("by", [1, 7, -1, -7, 64])
 def test_a_mask_grows_and_shrinks_as_so_many_filters_of_three_pixels_make_it(by: int) -> None:
     grey, once = spot(96, 64, (30, 20, 55, 45)), ImageFilter.MaxFilter(3) if by > 0 else ImageFilter.MinFilter(3)
