@@ -20,7 +20,7 @@ MISSING = ("Put a CLIP model (config.json, model.safetensors, tokenizer, preproc
            "or use mini's own in models/mini/clip")
 
 
-def ranked(studio: Studio, files: Sequence[Path], prompt: str, model: str = "", photos: Sequence[Image] = ()) -> list[Ranked]:
+def ranked(studio: Studio, files: Sequence[Path], prompt: str = "", model: str = "", photos: Sequence[Image] = ()) -> list[Ranked]:
     """The pictures, best first. Without a prompt their own count.
 
     Raises FieldError where no model can judge, ImageFileError for what is no picture.
@@ -37,6 +37,9 @@ def ranked(studio: Studio, files: Sequence[Path], prompt: str, model: str = "", 
         scores.pop(scorer.ALIGNMENT, None)
     if photos and (near := scorer.likeness(pictures, photos, places)):
         scores[scorer.LIKENESS] = near
+    if not scores:
+        raise FieldError("Ranking", "none", "the pictures do not say what they were painted by, and there are no photos",
+                         fix="Give a prompt or photos to judge them by")
     return rank(scores, {scorer.DISTANCE: -1.0} if scorer.DISTANCE in scores else None)
 
 

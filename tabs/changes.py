@@ -40,7 +40,7 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any], words: Words) -> 
         if path in TEXTS:
             mark = "" if path == "prompt" else f"{name}: "
             yield from (f"{mark}{text}" for text in parts_changed(str(old or ""), str(new or "")))
-        else:
+        elif _said(old) != _said(new):        # not so of a part that is off and a field of it that is empty
             yield difference_of(name, old, new)
 
 
@@ -57,8 +57,12 @@ def parts_changed(old: str, new: str) -> list[str]:
     return found or ["⇄ " + _short(new)]
 
 
+def _said(value: Any) -> str:
+    return said(value) or "–"
+
+
 def _short(value: Any) -> str:
-    text = said(value) or "–"
+    text = _said(value)
     return text if len(text) <= LONG else text[:LONG - 1] + "…"
 
 

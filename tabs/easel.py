@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from pipelines.studio import Studio
 from pipelines.words import Words
-from tabs.ranking import Ranking
-from tabs.run import RunView
 
 Buttons = tuple[gr.Button, gr.Button, gr.Button]
 """Generate, skip, interrupt."""
@@ -25,11 +22,3 @@ def stage_and_results(words: Words, name: str) -> tuple[gr.HTML, gr.Gallery]:
     return stage, gr.Gallery(label=words("results"), show_label=False, columns=2, object_fit="contain", preview=True,
                              interactive=False, buttons=["download", "fullscreen"], elem_id=f"{name}-results",
                              elem_classes="results", height="auto", visible=False)
-
-
-def ranked_easel(studio: Studio, name: str, buttons: Buttons) -> tuple[RunView, Ranking]:
-    """What a run shows, and the ranking of its pictures under it."""
-    stage, results = stage_and_results(studio.words, name)
-    verdicts = gr.HTML("", elem_id=f"{name}-verdicts")
-    ranking = Ranking(studio, name)
-    return RunView(*buttons, stage, results, verdicts, ranking.row), ranking

@@ -6,12 +6,13 @@ Text that was pasted into the prompt, as one does there, is understood too.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from pipelines import metadata
 from pipelines.metadata import Read, from_infotext
 from pipelines.metadata.infotext import INFOTEXT_LIMIT
 from pipelines.reception import at_home
@@ -20,7 +21,7 @@ from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.changes import TEXTS, difference_of, parts_changed, row
-from tabs.form import SWITCHES, Form, nested, outputs_of
+from tabs.form import SWITCHES, Form, nested, outputs_of, refused
 from tabs.listeners import SPOKEN
 
 ALONE: dict[str, Any] = {**dict.fromkeys(("init", "inpaint", "outpaint", "loopback", "tiled", "identity", "sketch")), "control": []}
@@ -69,6 +70,26 @@ class Paste:
         """What the text says, else what a text in the prompt says; None without settings."""
         read = from_infotext(text or prompt or "")
         return read if read.source == "AUTOMATIC1111" else None
+
+
+def restoring(studio: Studio, form: Form) -> Callable[[str | None], list[Any]]:
+    """Read the settings of a dropped picture into the form; what could not be used is said."""
+
+    def restore(data: str | None) -> list[Any]:
+        if not data:
+            return [gr.skip()] * (len(form.outputs) + 1)
+        try:
+            read = metadata.read(data)
+        except StudioError as error:
+            raise refused(error) from None
+        for note in read.notes:
+            gr.Info(html.escape(note))
+        if not read.request:
+            return [*[gr.skip()] * len(form.outputs), None]
+        shown = form.write_all(read.full) if read.full else form.write(at_home(studio, read))
+        return [*shown, None]
+
+    return restore
 
 
 def _chips(studio: Studio, form: Form, now: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[str]:

@@ -3,57 +3,61 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from pipelines.loading.identity_files import PHOTOMAKER, find_identity
 from pipelines.loading.library import AUTOMATIC
-from pipelines.patches.photomaker.rules import check_prompt, mended
+from pipelines.patches.photomaker.rules import EXAMPLE, check_prompt, mended
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
 from pipelines.tasks.identity import no_vectors
-from tabs.easel import actions, ranked_easel
 from tabs.form import Form, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.photos import Photos
-from tabs.run import Runner
 from tabs.units import Units
-from tabs.workbench import choices
+from tabs.workbench import Workbench
 
 NAME = "photomaker"
+JUDGED = ("prompt", "negative_prompt", "steps", "emphasis", "model", "identity.adapter")    # what a run may be refused for
 
 
 def build(studio: Studio, page: Page) -> Form:
     """Place everything of the tab; call inside its `gr.Tab`."""
-    words = studio.words
-    form = Form(NAME, words, lambda source: _choices(studio, source))
+    bench = Workbench(studio, page, NAME)
+    form = bench.form
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=5, min_width=340, elem_classes="controls"):
             with gr.Column(elem_classes="card prompts"):
-                form.field("prompt", lines=2, max_lines=6, elem_classes="prompt", placeholder="a man img riding a bike")
-                told = gr.HTML("", elem_id=f"{NAME}-told", elem_classes="told")
-                fix = gr.Button(visible=False, size="sm", elem_id=f"{NAME}-fix")
-                form.field("styles")
+                told, fix = bench.prompt(_trigger_line, lines=2, max_lines=6, placeholder=EXAMPLE)
             photos = Photos(studio, form)
-            buttons = actions(words, NAME)
+            bench.actions()
             _likeness(form)
+            with gr.Column(elem_classes="card prompts"):
+                bench.other_words()
             units = Units(studio, form)
-            _sampling(form, words("advanced"))
-        with gr.Column(scale=6, min_width=340, elem_classes="easel"):
-            view, ranking = ranked_easel(studio, NAME, buttons)
-    runner = Runner(studio, form, view, page.owner)
-    runner.wire(page.blocks)
+            bench.sampling()
+            bench.size()
+            bench.seed()
+            bench.advanced()
+        bench.easel(ranked=True)
     units.wire(page)
-    page.remember(form)
     fields = form.fields
-    gr.on([page.blocks.load, fields["prompt"].change, fields["model"].change, fields["identity.adapter"].change],
-          lambda *asked: ready(studio, *asked), [fields["prompt"], fields["model"], fields["identity.adapter"]], [told, fix],
+    judged = [fields[path] for path in JUDGED]
+    gr.on([page.blocks.load, *(field.change for field in judged)],       # type: ignore[attr-defined]
+          lambda *values: ready(studio, dict(zip(JUDGED, values, strict=True))), judged, [told, fix],
           trigger_mode="always_last", **QUIET)
     fix.click(lambda *asked: fixed(studio, *asked), [fields["prompt"], fields["model"], photos.panel], fields["prompt"], **SPOKEN)
-    ranking.wire(view.results, fields["prompt"], fields["model"], photos.panel)
-    return form
+    return bench.wire()
+
+
+def _trigger_line() -> tuple[Component, gr.Button]:
+    return (gr.HTML("", elem_id=f"{NAME}-told", elem_classes="told"),
+            gr.Button(visible=False, size="sm", elem_id=f"{NAME}-fix"))
 
 
 def _likeness(form: Form) -> None:
@@ -61,41 +65,23 @@ def _likeness(form: Form) -> None:
         with gr.Row():
             form.field("identity.style_strength", min_width=200)
             form.field("identity.strength", min_width=200)
-        with gr.Row():
-            form.field("model", min_width=160)
-            form.field("identity.adapter", min_width=160)
-        with gr.Row():
-            form.field("batch_count", min_width=110)
-            form.field("seed", min_width=120)
+        form.field("identity.adapter", min_width=160)
 
 
-def _sampling(form: Form, title: str) -> None:
-    with gr.Accordion(title, open=False):
-        form.field("negative_prompt", lines=2, max_lines=6, elem_classes="prompt")
-        for pair in (("steps", "cfg_scale"), ("width", "height"), ("sampler", "schedule")):
-            with gr.Row():
-                for path in pair:
-                    form.field(path, min_width=150)
+def ready(studio: Studio, values: Mapping[str, Any]) -> tuple[str, gr.Button]:
+    """What stands in the way of a run, before it is asked for, and the button that mends the prompt where one can.
 
-
-def _choices(studio: Studio, source: str) -> list[Any]:
-    if source != "identity_adapters":
-        return choices(studio, source)
-    from pipelines.loading.identity_files import identities
-
-    return [AUTOMATIC, *(found.name for found in identities(studio.library))]
-
-
-def ready(studio: Studio, prompt: str, model: str, adapter: str) -> tuple[str, gr.Button]:
-    """What stands in the way of a run, before it is asked for, and the button that mends the prompt where one can."""
-    fix = gr.Button(visible=False)
+    values: of the fields of JUDGED, as far as they are known.
+    """
+    fix, prompt = gr.Button(visible=False), str(values.get("prompt") or "")
     try:
-        found = find_identity(studio.library, studio.model(model), adapter or AUTOMATIC)
+        found = find_identity(studio.library, studio.model(values["model"]), values.get("identity.adapter") or AUTOMATIC)
         if found.way == PHOTOMAKER and prompt:
             if mended(prompt, "person") not in ("", prompt):
                 label = studio.words("likeness_fix", prompt=mended(prompt)) if mended(prompt) else studio.words("likeness_word")
                 fix = gr.Button(label, visible=True)
-            check_prompt(prompt)
+            check_prompt(prompt, str(values.get("negative_prompt") or ""), int(values.get("steps") or 1),
+                         values.get("emphasis") != "None")
         if found.needs_vectors:
             raise no_vectors(found, 0)
     except StudioError as error:

@@ -20,35 +20,40 @@ from pipelines.images import open_image
 from pipelines.portraits.photos import portraits
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.studio import Studio
+from pipelines.words import Words
 from tabs.form import Form
 from tabs.pose_editor import data_url
 
 FIELD = "identity.photos"
 SCRIPT = Path(__file__).parent / "assets" / "photos.js"
 LIMIT = 6 * 2**20       # characters of one photo, 1024 px a side at most
-WORDS = ("photos_remove", "photos_crop", "photos_small", "photos_looking")
+WORDS = ("photos_remove", "photos_crop", "photos_small", "photos_looking", "photos_most", "photos_unread")
 
 
 class Photos:
     """Place inside the tab; it stands for the field `identity.photos` of the form."""
 
     def __init__(self, studio: Studio, form: Form) -> None:
-        desk, words = Desk(studio), studio.words
+        desk = Desk(studio)
 
         def ask(data: Any) -> dict[str, Any]:
             return desk.ask(data)
 
-        said = html.escape(json.dumps({name: words(name) for name in WORDS}), quote=True)
-        told = {name: html.escape(words(name)) for name in ("photos_add", "photos_delete", "photos_consent")}
         self.panel = gr.HTML(
             [], js_on_load=SCRIPT.read_text(encoding="utf-8"), server_functions=[ask], elem_id=f"{form.prefix}-photos",
-            elem_classes="card photos", apply_default_css=False,
-            html_template=(f'<div class="tools"><label class="file">⇪ {told["photos_add"]}'
-                           '<input type="file" data-act="add" accept="image/*" multiple></label>'
-                           f'<button type="button" data-act="delete" disabled>{told["photos_delete"]}</button></div>'
-                           f'<p class="consent">{told["photos_consent"]}</p><p class="line" role="status"></p>'
-                           f'<div class="shelf" data-words="{said}"></div>'))
+            elem_classes="card photos", apply_default_css=False, html_template=template(studio.words))
         form.hold(FIELD, self.panel)
+
+
+def template(words: Words) -> str:
+    """Buttons, the line of consent, what is amiss, and the photos below."""
+    said = html.escape(json.dumps({name: words(name) for name in WORDS}), quote=True)
+    told = {name: html.escape(words(name)) for name in ("photos_add", "photos_delete", "photos_consent")}
+    return (f'<div class="tools"><label class="file">⇪ {told["photos_add"]}'
+            '<input type="file" data-act="add" accept="image/*" multiple></label>'
+            f'<button type="button" data-act="delete" disabled>{told["photos_delete"]}</button></div>'
+            f'<p class="consent">{told["photos_consent"]}</p><p class="line" role="status"></p>'
+            f'<div class="shelf" data-words="{said}"></div>')
 
 
 class Desk:

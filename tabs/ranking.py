@@ -12,6 +12,7 @@ from gradio.components import Component
 from pipelines.ranked import ranked
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.studio import Studio
+from tabs.before_after import originals
 from tabs.form import refused
 from tabs.listeners import SPOKEN
 
@@ -28,25 +29,24 @@ class Ranking:
             self._button = gr.Button(words("rank"), size="sm", min_width=90, elem_id=f"{prefix}-rank")
         self._order = gr.HTML("", elem_id=f"{prefix}-ranked", elem_classes="told")
 
-    def wire(self, results: gr.Gallery, prompt: Component, model: Component, photos: Component | None = None) -> None:
+    def wire(self, results: gr.Gallery, model: Component, photos: Component | None = None) -> None:
         """photos: a component whose value are names of kept photos."""
-        def judge(shown: list[Any] | None, keep: Any, prompt: str, model: str, names: list[str] | None = None) -> list[Any]:
-            return best_of(self._studio, shown, int(keep or 1), (prompt, model), names or ())
+        def judge(shown: list[Any] | None, keep: Any, model: str, names: list[str] | None = None) -> list[Any]:
+            return best_of(self._studio, shown, int(keep or 1), model, names or ())
 
-        self._button.click(judge, [results, self._keep, prompt, model, *([photos] if photos else [])], [self._order, results],
-                           **SPOKEN)
+        self._button.click(judge, [results, self._keep, model, *([photos] if photos else [])], [self._order, results], **SPOKEN)
 
 
-def best_of(studio: Studio, shown: list[Any] | None, keep: int, told: tuple[str, str], names: Any) -> list[Any]:
+def best_of(studio: Studio, shown: list[Any] | None, keep: int, model: str, names: Any) -> list[Any]:
     """The k best of the shown pictures in words, and the gallery with the best one chosen; a toast where none can judge.
 
-    told: prompt and model.
+    Each is held against the prompt that it was painted by, whatever the form says by now.   names: of kept photos.
     """
-    files = [Path(str(entry[0] if isinstance(entry, (list, tuple)) else entry)) for entry in shown or ()]
+    files = [Path(name) for name in originals(studio, shown)]
     try:
         if not files:
             raise FieldError(studio.words("results"), "", studio.words("nothing_to_send"))
-        rows = ranked(studio, files, *told, photos=[studio.inputs.open(name) for name in names])
+        rows = ranked(studio, files, model=model, photos=[studio.inputs.open(name) for name in names])
     except StudioError as error:
         raise refused(error) from None
     lines = [f"<li>{html.escape(files[row.index].name)} <small>"

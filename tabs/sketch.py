@@ -17,13 +17,12 @@ from pipelines.live import LivePainter
 from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import RANDOM_SEED
 from pipelines.studio import Studio
-from tabs.easel import actions, ranked_easel
 from tabs.form import Form, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
-from tabs.run import Runner
 from tabs.sketchpad import Sketchpad
-from tabs.workbench import choices
+from tabs.units import Units
+from tabs.workbench import Workbench
 
 NAME = "sketch"
 KNOBS = ("sketch.faithfulness", "sketch.stroke_faithfulness", "sketch.realism")
@@ -36,50 +35,33 @@ SHAPED = """(width, height) => { window.atelierSheet = [width || 256, height || 
 def build(studio: Studio, page: Page) -> Form:
     """Place everything of the tab; call inside its `gr.Tab`."""
     words = studio.words
-    form = Form(NAME, words, lambda source: choices(studio, source))
+    bench = Workbench(studio, page, NAME)
+    form = bench.form
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=5, min_width=340, elem_classes="controls"):
             with gr.Column(elem_classes="card prompts"):
-                form.field("prompt", lines=2, max_lines=6, elem_classes="prompt")
-                live = gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live")
+                live = bench.prompt(lambda: gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live"), lines=2, max_lines=6)
             pad = Sketchpad(studio, NAME)
-            form.pictures = pad
-            buttons = actions(words, NAME)
+            bench.actions()
             with gr.Column(elem_classes="card"):
                 for path in KNOBS:
                     form.field(path)
                 form.field("sketch.way")
                 told = gr.HTML("", elem_id=f"{NAME}-told", elem_classes="told")
-            _sampling(form, words("advanced"))
-        with gr.Column(scale=6, min_width=340, elem_classes="easel"):
-            shown = gr.HTML("", elem_id=f"{NAME}-shown", elem_classes="live-picture")
-            view, ranking = ranked_easel(studio, NAME, buttons)
-    runner = Runner(studio, form, view, page.owner)
-    runner.wire(page.blocks)
-    page.remember(form)
-    ranking.wire(view.results, form.fields["prompt"], form.fields["model"])
+            with gr.Column(elem_classes="card prompts"):
+                bench.other_words()
+            units = Units(studio, form)
+            form.pictures = pad     # after the units: a drawing is no picture that a unit may take
+            bench.sampling()
+            bench.size()
+            bench.seed()
+            bench.advanced()
+        shown = bench.easel(lambda: gr.HTML("", elem_id=f"{NAME}-shown", elem_classes="live-picture"), ranked=True)
+    units.wire(page)
+    bench.wire()
     _wire_live(studio, page, form, live, shown)
     _wire_small(studio, page, form, told)
     return form
-
-
-def _sampling(form: Form, title: str) -> None:
-    with gr.Column(elem_classes="card"):
-        with gr.Row():
-            form.field("model", min_width=160)
-            form.field("seed", min_width=120)
-        with gr.Row():
-            form.field("width", min_width=160)
-            form.field("height", min_width=160)
-    with gr.Accordion(title, open=False):
-        form.field("negative_prompt", lines=2, max_lines=6, elem_classes="prompt")
-        with gr.Row():
-            form.field("steps", min_width=160)
-            form.field("cfg_scale", min_width=160)
-        with gr.Row():
-            form.field("sampler", min_width=140)
-            form.field("schedule", min_width=140)
-            form.field("batch_count", min_width=110)
 
 
 def _wire_live(studio: Studio, page: Page, form: Form, live: gr.Checkbox, shown: gr.HTML) -> None:

@@ -14,7 +14,8 @@ from gradio.components import Component
 
 from pipelines import metadata, samplers
 from pipelines.loading.controls import controls
-from pipelines.reception import at_home
+from pipelines.loading.identity_files import identities
+from pipelines.loading.library import AUTOMATIC
 from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
@@ -26,8 +27,9 @@ from tabs.explain import explained
 from tabs.form import Form, outputs_of, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
-from tabs.paste import Paste
+from tabs.paste import Paste, restoring
 from tabs.presets import build as build_presets
+from tabs.ranking import Ranking
 from tabs.run import Runner, RunView
 from tabs.send import Results
 from tabs.undo import keeping
@@ -50,18 +52,29 @@ class Workbench:
     # -- placing -------------------------------------------------------------------------------------------------------
 
     def prompts(self) -> None:
-        form = self.form
+        """All that is said in words, on one card."""
         with gr.Column(elem_classes="card prompts"):
-            form.field("prompt", lines=3, max_lines=12, autofocus=self.name == "txt2img", elem_classes="prompt")
-            self._counter = gr.HTML("", elem_id=f"{self.name}-counter", elem_classes="counter")
-            self.advisor.place("prompt")
-            with gr.Accordion(self.words("explain_title"), open=False, elem_classes="explainer") as self._explainer:
-                self._explain_step = gr.Slider(1, 150, 1, step=1, label=self.words("explain_step"), buttons=[])
-                self._explained = gr.HTML("", elem_id=f"{self.name}-explained")
-            form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
-            self.advisor.place("negative_prompt")
-            form.field("styles")
-            self._paste = Paste(self.studio, form)
+            self.prompt()
+            self.other_words()
+
+    def prompt(self, beneath: Callable[[], Any] = lambda: None, **look: Any) -> Any:
+        """What `beneath` places under the prompt is returned.   look: of the prompt."""
+        form = self.form
+        form.field("prompt", **{"lines": 3, "max_lines": 12} | look, autofocus=self.name == "txt2img", elem_classes="prompt")
+        placed = beneath()
+        self._counter = gr.HTML("", elem_id=f"{self.name}-counter", elem_classes="counter")
+        self.advisor.place("prompt")
+        with gr.Accordion(self.words("explain_title"), open=False, elem_classes="explainer") as self._explainer:
+            self._explain_step = gr.Slider(1, 150, 1, step=1, label=self.words("explain_step"), buttons=[])
+            self._explained = gr.HTML("", elem_id=f"{self.name}-explained")
+        return placed
+
+    def other_words(self) -> None:
+        form = self.form
+        form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
+        self.advisor.place("negative_prompt")
+        form.field("styles")
+        self._paste = Paste(self.studio, form)
 
     def actions(self) -> None:
         self._buttons = actions(self.words, self.name)
@@ -125,17 +138,23 @@ class Workbench:
                     self.form.field(path)
                     self.advisor.place(path)
 
-    def easel(self) -> None:
-        """Stage, results, what to do with them, verdicts, and where a picture's settings come back from."""
+    def easel(self, above: Callable[[], Any] = lambda: None, ranked: bool = False) -> Any:
+        """Stage, results, what to do with them, verdicts, and where a picture's settings come back from.
+
+        What `above` places over them is returned.   ranked: they can be put in the order of their worth.
+        """
         name = self.name
         with gr.Column(scale=6, min_width=340, elem_classes="easel"):
+            placed = above()
             stage, results = stage_and_results(self.words, name)
             self._results = Results(self.studio, name, results)
+            self._ranking = Ranking(self.studio, name) if ranked else None
             verdicts = gr.HTML("", elem_id=f"{name}-verdicts")
             self._drop = gr.File(label=self.words("drop_png_here"), file_types=["image"], type="filepath", height=84,
                                  elem_id=f"{name}-drop", elem_classes="drop")
-        view = RunView(*self._buttons, stage, results, verdicts, self._results.row)
-        self._runner = Runner(self.studio, self.form, view, self.page.owner)
+        rows = (self._results.row, *([self._ranking.row] if self._ranking else []))
+        self._runner = Runner(self.studio, self.form, RunView(*self._buttons, stage, results, verdicts, rows), self.page.owner)
+        return placed
 
     @property
     def results(self) -> Results:
@@ -158,6 +177,8 @@ class Workbench:
         keeping(form, self._drop.upload)(restoring(self.studio, form), self._drop, outputs_of(form.outputs, self._drop), **SPOKEN)
         self._paste.wire()
         self._runner.wire(page.blocks)
+        if self._ranking:
+            self._ranking.wire(self._results.results, form.fields["model"], form.fields.get("identity.photos"))
         page.remember(form)
         page.painters[self.name] = self._runner.submit_on
         page.later.append(lambda: self._results.wire(page, self._runner.submit_on))
@@ -188,11 +209,13 @@ def choices(studio: Studio, source: str) -> list[Any]:
     if source == "models":
         return [m.name for m in studio.library.models()]
     if source == "vaes":
-        return ["Automatic", *(v.name for v in studio.library.vaes())]
+        return [AUTOMATIC, *(v.name for v in studio.library.vaes())]
     if source == "preprocessors":
         return studio.preprocessors.rows.names()
     if source == "control_models":
         return [c.name for c in controls(studio.library)]
+    if source == "identity_adapters":
+        return [AUTOMATIC, *(found.name for found in identities(studio.library))]
     if source in ("upscalers", "hires_upscalers"):
         return list(listed(source, studio.upscalers))
     return studio.styles.names() if source == "styles" else []
@@ -206,26 +229,6 @@ def counted(studio: Studio, prompt: str, model: str) -> str:
         return ""
     unit = html.escape(studio.words("token_count"))
     return f'<span class="{"full" if tokens.chunks > 1 else ""}">{tokens.tokens}/{tokens.limit} {unit}</span>'
-
-
-def restoring(studio: Studio, form: Form) -> Callable[[str | None], list[Any]]:
-    """Read the settings of a dropped picture into the form; what could not be used is said."""
-
-    def restore(data: str | None) -> list[Any]:
-        if not data:
-            return [gr.skip()] * (len(form.outputs) + 1)
-        try:
-            read = metadata.read(data)
-        except StudioError as error:
-            raise refused(error) from None
-        for note in read.notes:
-            gr.Info(html.escape(note))
-        if not read.request:
-            return [*[gr.skip()] * len(form.outputs), None]
-        shown = form.write_all(read.full) if read.full else form.write(at_home(studio, read))
-        return [*shown, None]
-
-    return restore
 
 
 def _family_size(studio: Studio, name: str, shape: str) -> tuple[int, int]:

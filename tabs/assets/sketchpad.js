@@ -3,7 +3,7 @@
 const [sheet] = element.getElementsByTagName('canvas');
 const pen = sheet.getContext('2d', { willReadFrequently: true });
 const tool = (name) => element.querySelector(`[data-tool="${name}"]`);
-const LONGER = 512, KEPT = 30;
+const LONGER = 512, MOST = 1024, KEPT = 30;     // pixels of the longer side: those of the picture, between these
 let colour = '#1d1a18', erasing = false, paper = '', last = null, sent = '', undo = [];
 
 const fill = () => {
@@ -12,7 +12,7 @@ const fill = () => {
   if (paper) { pen.fillStyle = paper; pen.fillRect(0, 0, sheet.width, sheet.height); }
 };
 const shape = (width, height) => {
-  const scale = LONGER / Math.max(width, height);
+  const scale = Math.min(MOST, Math.max(LONGER, width, height)) / Math.max(width, height);
   const size = [Math.round(width * scale), Math.round(height * scale)];
   if (size[0] === sheet.width && size[1] === sheet.height) return;
   const old = Object.assign(document.createElement('canvas'), { width: sheet.width, height: sheet.height });
@@ -38,7 +38,7 @@ const at = (event) => {
 const line = (from, to) => {
   pen.globalCompositeOperation = erasing && !paper ? 'destination-out' : 'source-over';
   pen.strokeStyle = erasing && paper ? paper : colour;
-  pen.lineWidth = Number(tool('width').value);
+  pen.lineWidth = Number(tool('width').value) * Math.max(sheet.width, sheet.height) / LONGER;
   pen.lineCap = pen.lineJoin = 'round';
   pen.beginPath();
   pen.moveTo(...from);

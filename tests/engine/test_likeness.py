@@ -65,6 +65,25 @@ def test_the_first_steps_see_the_words_alone_and_nothing_is_left_behind(worn: An
     assert np.array_equal(np.asarray(painted(worn, plain).image), np.asarray(before.image)), "a trace is left"
 
 
+def test_a_pose_and_a_likeness_steer_the_same_steps(worn: Any, request_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pose = worn[1].keep(Image.effect_noise((128, 128), 60).convert("RGB"))
+    posed = request_of(style_strength=40).merged({"control": [{"image": pose, "model": "mini/pose", "preprocessor": "none"}]})
+    unet = worn[0].residency.pipeline("txt2img", "mini").unet
+    seen: list[tuple[torch.Tensor, bool]] = []
+    inner = unet.forward
+
+    def spy(*args: Any, **kwargs: Any) -> Any:
+        seen.append((kwargs["encoder_hidden_states"][1].clone(), kwargs.get("mid_block_additional_residual") is not None))
+        return inner(*args, **kwargs)
+
+    monkeypatch.setattr(unet, "forward", spy)
+    made = painted(worn, posed)
+    monkeypatch.undo()
+    assert [on for _, on in seen] == [True] * STEPS
+    assert [torch.equal(words, seen[0][0]) for words, _ in seen] == [True] * 3 + [False] * (STEPS - 3)
+    assert not np.array_equal(np.asarray(made.image), np.asarray(painted(worn, posed.merged({"control": []})).image))
+
+
 def test_an_ip_adapter_is_the_second_way_and_leaves_no_trace(engine: Engine, root: Path, request_of: Any, tmp_path: Path) -> None:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 

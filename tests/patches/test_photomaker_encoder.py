@@ -65,7 +65,7 @@ def test_the_resampler_gives_the_golden_numbers() -> None:
         out = resampler(wave(1, 2, 16, a=0.11), wave(1, 5, 12, a=0.19))
     assert torch.allclose(out[0, 0, :4], torch.tensor([-0.423143, -0.836699, -1.145553, -1.315412]), atol=1e-4)
     assert torch.allclose(out[0, 1, :4], torch.tensor([-0.058805, 0.395696, 0.790865, 1.083432]), atol=1e-4)
-    assert float(out.abs().sum()) == pytest.approx(29.23619, abs=1e-3)
+    assert float(out.abs().sum()) == pytest.approx(29.23619, abs=1e-4)
 
 
 def test_a_mask_of_another_length_is_refused() -> None:

@@ -29,7 +29,7 @@ def mine(styles: Styles, data: bytes | str) -> Styles:
 
 
 def test_what_ships_can_be_read_and_is_read_only(styles: Styles) -> None:
-    assert len(styles.names()) == 12 and not styles.problems()
+    assert len(styles.names()) == 16 and not styles.problems()
     with pytest.raises(FieldError, match="belongs to the studio"):
         styles.delete("Watercolour")
 
@@ -114,7 +114,7 @@ def test_a_file_of_more_than_fifty_megabytes_is_refused_unread(styles: Styles) -
     mine(styles, b"")
     with styles.user.open("r+b") as file:
         file.truncate(LIMIT + 1)
-    assert any("50 MB are too large" in p for p in styles.problems()) and len(styles.names()) == 12
+    assert any("50 MB are too large" in p for p in styles.problems()) and len(styles.names()) == 16
 
 
 def test_a_locked_file_is_named(styles: Styles, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,12 @@ def test_each_difference_is_a_chip(changes: dict, shown: list[str]) -> None:
     assert drawn.count("<span") == len(shown) and "Changed since" in drawn
 
 
+def test_a_field_that_says_nothing_before_and_after_is_no_chip() -> None:
+    now = job(2, sketch={"lines": "0" * 64, "strokes": ""})
+    drawn = chips(studio(job(1), now), now)
+    assert "Way – → Automatic" in drawn and "Colour strokes" not in drawn
+
+
 def test_it_is_the_same_visitors_last_picture_that_counts() -> None:
     mine, now = job(1, steps=9), job(5)
     others = [job(2, owner="you"), job(3, kind="grid"), job(4, files={})]

@@ -16,6 +16,8 @@ from pipelines.ranking import scorer
 from pipelines.studio import Studio
 from tabs.photomaker import fixed, ready
 
+ASKED = {"model": "mini", "identity.adapter": "thin", "negative_prompt": "", "steps": 10, "emphasis": "Original"}
+
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Studio]:
@@ -33,11 +35,17 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     ("a man img on a beach", "PhotoMaker: thin", None),
     ("a man on a beach", "is missing", "Write “a man img on a beach”"),
     ("on a beach", "is missing", "Name the person by the photos, and add the trigger"),
-    ("", "PhotoMaker: thin", None)], ids=["right", "no trigger", "nobody", "empty"])
+    ("a man [img::0.5] on a beach", "is missing", "Write “a man img [::0.5] on a beach”"),
+    ("", "PhotoMaker: thin", None)], ids=["right", "no trigger", "nobody", "gone half way", "empty"])
 def test_what_is_wrong_with_a_prompt_is_said_and_mended(studio: Studio, prompt: str, says: str, label: str | None) -> None:
-    told, fix = ready(studio, prompt, "mini", "thin")
+    told, fix = ready(studio, ASKED | {"prompt": prompt})
     assert says in told and fix.visible is (label is not None)
     assert label is None or fix.value == label
+
+
+def test_a_trigger_in_the_negative_prompt_is_said_while_it_is_written(studio: Studio) -> None:
+    told, fix = ready(studio, ASKED | {"prompt": "a man img", "negative_prompt": "a bad img"})
+    assert "belongs into the prompt only" in told and not fix.visible
 
 
 def test_a_click_mends_the_prompt_and_the_photos_name_the_person(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
