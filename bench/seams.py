@@ -26,7 +26,7 @@ from pipelines.spec.request import GenerationRequest
 
 SCENES, SCALE = 16, 4
 FIRST = 9_500           # of the held-out seeds
-WAYS = {"Blended": "blended (the default)", "Separate": "separate, no seam fix"}
+WAYS = {"Blended": "blended (the default)", "Feathered": "feathered", "Separate": "separate, no seam fix"}
 REQUEST: Mapping[str, Any] = {"model": "mini", "steps": 12, "cfg_scale": 5.0, "sampler": "DPM++ 2M", "schedule": "Karras",
                               "width": 256, "height": 256}
 STRENGTH = 0.3

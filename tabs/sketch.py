@@ -41,8 +41,8 @@ def build(studio: Studio, page: Page) -> Form:
         with gr.Column(scale=5, min_width=340, elem_classes="controls"):
             with gr.Column(elem_classes="card prompts"):
                 live = bench.prompt(lambda: gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live"), lines=2, max_lines=6)
+            bench.actions()     # above the sheet, which alone fills a screen
             pad = Sketchpad(studio, NAME)
-            bench.actions()
             with gr.Column(elem_classes="card"):
                 for path in KNOBS:
                     form.field(path)
