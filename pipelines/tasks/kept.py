@@ -1,4 +1,8 @@
-"""Finished tiles of a run that was stopped, so that the same request goes on where it ended. Files only."""
+"""What a run in tiles had finished when it was stopped, so that the same request goes on where it ended. Files only.
+
+Separate tiles are kept as pictures. Of blended ones the model's answers are: all that follows from them - the sampler's own state,
+whichever sampler it is - the same request computes again, to the bit.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from pipelines.spec.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FOLDER = ".tiles"
 FORGOTTEN = 7 * 24 * 3600       # seconds after which a run is not taken up again
@@ -45,6 +53,26 @@ class Kept:
             part = self.folder / f"{number}.part"
             picture.save(part, "PNG", compress_level=1)
             part.replace(self.folder / f"{number}.png")
+
+    def answer(self, call: int) -> Tensor | None:
+        """What the UNet answered when it was called the `call`-th time, over all windows."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(self.folder / f"{call}.safetensors")["answer"]
+        except (OSError, SafetensorError):      # not there, or cut off when the studio died
+            return None
+
+    def put_answer(self, call: int, answer: Tensor) -> None:
+        """As `put`."""
+        from safetensors.torch import save_file
+
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            part = self.folder / f"{call}.part"
+            save_file({"answer": answer.contiguous()}, part)
+            part.replace(self.folder / f"{call}.safetensors")
 
     def clear(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

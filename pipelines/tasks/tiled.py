@@ -56,7 +56,7 @@ NO_SEAMS = 1.05     # a score up to here is not seen
 class TiledTask:
     """source: RGB, enlarged, its sides multiples of the family's step.   size: of the result, cut from its upper left corner.
 
-    kept: finished separate tiles of an interrupted run.   extra: what the picture's file says of the run.
+    kept: what an interrupted run had finished.   extra: what the picture's file says of the run.
     alpha: L of `size`, the transparency that the result gets; a model knows none.
     """
 
@@ -143,9 +143,12 @@ class TiledTask:
         def after_step(step: int, steps: int, glimpse: Any) -> None:
             on_step(step * len(cells), 0, glimpse)
 
-        feature = tiled(cells, lambda done: on_step(done, 0, None))
+        kept = self.kept(request)
+        feature = tiled(cells, kept, lambda done: on_step(done, 0, None))
         begin = Begin(self._latents(pipe), self._init.denoising_strength, self._init.exact_steps)
-        return text.paint(pipe, [_alone(request)], after_step, replace(means, features=(*means.features, feature)), begin)
+        painted = text.paint(pipe, [_alone(request)], after_step, replace(means, features=(*means.features, feature)), begin)
+        kept.clear()
+        return painted
 
     def _by_one(self, pipe: Any, request: GenerationRequest, on_step: text.OnStep, means: text.Means) -> Image.Image:
         canvas, scheduler, kept, done = self.source.copy(), pipe.scheduler, self.kept(request), 0

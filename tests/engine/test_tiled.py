@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.blended import TiledUNet
 from pipelines.tasks.feature import Run, Window
+from pipelines.tasks.kept import Kept
 from pipelines.tasks.tiles import windows
 
 SEAMS = {"method": "Separate", "seam_fix": "Band", "seam_denoising_strength": 0.5, "seam_width": 32}
@@ -41,9 +43,9 @@ def larger(engine: Engine, inputs: Inputs, source: str) -> Callable[..., Finishe
     own = Engine(engine.residency, None, inputs)
 
     def run(emit: Callable[[Event], None] = lambda event: None, strength: float = 0.5, init: dict | None = None,
-            **tiled: object) -> Finished:
+            sampler: str = "Euler", **tiled: object) -> Finished:
         wanted = {"scale": 2, "tile": 64, "padding": 8, "upscaler": "Lanczos"} | tiled
-        request = GenerationRequest.parse({"prompt": "a red car", "steps": 4, "seed": 7, "sampler": "Euler", "tiled": wanted,
+        request = GenerationRequest.parse({"prompt": "a red car", "steps": 4, "seed": 7, "sampler": sampler, "tiled": wanted,
                                            "init": {"image": source, "denoising_strength": strength} | (init or {})})
         return next(own.run(request, emit))
 
@@ -114,18 +116,26 @@ def test_a_run_is_stopped_at_a_tile_and_goes_on_where_it_ended(larger: Callable[
     assert not list((Path(inputs.folder).parent / ".tiles").rglob("*.png"))
 
 
-def test_a_blended_run_is_stopped_between_two_windows(larger: Callable[..., Finished]) -> None:
+def test_a_blended_run_goes_on_after_the_last_finished_step_to_the_same_picture(larger, inputs: Inputs) -> None:
+    """Six windows, four steps of a sampler that remembers what the model told it before."""
+    kept, asked = Path(inputs.folder).parent / ".tiles", {"init": {"exact_steps": True}, "sampler": "DPM++ 2M"}
     seen: list[int] = []
 
     def stop(event: Event) -> None:
         if isinstance(event, Step):
             seen.append(event.step)
-            if event.step == 4:
+            if event.step == 14:
                 raise Cancelled("enough")
 
+    whole = np.asarray(larger(**asked).image)
     with pytest.raises(Cancelled):
-        larger(stop)
-    assert seen == [1, 2, 3, 4]
+        larger(stop, **asked)
+    answers = len(list(kept.rglob("*.safetensors")))
+    assert seen[-1] == 14 and answers == 2, "two whole calls of six windows are kept, the begun third is not"
+    seen.clear()
+    again = larger(lambda e: seen.append(e.step) if isinstance(e, Step) else None, **asked)
+    assert seen[0] == 6 and not {7, 11} & set(seen) and 13 in seen, "windows of the first two calls are not painted again"
+    assert np.array_equal(np.asarray(again.image), whole) and not list(kept.rglob("*.safetensors"))
 
 
 class Echo(torch.nn.Module):
@@ -143,22 +153,28 @@ class Echo(torch.nn.Module):
         return (sample.clone(),)
 
 
+def _run(echo: Echo, size: Size) -> Run:
+    """size: latent pixels, of a model whose latents are eight times smaller than its pictures."""
+    pipe = SimpleNamespace(unet=echo, vae_scale_factor=8)
+    return Run(pipe, 1, size.width * 8, size.height * 8, 1, False, echo.window)
+
+
 @pytest.mark.parametrize(("width", "height"), [(40, 24), (7, 1), (16, 16), (33, 50)])
-def test_an_identity_model_in_windows_is_the_identity_and_each_window_is_told(width: int, height: int) -> None:
+def test_an_identity_model_in_windows_is_the_identity_and_each_window_is_told(tmp_path: Path, width: int, height: int) -> None:
     window = Window()
     echo, size = Echo(window), Size(width, height)
     plan, sample = windows(size, 16, 4, 1), torch.randn(2, 4, height, width)
     done: list[int] = []
-    unet = TiledUNet(echo, plan, size, window, done.append)
+    unet = TiledUNet(_run(echo, size), plan, Kept(tmp_path), done.append)
     assert torch.allclose(unet(sample, 0)[0], sample, atol=1e-5) and unet.dtype is torch.float32
     assert echo.boxes == [tile.box for tile in plan] and window.box is None and done == list(range(1, len(plan) + 1))
 
 
-def test_sdxl_is_told_the_size_of_the_window() -> None:
+def test_sdxl_is_told_the_size_of_the_window(tmp_path: Path) -> None:
     window = Window()
     echo = Echo(window)
     ids = torch.tensor([[320, 192, 0, 0, 320, 192]])
-    TiledUNet(echo, windows(Size(40, 24), 16, 4, 1), Size(40, 24), window, lambda n: None)(
+    TiledUNet(_run(echo, Size(40, 24)), windows(Size(40, 24), 16, 4, 1), Kept(tmp_path), lambda n: None)(
         torch.zeros(1, 4, 24, 40), 0, added_cond_kwargs={"time_ids": ids})
     assert echo.ids[0] == [[128, 128, 0, 0, 128, 128]] and ids.tolist() == [[320, 192, 0, 0, 320, 192]]
 
@@ -167,7 +183,6 @@ def test_sdxl_is_told_the_size_of_the_window() -> None:
 def test_features_know_which_part_of_which_picture_is_painted(engine: Engine, inputs: Inputs, source: str, method: str) -> None:
     from pipelines.tasks import text
     from pipelines.tasks.enlarge import Enlarger
-    from pipelines.tasks.kept import Kept
     from pipelines.tasks.tiled import TiledTask
 
     seen: list[tuple] = []
