@@ -120,10 +120,16 @@ def test_a_failure_is_one_line_and_exit_code_1(run, monkeypatch):
     assert (code, paths, len(said)) == (1, [], 1) and said[0].startswith("Memory: ")
 
 
+def hearing():
+    """In the child: a suite that runs in a shell's background ignores Ctrl+C, and so would everything it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_keeps_what_is_finished_and_says_130(tmp_path, root):
     words = ["generate", "--prompt", "a cat", "--batch-count", "200", "--data-dir", str(tmp_path), *SMALL]
     child = subprocess.Popen([sys.executable, "app.py", *words], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             text=True, env={**os.environ, "OMP_NUM_THREADS": "1", "COMMANDLINE_ARGS": ""})
+                             text=True, env={**os.environ, "OMP_NUM_THREADS": "1", "COMMANDLINE_ARGS": ""},
+                             preexec_fn=hearing)
     first = child.stdout.readline().strip()
     time.sleep(0.1)
     child.send_signal(signal.SIGINT)
