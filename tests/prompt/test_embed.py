@@ -1,6 +1,7 @@
 """Embeddings: equal to the pipelines' own where they should be, and different where the prompt says so."""
 
 import gc
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -36,6 +37,15 @@ def test_at_weight_one_the_embedding_is_the_pipelines_own_bit_for_bit(pipe, prom
     assert ours.keys() == theirs.keys()
     for name in theirs:
         assert torch.equal(ours[name], theirs[name]), name
+
+
+@pytest.mark.parametrize(("prompt", "negative"), [(PROMPT, NEGATIVE), ("", "")])
+def test_at_weight_one_minis_is_too(root: Path, prompt: str, negative: str) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    pipe = StableDiffusionPipeline.from_pretrained(root / "models" / "mini")
+    ours, theirs = embed(pipe, prompt, negative), own(pipe, prompt, negative)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize("clip_skip", [2, 3])
