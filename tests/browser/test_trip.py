@@ -61,6 +61,8 @@ def test_from_words_to_a_picture_and_back(page: Page, tmp_path: Path) -> None:
     page.reload()
     expect(page.locator("#txt2img-results img").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#txt2img-verdicts")).to_contain_text(re.compile("\\w"))
+    expect(page.locator("#txt2img-prompt textarea")).to_have_value("a red car, in the snow")     # it may come after the picture
+    expect(page.locator("#txt2img-seed input[type=number]")).to_have_value("4242")
     assert fields(page) == before, "the form came back from the browser after the reload"
 
     page.get_by_role("tab", name="Gallery").click()
