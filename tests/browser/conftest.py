@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Locator
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 180_000      # ms, where a test says nothing else: a machine that gives us a tenth of its processors is only slow
@@ -98,3 +99,20 @@ def visitor(browser: object, url: str) -> Iterator[object]:
     yield context.new_page()
     context.close()
     assert not strays, f"the page asked for {strays}"
+
+
+@pytest.fixture(scope="session")
+def drag() -> Callable[..., None]:
+    """Draws with the mouse on a canvas: `drag(canvas, (x, y), ...)`, points in shares of it."""
+
+    def through(canvas: Locator, *points: tuple[float, float]) -> None:
+        canvas.scroll_into_view_if_needed()
+        box, mouse = canvas.bounding_box(), canvas.page.mouse
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        mouse.move(*places[0])
+        mouse.down()
+        for place in places[1:]:
+            mouse.move(*place, steps=3)
+        mouse.up()
+
+    return through

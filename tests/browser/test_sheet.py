@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +40,15 @@ def shaped(page: Page, width: int, height: int) -> list[int]:
     return page.locator("canvas").evaluate("sheet => [sheet.width, sheet.height]")
 
 
-def stroke(page: Page, *points: tuple[float, float]) -> Image.Image:
-    """The drawing after a stroke through these points, in shares of the sheet."""
-    box = page.locator("canvas").bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=3)
-    page.mouse.up()
-    return drawing(page.evaluate("pad.value"), WORDS)
+@pytest.fixture
+def stroke(drag: Callable[..., None]) -> Callable[..., Image.Image]:
+    """The drawing after a stroke through points in shares of the sheet."""
+
+    def drawn(page: Page, *points: tuple[float, float]) -> Image.Image:
+        drag(page.locator("canvas"), *points)
+        return drawing(page.evaluate("pad.value"), WORDS)
+
+    return drawn
 
 
 @pytest.mark.parametrize(("size", "sheet"), [((256, 256), [512, 512]), ((1024, 768), [1024, 768]), ((2048, 1024), [1024, 512]),
@@ -59,7 +58,7 @@ def test_the_sheet_is_as_fine_as_the_picture_within_limits(page: Page, size: tup
 
 
 @pytest.mark.parametrize("side", [512, 1024])
-def test_a_brush_is_as_wide_to_the_eye_on_any_sheet(page: Page, side: int) -> None:
+def test_a_brush_is_as_wide_to_the_eye_on_any_sheet(page: Page, side: int, stroke: Callable[..., Image.Image]) -> None:
     shaped(page, side, side)
     made = stroke(page, (0.2, 0.5), (0.8, 0.5))
     inked = [y for y in range(made.height) if made.getpixel((side // 2, y))[3] > 127]
@@ -78,7 +77,7 @@ def test_a_drawing_keeps_its_fine_lines_on_a_large_sheet(page: Page, tmp_path: P
     assert made.size == (1024, 1024) and (made.getpixel((500, 500)), made.getpixel((502, 500))) == (0, 255)
 
 
-def test_the_eraser_and_undo_work_on_what_was_drawn(page: Page) -> None:
+def test_the_eraser_and_undo_work_on_what_was_drawn(page: Page, stroke: Callable[..., Image.Image]) -> None:
     first = stroke(page, (0.2, 0.5), (0.8, 0.5))
     page.locator("[data-tool=eraser]").click()
     erased = stroke(page, (0.5, 0.3), (0.5, 0.7))

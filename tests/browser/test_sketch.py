@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,16 +24,9 @@ def sketch(page: Page) -> Page:
     return page
 
 
-def stroke(page: Page, *points: tuple[float, float]) -> None:
-    """Drawn with the mouse; points in shares of the sheet."""
-    page.locator("#sketch-sheet canvas").scroll_into_view_if_needed()
-    box = page.locator("#sketch-sheet canvas").bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=3)
-    page.mouse.up()
+@pytest.fixture
+def stroke(drag: Callable[..., None]) -> Callable[..., None]:
+    return lambda page, *points: drag(page.locator("#sketch-sheet canvas"), *points)
 
 
 def painted(page: Page) -> str:
@@ -43,7 +37,7 @@ def painted(page: Page) -> str:
     return str(mine.get_attribute("src"))
 
 
-def test_many_fast_strokes_end_in_the_picture_of_the_last(sketch: Page) -> None:
+def test_many_fast_strokes_end_in_the_picture_of_the_last(sketch: Page, stroke: Callable[..., None]) -> None:
     sketch.locator("#sketch-live input").check()
     stroke(sketch, (0.2, 0.8), (0.2, 0.4), (0.5, 0.2), (0.8, 0.4))
     first = painted(sketch)
@@ -62,7 +56,7 @@ def test_many_fast_strokes_end_in_the_picture_of_the_last(sketch: Page) -> None:
     assert painted(sketch) == last, "the picture shown was not that of the last stroke"
 
 
-def test_a_key_takes_a_stroke_back(sketch: Page) -> None:
+def test_a_key_takes_a_stroke_back(sketch: Page, stroke: Callable[..., None]) -> None:
     sheet = sketch.locator("#sketch-sheet canvas")
     empty = sheet.evaluate("sheet => sheet.toDataURL()")
     stroke(sketch, (0.2, 0.2), (0.8, 0.8))
@@ -86,7 +80,7 @@ def test_a_drawing_becomes_a_picture_that_knows_it(sketch: Page, tmp_path: Path)
     assert request.sketch.lines and not request.sketch.strokes and request.init is None
 
 
-def test_a_stroke_is_undone_and_an_empty_sheet_is_refused(sketch: Page) -> None:
+def test_a_stroke_is_undone_and_an_empty_sheet_is_refused(sketch: Page, stroke: Callable[..., None]) -> None:
     stroke(sketch, (0.2, 0.2), (0.8, 0.8))
     sketch.locator("[data-tool=undo]").click()
     sketch.locator("#sketch-generate").click()
