@@ -72,6 +72,15 @@ class Beginning:
             inner = scheduler.set_begin_index
             scheduler.set_begin_index = lambda index=0: inner(self._first + index)
 
+    def lift_off(self, pipe: Any) -> None:
+        """The run is over: `pipe` no longer holds these latents, which would be beside the pictures that are decoded from its own."""
+        del pipe.prepare_latents
+        self.lift_from(pipe.scheduler)
+
+    def lift_from(self, scheduler: Any) -> None:
+        for name in ("set_timesteps", "set_begin_index"):
+            vars(scheduler).pop(name, None)
+
     def attended(self, _unet: Any) -> AbstractContextManager[None]:
         """All pictures begin at once: nothing is to be done while it runs."""
         return nullcontext()

@@ -40,11 +40,11 @@ class TiledUNet(torch.nn.Module):
 
     def forward(self, sample: torch.Tensor, timestep: Any, *args: Any, **kwargs: Any) -> tuple[torch.Tensor]:
         call, self._calls = self._calls, self._calls + 1
-        known = self._kept.answer(call)
-        if known is not None and known.shape == sample.shape:
+        known = self._kept.answer(call, sample)
+        if known is not None:
             self._done += len(self._plan)
             self._after(self._done)
-            return (known.to(sample),)
+            return (known,)
         answer = self._joined(sample, timestep, args, kwargs)
         self._kept.put_answer(call, answer)
         return (answer,)
@@ -63,7 +63,7 @@ class TiledUNet(torch.nn.Module):
             shares[here] += share
             self._done += 1
             self._after(self._done)
-        return total / shares
+        return total.div_(shares)
 
 
 def _of_tile(kwargs: dict[str, Any], tile: Tile, factor: int) -> dict[str, Any]:

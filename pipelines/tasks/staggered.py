@@ -54,6 +54,12 @@ class Staggered:
         self._scheduler = pipe.scheduler = Schedulers(self.groups, self._pictures)
         pipe.prepare_latents = self._first_latents
 
+    def lift_off(self, pipe: Any) -> None:
+        """The run is over: `pipe` no longer holds these latents."""
+        del pipe.prepare_latents
+        for group in self.groups:
+            group.beginning.lift_from(group.scheduler)
+
     def _first_latents(self, *_: Any, **__: Any) -> Tensor:
         return _joined([(group.rows, group.beginning.first_latents()) for group in self.groups])
 

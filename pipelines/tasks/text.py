@@ -70,10 +70,11 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
     sources = [generator(r) for r in requests]
     noise = _noise(pipe, requests, sources, begin)
     beginning = begun(begin, noise, first.steps, lambda rows: built(rows)[0]) if begin else None
-    if beginning:
-        beginning.lay_over(pipe)
     wanted = Wanted(first.prompt, first.negative_prompt, first.clip_skip, steps, first.emphasis)
     with ExitStack() as stack:
+        if beginning:
+            beginning.lay_over(pipe)
+            stack.callback(beginning.lift_off, pipe)
         segments = (stack.enter_context(means.wording(pipe, wanted, means.cache, means.inversions)) if means.wording
                     else encode(pipe, wanted, means.cache, means.inversions, begin.earlier if begin else 0))
         for patch in (*means.patches, *([seamless([pipe.unet])] if first.tiling else [])):

@@ -130,12 +130,12 @@ def test_a_blended_run_goes_on_after_the_last_finished_step_to_the_same_picture(
     whole = np.asarray(larger(**asked).image)
     with pytest.raises(Cancelled):
         larger(stop, **asked)
-    answers = len(list(kept.rglob("*.safetensors")))
+    answers = len(list(kept.rglob("*.latents")))
     assert seen[-1] == 14 and answers == 2, "two whole calls of six windows are kept, the begun third is not"
     seen.clear()
     again = larger(lambda e: seen.append(e.step) if isinstance(e, Step) else None, **asked)
     assert seen[0] == 6 and not {7, 11} & set(seen) and 13 in seen, "windows of the first two calls are not painted again"
-    assert np.array_equal(np.asarray(again.image), whole) and not list(kept.rglob("*.safetensors"))
+    assert np.array_equal(np.asarray(again.image), whole) and not list(kept.rglob("*.latents"))
 
 
 class Echo(torch.nn.Module):

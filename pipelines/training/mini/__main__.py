@@ -38,10 +38,10 @@ from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.pictures import renders, to_picture
 from pipelines.training.mini.pictures import sheet as page
 from pipelines.training.mini.run import Plan
-from pipelines.training.mini.world.scene import FIRST, GROWN, WIDE, Curriculum
+from pipelines.training.mini.world.scene import FIRST, GROWN, LIVELY, WIDE, Curriculum
 
 FAMILY = Path(__file__).parents[3] / "models" / "mini"
-WORLDS: Mapping[str, Curriculum] = MappingProxyType({"first": FIRST, "grown": GROWN, "wide": WIDE})
+WORLDS: Mapping[str, Curriculum] = MappingProxyType({"first": FIRST, "grown": GROWN, "lively": LIVELY, "wide": WIDE})
 
 
 def parser() -> argparse.ArgumentParser:
