@@ -73,7 +73,7 @@ class Beginning:
             scheduler.set_begin_index = lambda index=0: inner(self._first + index)
 
     def lift_off(self, pipe: Any) -> None:
-        """The run is over: `pipe` no longer holds these latents, which would be beside the pictures that are decoded from its own."""
+        """The run is over: `pipe` no longer holds these latents while what it painted is decoded."""
         del pipe.prepare_latents
         self.lift_from(pipe.scheduler)
 

@@ -56,8 +56,8 @@ class Kept:
             part.replace(self.folder / f"{number}.png")
 
     def answer(self, call: int, like: Tensor) -> Tensor | None:
-        """What the UNet answered when it was called the `call`-th time, over all windows: of the shape, type and device of `like`."""
-        import torch
+        """What the UNet answered at its `call`-th call, over all windows; of the shape, type and device of `like`."""
+        from pipelines.loading.compat import torch
 
         try:
             raw = np.fromfile(self.folder / f"{call}.latents", np.uint8)
@@ -69,7 +69,7 @@ class Kept:
 
     def put_answer(self, call: int, answer: Tensor) -> None:
         """As `put`. The bare numbers, straight from memory: a large picture's latents are not copied to be written."""
-        import torch
+        from pipelines.loading.compat import torch
 
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from PIL import Image
 from pipelines import samplers
 from pipelines.families.family import Family
 from pipelines.loading.encode import encode
+from pipelines.loading.store import give_memory_back
 from pipelines.previews import jpeg
 from pipelines.spec.events import Emit, Note, Preview, Stage
 from pipelines.spec.geometry import Size, Tile
@@ -229,6 +230,7 @@ class TiledTask:
         return made
 
     def _decoded(self, pipe: Any, latents: Tensor) -> Image.Image:
+        give_memory_back()      # what sampling left at the size of the whole picture, before decoding takes its own
         canvas = Image.new("RGB", self.source.size)
         quilt = Quilt(canvas, self._coded)
         for window in self._told("decoding", iter(self._coded)):

@@ -1,4 +1,7 @@
-"""Measures how well the family paints what it is told: a probe that was taught on renders reads its pictures."""
+"""Measures how well the family paints what it is told: networks that were taught on renders read its pictures.
+
+The probe reads all attributes but the pose, which follows from the key points that the estimators find.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from torch.nn import functional as F
 
+from pipelines.tasks.picture_book import PictureBook, body
+from pipelines.training.mini import estimators, sheet
 from pipelines.training.mini import probe as judge
-from pipelines.training.mini import sheet
 from pipelines.training.mini.pictures import HELD_OUT, renders, to_picture, to_tensor
-from pipelines.training.mini.probe import READ, Probe, rights, targets
+from pipelines.training.mini.posture import posture
+from pipelines.training.mini.probe import READ, Probe, rights, shown, targets
 from pipelines.training.mini.run import Plan
 from pipelines.training.mini.world.labels import VALUES, labels
 from pipelines.training.mini.world.scene import Curriculum, Scene, sample
@@ -24,7 +29,9 @@ PLAIN = READ[:4]
 WORLD = Curriculum(wander=0.6, several=0.0, nothing=0.08)
 RICH = Curriculum(people=0.6, nothing=0.0, several=0.6, odd=0.1, framings=(0.0, 0.5, 0.5), poses=(0.2, 0.2, 0.2, 0.2, 0.2))
 SAME = "a red car, in a meadow, by day"  # what diversity is measured on
+ARMS = slice(2, 8)  # right and left shoulder, elbow, wrist
 Row = dict[str, float]
+Readers = tuple[Probe, PictureBook]
 
 
 def setting(scene: Scene, rng: Random) -> str:
@@ -66,20 +73,36 @@ def through(pipeline: StableDiffusionPipeline, scenes: list[int], mix: Curriculu
     return found
 
 
-def adherence(probe: Probe, pipeline: StableDiffusionPipeline, count: int) -> dict[str, Row]:
+def told(readers: Readers, pictures: list[Image.Image], scenes: list[Scene]) -> Row:
+    """Shares of attributes read rightly from pictures of 256x256, among the scenes that have them and show them."""
+    probe, network = readers
+    row = rights(judge.read(probe, pictures), targets(scenes))
+    posed = [(picture, shown(scene)["pose"]) for picture, scene in zip(pictures, scenes, strict=True) if "pose" in shown(scene)]
+    row["pose"] = sum(pose_of(network, picture) == pose for picture, pose in posed) / len(posed) if posed else float("nan")
+    return row
+
+
+@torch.no_grad()
+def pose_of(network: PictureBook, picture: Image.Image) -> str | None:
+    """The pose of the one person in a picture; arms are taken where they are likeliest, for the prompt promised some."""
+    points = network(to_tensor(picture)[None] / 2 + 0.5).points[0]
+    points[ARMS, -1] = -torch.inf
+    return posture(body(points, picture.width // 4))
+
+
+def adherence(readers: Readers, pipeline: StableDiffusionPipeline, count: int) -> dict[str, Row]:
     """Shares of attributes read rightly, of renders and of pictures painted from prompts that state them."""
     table: dict[str, Row] = {}
     for name, mix, words, kept in (("plain", WORLD, prompt, PLAIN), ("rich", RICH, rich_prompt, READ)):
         seeds = list(range(HELD_OUT, HELD_OUT + count))
         scenes, rng = [sample(seed, mix) for seed in seeds], Random(1)
-        said, goal = [words(scene, rng) for scene in scenes], targets(scenes)
-        table[f"{name}: renders"] = judge.own(probe, seeds, mix)
-        table[f"{name}: renders through the autoencoder"] = rights(judge.read(probe, through(pipeline, seeds, mix)), goal)
+        said = [words(scene, rng) for scene in scenes]
+        drawn = [to_picture(pixels) for pixels in renders(seeds, mix)]
+        rows = {"renders": drawn, "renders through the autoencoder": through(pipeline, seeds, mix)}
         for cfg in (7.0, 1.0) if name == "plain" else (7.0,):
-            painted = sheet.paint(pipeline, said, cfg=cfg)
-            table[f"{name}: CFG {cfg:g}"] = rights(judge.read(probe, painted), goal)
-        for row in [key for key in table if key.startswith(name)]:
-            table[row] = {key: value for key, value in table[row].items() if key in kept}
+            rows[f"CFG {cfg:g}"] = sheet.paint(pipeline, said, cfg=cfg)
+        for row, pictures in rows.items():
+            table[f"{name}: {row}"] = {key: value for key, value in told(readers, pictures, scenes).items() if key in kept}
     return table
 
 
@@ -107,7 +130,7 @@ def diversity(pipeline: StableDiffusionPipeline, count: int = 16) -> float:
 def score(plan: Plan, folder: Path, count: int = 400) -> dict[str, Row]:
     """All of the base model's scores over `count` held-out scenes; printed, and as `<work>/score.json`."""
     probe, pipeline = judge.finished(plan), sheet.load(folder).to(plan.device)
-    table = adherence(probe, pipeline, count)
+    table = adherence((probe, estimators.finished(plan)), pipeline, count)
     table["others"] = {"negative prompt": negation(probe, pipeline, max(8, count // 4)), "diversity": diversity(pipeline)}
     (plan.work / "score.json").write_text(json.dumps(table, indent=2))
     for name, row in table.items():
