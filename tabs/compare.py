@@ -25,6 +25,8 @@ from tabs.listeners import SPOKEN
 from tabs.picture import said
 
 SLIDER, SIDE, DIFFERENCE = VIEWS = ("compare_slider", "compare_side", "compare_difference")
+# The comparison lies below the picture it is asked from; what was asked for is brought before the eye.
+TO_VIEW = "() => document.querySelector('#gallery-compare')?.scrollIntoView({behavior: 'smooth'})"
 MOST = 6                # pictures at once; the one that was put beside the first longest ago goes
 
 
@@ -75,10 +77,11 @@ class Comparison:
         outputs, asked = [self._pair, self._fold, self._slider, self._told, self._side, self._far], [self._pair, self._view]
         first.click(lambda pair, view, shelf: self.shown(replace(pair, first=shelf.chosen), view), [*asked, shelf], outputs,
                     **SPOKEN)
-        second.click(lambda pair, view, shelf: self.shown(pair.beside(shelf.chosen), view), [*asked, shelf], outputs, **SPOKEN)
+        second.click(lambda pair, view, shelf: self.shown(pair.beside(shelf.chosen), view), [*asked, shelf], outputs,
+                     **SPOKEN).success(None, None, None, js=TO_VIEW)
         self._view.change(self.shown, asked, outputs, **SPOKEN)
         self._clear.click(lambda view: self.shown(Pair(), view), self._view, outputs, **SPOKEN)
-        before.click(lambda shelf: self.with_source(shelf.chosen), shelf, outputs[1:], **SPOKEN)
+        before.click(lambda shelf: self.with_source(shelf.chosen), shelf, outputs[1:], **SPOKEN).success(None, None, None, js=TO_VIEW)
 
     def with_source(self, file: str) -> list[Any]:
         """The picture and what it was made from."""
