@@ -1,7 +1,8 @@
 """Memory of a tiled upscale: how far the peak lies above the pictures' own buffers, at 2048, 4096 and 8192 pixels.
 
 Each size runs in a process of its own, with one step of mini for every window; the peak is the kernel's (VmHWM), reset after
-the weights are loaded and a first small run has warmed the libraries' buffers.
+the weights are loaded and a first small run has warmed the libraries' buffers. On a GPU what torch allocated there is measured
+too; the pictures themselves never lie there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from PIL import Image
 from pipelines.loading.environment import prepare_environment
 prepare_environment()
+from pipelines.loading.compat import torch
 from pipelines.archive.inputs import Inputs
 from pipelines.engine import Engine
 from pipelines.loading.device import Budget, Device
@@ -30,9 +32,9 @@ from pipelines.spec.request import GenerationRequest
 def memory(key):
     return int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(key)).split()[1]) * 1024
 
-side, method = int(sys.argv[1]), sys.argv[2]
+side, method, gpu = int(sys.argv[1]), sys.argv[2], torch.cuda.is_available()
 inputs = Inputs(Path(tempfile.mkdtemp()))
-engine = Engine(Residency(Library([Path("models")]), Device.pick("cpu"), Budget(2**30, 2**30)), None, inputs)
+engine = Engine(Residency(Library([Path("models")]), Device.pick("cuda" if gpu else "cpu"), Budget(2**30, 2**30)), None, inputs)
 
 def run(side):
     name = inputs.keep(Image.radial_gradient("L").resize((side // 4, side // 4)).convert("RGB"))
@@ -43,10 +45,13 @@ def run(side):
 run(768)
 Path("/proc/self/clear_refs").write_text("5")
 before = memory("VmRSS:")
+if gpu:
+    torch.cuda.reset_peak_memory_stats()
 picture = run(side)
 assert picture.size == (side, side)
-own = 2 * 4 * side * side       # the enlarged picture and the canvas; Pillow keeps RGB in 4 bytes
-print(json.dumps({"peak": memory("VmHWM:"), "before": before, "own": own}))
+own = 2 * 4 * side * side + 4 * (side // 4) ** 2    # the enlarged picture, the canvas, what came in; Pillow keeps RGB in 4 bytes
+vram = {"vram": torch.cuda.max_memory_allocated()} if gpu else {}
+print(json.dumps({"peak": memory("VmHWM:"), "before": before, "own": own, **vram}))
 """
 
 
@@ -56,10 +61,12 @@ def tiled() -> list[Figure]:
 
 
 def growth(way: str, sides: Sequence[int]) -> list[Figure]:
-    rows = {side: taken(way, side) for side in sides}
-    rest = {side: row["peak"] - row["own"] for side, row in rows.items()}
-    return [Figure("B8", f"tiled upscale, {way}: peak RSS less the pictures, {side} / {sides[0]}", rest[side] / rest[sides[0]], "x",
-                   1.10, {str(s): rows[s] for s in (sides[0], side)}) for side in sides[1:]]
+    rows, first = {side: taken(way, side) for side in sides}, sides[0]
+    beside = {"RSS less the pictures": {side: row["peak"] - row["own"] for side, row in rows.items()}}
+    if "vram" in rows[first]:
+        beside["VRAM"] = {side: row["vram"] for side, row in rows.items()}
+    return [Figure("B8", f"tiled upscale, {way}: peak {what}, {side} / {first}", rest[side] / rest[first], "x", 1.10,
+                   {str(s): rows[s] for s in (first, side)}) for what, rest in beside.items() for side in sides[1:]]
 
 
 def taken(way: str, side: int) -> dict[str, float]:
