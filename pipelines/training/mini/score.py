@@ -99,7 +99,7 @@ def adherence(readers: Readers, pipeline: StableDiffusionPipeline, count: int) -
         said = [words(scene, rng) for scene in scenes]
         drawn = [to_picture(pixels) for pixels in renders(seeds, mix)]
         rows = {"renders": drawn, "renders through the autoencoder": through(pipeline, seeds, mix)}
-        for cfg in (7.0, 1.0) if name == "plain" else (7.0,):
+        for cfg in (7.0, 1.0):
             rows[f"CFG {cfg:g}"] = sheet.paint(pipeline, said, cfg=cfg)
         for row, pictures in rows.items():
             table[f"{name}: {row}"] = {key: value for key, value in told(readers, pictures, scenes).items() if key in kept}
