@@ -81,7 +81,8 @@ class Comparison:
                      **SPOKEN).success(None, None, None, js=TO_VIEW)
         self._view.change(self.shown, asked, outputs, **SPOKEN)
         self._clear.click(lambda view: self.shown(Pair(), view), self._view, outputs, **SPOKEN)
-        before.click(lambda shelf: self.with_source(shelf.chosen), shelf, outputs[1:], **SPOKEN).success(None, None, None, js=TO_VIEW)
+        before.click(lambda shelf: self.with_source(shelf.chosen), shelf, outputs[1:],
+                     **SPOKEN).success(None, None, None, js=TO_VIEW)
 
     def with_source(self, file: str) -> list[Any]:
         """The picture and what it was made from."""
