@@ -54,7 +54,7 @@ MINI = Family(
     prediction_types=(V_PREDICTION, EPSILON),
     pipelines=SD_PIPELINES, pipeline_args={"requires_safety_checker": False},
     config_dir=FOLDER, encoders=(ENCODER,), detect=detect, detect_folder=detect_folder,
-    parameters={"unet": 13_366_600, "vae": 2_612_851, "text_encoder": 1_569_024, "controlnet": 5_919_624},
+    parameters={"unet": 13_380_432, "vae": 5_109_443, "text_encoder": 1_569_024, "controlnet": 5_926_536},
     example="a girl with pink hair, red jacket, blue jeans, on a beach, at sunset",
     control_mode=CONTROL_LEADS,      # measured: docs/controlnet.md
 )

@@ -2,8 +2,9 @@
 
 Both peaks lie where the picture is largest: a few tensors of the widest layer there are alive at once. How many, and what
 the program needs whatever the size, was measured as the peak of resident memory (one thread, CPU, float32, diffusers
-0.42.1; `tests/loading/test_estimate.py` holds the figures). Attention is taken as flash attention, which keeps no table
-of pixels × pixels; a card without it needs more.
+0.42.1; `tests/loading/test_estimate.py` holds the figures; processors with AMX keep more, and a run
+differs from the next by a tenth). Attention is taken as flash attention, which keeps no table of pixels × pixels; a card
+without it needs more.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any
 from pipelines.spec.geometry import Size
 
 GB = 10**9
-VAE_BUFFERS = 128 * 10**6   # bytes: of the convolutions, whatever the size
+VAE_BUFFERS = 170 * 10**6   # bytes: of the convolutions, whatever the size
 UNET_BUFFERS = 64 * 10**6
-VAE_TENSORS = 4             # tensors of the widest full-size layer alive at the decoder's peak
+VAE_TENSORS = 5             # tensors of the widest full-size layer alive at the decoder's peak
 UNET_TENSORS = 42           # the same of the UNet's first level, the skip connections of all levels included
 RGB_COPIES = 3              # of the whole picture while tiles are joined, and while it becomes 0 to 1
 SPREAD = 1.25               # side of a tile as the allocator sees it: tiles of several shapes leave holes

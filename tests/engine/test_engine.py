@@ -152,7 +152,7 @@ def test_what_will_not_fit_is_told_before_the_first_step(paint: Callable, monkey
     monkeypatch.setattr(Device, "free_memory", lambda self: 185 * 10**6)
     made = paint(events.append, steps=2, width=512, height=512)[0]
     told = [n for n, e in enumerate(events) if isinstance(e, Note)]
-    assert events[told[0]].text == ("Size: 512×512 - decoding needs about 195 MB, 185 MB are free. "
+    assert events[told[0]].text == ("Size: 512×512 - decoding needs about 338 MB, 185 MB are free. "
                                     "It will be decoded in tiles.") and len(told) == 1
     assert told[0] < min(n for n, e in enumerate(events) if isinstance(e, Step))
     assert 0 < np.abs(pixels(made).astype(int) - pixels(plain).astype(int)).mean() < 8, "tiles, the same picture"

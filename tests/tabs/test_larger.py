@@ -52,7 +52,7 @@ def test_the_sizes_are_told_live(studio: Studio, change: dict, line: str) -> Non
     assert line in sizes(studio, FIRST | change) and bool(line) == bool(sizes(studio, FIRST | change))
 
 
-@pytest.mark.parametrize(("change", "size"), [({"hires": False}, "0.2 GiB"), ({}, "0.3 GiB"), ({"hires.scale": 8}, "1.7 GiB")],
+@pytest.mark.parametrize(("change", "size"), [({"hires": False}, "0.3 GiB"), ({}, "0.5 GiB"), ({"hires.scale": 8}, "4.0 GiB")],
                          ids=["one pass", "two", "a large one"])
 def test_the_memory_of_a_run_is_told_before_it(studio: Studio, change: dict, size: str) -> None:
     assert sizes(studio, FIRST | change).endswith(f" · about {size} of memory")
@@ -71,7 +71,7 @@ def test_the_second_pass_alone_starts_from_the_picture_and_belongs_to_txt2img(st
 
 
 @pytest.mark.parametrize(("change", "lines"), [
-    ({}, ["256×256 to 512×512: 9 tiles of 256 px · 27 model calls · about 0.3 GiB of memory", 'class="window"']),
+    ({}, ["256×256 to 512×512: 9 tiles of 256 px · 27 model calls · about 0.4 GiB of memory", 'class="window"']),
     ({"tiled.method": "Separate", "tiled.seam_fix": "Band", "tiled.seam_denoising_strength": 0.3},
      ["4 tiles of 256 px · and 4 over the borders · 24 model calls", 'class="seam"']),
     ({"tiled": False}, ["off: "]), ({"tiled.width": 16384}, ["too large to be made"]),

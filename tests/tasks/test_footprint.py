@@ -19,13 +19,14 @@ MIB, GIB = 2**20, 2**30
 START = "0" * 64
 FAMILY_NAMES = ("mini", "sd15", "sd2", "sdxl")
 # Growth of resident memory from the loaded program to the peak of the run: mini, one step, float32, one thread,
-# torch 2.13.0, diffusers 0.42.1 (VmHWM after a reset).
-MEASURED = [({"width": 256, "height": 256}, 136), ({"width": 512, "height": 512}, 214), ({"width": 1024, "height": 1024}, 430),
-            ({"width": 256, "height": 256, "hires": {"scale": 2, "upscaler": "Lanczos"}}, 234),
-            ({"width": 1024, "height": 1024, "init": {"image": START}}, 500),
-            ({"width": 256, "height": 256, "init": {"image": START}, "tiled": {"scale": 4}}, 301),
-            ({"width": 256, "height": 256, "init": {"image": START}, "tiled": {"scale": 8}}, 320),
-            ({"width": 256, "height": 256, "init": {"image": START}, "tiled": {"scale": 4, "method": "Separate"}}, 200)]
+# torch 2.13.0, diffusers 0.42.1 (VmHWM after a reset), a processor with AMX; the fourth and seventh
+# are the means of two runs (370 and 394, 500 and 455).
+MEASURED = [({"width": 256, "height": 256}, 168), ({"width": 512, "height": 512}, 332), ({"width": 1024, "height": 1024}, 614),
+            ({"width": 256, "height": 256, "hires": {"scale": 2, "upscaler": "Lanczos"}}, 382),
+            ({"width": 1024, "height": 1024, "init": {"image": START}}, 731),
+            ({"width": 256, "height": 256, "init": {"image": START}, "tiled": {"scale": 4}}, 443),
+            ({"width": 256, "height": 256, "init": {"image": START}, "tiled": {"scale": 8}}, 478),
+            ({"width": 256, "height": 256, "init": {"image": START}, "tiled": {"scale": 4, "method": "Separate"}}, 252)]
 
 
 def family(name: str) -> Family:
@@ -39,7 +40,7 @@ def told(name: str, changes: dict[str, Any], **more: Any) -> Memory:
 @pytest.mark.parametrize(("changes", "measured"), MEASURED,
                          ids=["256", "512", "1024", "hires", "img2img", "tiled 4", "tiled 8", "separate"])
 def test_the_estimate_is_above_what_mini_took_and_not_by_much(changes: dict[str, Any], measured: int) -> None:
-    assert measured * MIB <= told("mini", changes).total <= 1.6 * measured * MIB
+    assert measured * MIB <= told("mini", changes).total <= 1.9 * measured * MIB
 
 
 @pytest.mark.parametrize("name", FAMILY_NAMES)

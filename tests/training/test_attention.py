@@ -6,12 +6,13 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
 from pipelines.training.mini import base
+from pipelines.training.mini.vae import CHANNELS
 
 
 def test_plain_attention_says_what_the_fused_says() -> None:
     torch.manual_seed(0)
     model = base.build().eval()
-    noisy, states = torch.randn(1, 8, 16, 16), torch.randn(1, 77, 192)
+    noisy, states = torch.randn(1, CHANNELS, 16, 16), torch.randn(1, 77, 192)
     with torch.no_grad():
         fused = model(noisy, 500, states).sample
         base.plain_attention(model, "cpu")

@@ -9,6 +9,7 @@ from pipelines.training.mini.conditions import CONDITIONS, condition
 from pipelines.training.mini.run import Plan, keep, recall
 from pipelines.training.mini.vae import CHANNELS
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
+from tests.training.chunks import chunk
 
 PERSON = sample(3, Curriculum(people=1.0, nothing=0.0))
 LANDSCAPE = sample(5, Curriculum(people=0.0, nothing=1.0))
@@ -34,7 +35,7 @@ def test_a_wall_that_faces_the_viewer_is_blue():
 
 def test_a_tiny_run_moves_the_controlnet_and_writes_a_folder(tmp_path):
     seeds = torch.arange(4)
-    groups = [{"seeds": seeds, "latents": torch.randn(4, CHANNELS, 16, 16).half(), "heed": torch.ones(4, 16, 16).half()}]
+    groups = [chunk(seeds)]
     keep(tmp_path / "latents" / "0000.pt", {"groups": groups})
     controlnet.train(Plan(tmp_path, 0.02, batch=2), "depth", FIRST)
     assert recall(tmp_path / "controlnet-depth.pt")["step"] >= 1

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from pipelines.patches.photomaker.state import adapter
 from pipelines.training.mini import identity, text
 from pipelines.training.mini.run import Plan, keep, recall
-from pipelines.training.mini.vae import CHANNELS
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
+from tests.training.chunks import chunk
 
 PERSON = sample(3, Curriculum(people=1.0, nothing=0.0)).people[0]
 
@@ -68,7 +68,7 @@ def test_a_tiny_run_writes_a_file_in_photomakers_layout(tmp_path, monkeypatch):
     text.teach_vocabulary(tmp_path / "tokenizer", pictures=200)
     shown = [k for k in range(80) if sample(k, FIRST).people and sample(k, FIRST).framing != "full figure"]
     seeds = torch.tensor(shown[:3])
-    group = {"seeds": seeds, "latents": torch.randn(3, CHANNELS, 16, 16).half(), "heed": torch.ones(3, 16, 16).half()}
+    group = chunk(seeds)
     keep(tmp_path / "latents" / "0000.pt", {"groups": [group]})
     for part, lesson in ((1.1, "by_words"), (0.0, "by_unet")):  # the second run goes on where the first one ended
         monkeypatch.setattr(identity, "FIRST_PART", part)

@@ -1,10 +1,12 @@
 """The makers: the start of the autoencoder, the loss weights, the folding of statistics, the crew, checkpoints."""
 
+from random import Random
+
 import numpy as np
 import pytest
 import torch
 
-from pipelines.training.mini import base, latents, vae
+from pipelines.training.mini import base, drawn, latents, vae
 from pipelines.training.mini.pictures import HELD_OUT, renders
 from pipelines.training.mini.run import Average, Clock, Plan, keep, recall
 from pipelines.training.mini.world.scene import FIRST
@@ -22,6 +24,48 @@ def test_an_untrained_autoencoder_is_already_a_blur_of_the_picture(pictures):
         made = model.decode(model.encode(pictures).latent_dist.mean).sample
     small = [torch.nn.functional.avg_pool2d(x, 32).flatten().numpy() for x in (made, pictures)]
     assert np.corrcoef(*small)[0, 1] > 0.9
+
+
+def test_a_wider_autoencoder_is_taught_to_say_first_what_the_former_one_says(pictures, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    former = vae.build()
+    former.save_pretrained(tmp_path)
+    monkeypatch.setattr(vae, "CHANNELS", vae.CHANNELS + 4)
+    lesson = vae.Lesson(vae.build(), Plan(tmp_path, 1), False, tmp_path)
+    with torch.no_grad():
+        said = former.encode(pictures).latent_dist.mean
+        wide = torch.cat([said, torch.randn(len(said), 4, 16, 16)], 1)
+        assert float(lesson.unlike(wide, pictures)) < 1e-3  # half precision where that is quicker
+        assert float(lesson.unlike(wide + 1, pictures)) == pytest.approx(vae.KEPT, rel=0.05)
+    total, pixels = lesson.learn(pictures[:1, :, :128, :128])
+    total.backward()
+    assert pixels > 0 and not pixels.requires_grad and lesson.model.encoder.conv_in.weight.grad.abs().max() > 0
+
+
+def test_hands_draw_what_their_seeds_say_into_the_store(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawn, "ROOM", 6)
+    monkeypatch.setattr(drawn, "ENOUGH", 2)
+    store = drawn.Drawn(Plan(tmp_path, 1, seed=5, hands=2), FIRST)
+    assert store.batch(4).shape == (4, 3, 256, 256)
+    held, filled = torch.zeros(2, 256, 256, 3, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+
+    class Enough(Exception):
+        pass
+
+    class Luck(Random):
+        seeds = iter((7, 8))
+
+        def randrange(self, *_):
+            try:
+                return next(self.seeds)
+            except StopIteration:
+                raise Enough from None
+
+    with pytest.raises(Enough):
+        drawn.fill(0, Luck(), FIRST, held, filled)
+    assert int(filled) == 2
+    expected = ((renders([7, 8], FIRST) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+    assert torch.equal(held, expected)
 
 
 def test_folding_normalises_latents_and_changes_no_picture(pictures):

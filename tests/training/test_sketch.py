@@ -7,12 +7,12 @@ from pipelines.patches.sketch_guidance import predictor
 from pipelines.training.mini import sketch, text
 from pipelines.training.mini.run import Plan, keep, recall
 from pipelines.training.mini.vae import CHANNELS
+from tests.training.chunks import chunk
 
 
 def test_a_tiny_run_writes_what_the_studio_loads(tmp_path):
     text.teach_vocabulary(tmp_path / "tokenizer", pictures=200)
-    heed = torch.ones(2, 16, 16).half()
-    groups = [{"seeds": torch.arange(2), "latents": torch.randn(2, CHANNELS, 16, 16).half(), "heed": heed}]
+    groups = [chunk(torch.arange(2))]
     keep(tmp_path / "latents" / "0000.pt", {"groups": groups})
     sketch.train(Plan(tmp_path, 0.02, batch=2))
     assert recall(tmp_path / "sketch.pt")["step"] >= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -53,6 +54,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     made.add_argument("--threads", type=int, default=2)
+    made.add_argument("--hands", type=int, default=max(1, (os.cpu_count() or 2) - 2) if torch.cuda.is_available() else 0,
+                      help="processes that draw for a GPU; 0: the learner draws for itself")
+    made.add_argument("--former", type=Path, default=None, help="an autoencoder whose channels `vae` keeps as its first ones")
     made.add_argument("--batch", type=int, default=0, help="0 takes the stage's own")
     made.add_argument("--chunks", type=int, nargs=2, default=(0, 20), help="range of latent chunks of 1000 pictures")
     made.add_argument("--crew", type=int, default=1, help="processes that train the base together")
@@ -69,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 def plan(given: argparse.Namespace, batch: int, peak: float) -> Plan:
     """The stage's plan with its own batch and learning rate."""
-    return Plan(given.work, given.minutes, given.seed, given.device, given.batch or batch, peak)
+    return Plan(given.work, given.minutes, given.seed, given.device, given.batch or batch, peak, given.hands)
 
 
 def show_world(given: argparse.Namespace) -> None:
@@ -93,19 +97,25 @@ def world_of(given: argparse.Namespace) -> Curriculum:
 
 def train_vae(given: argparse.Namespace, decoder_only: bool = False) -> None:
     """The autoencoder or its decoder, alone or in a crew."""
-    todo = plan(given, 6, given.peak or (1e-3 if decoder_only else 2e-3))
-    vae.train(todo, Crew(todo, given.rank, given.crew), decoder_only)
+    todo = plan(given, 32 if given.hands else 6, given.peak or (1e-3 if decoder_only else 2e-3))
+    vae.train(todo, Crew(todo, given.rank, given.crew), decoder_only, given.former)
 
 
 def train_base(given: argparse.Namespace) -> None:
     """The UNet, alone or in a crew."""
-    todo = plan(given, 64 if given.device == "cuda" else 16, given.peak or 1e-3)
-    base.train(todo, Crew(todo, given.rank, given.crew), world_of(given))
+    todo = plan(given, 384 if given.device == "cuda" else 16, given.peak or 1e-3)
+    base.train(todo, Crew(todo, given.rank, given.crew))
+
+
+def fill_latents(given: argparse.Namespace) -> None:
+    """The cache; on a GPU drawn by many hands, with the control pictures, for there drawing is what takes long."""
+    kinds = tuple(CONDITIONS) if given.hands else ()
+    latents.fill_by(given.hands, plan(given, 20, 0), range(*given.chunks), world_of(given), kinds)
 
 
 def train_controlnet(given: argparse.Namespace) -> None:
     """One ControlNet on the finished base."""
-    controlnet.train(plan(given, 8, given.peak or 1e-3), given.kind, world_of(given), given.like)
+    controlnet.train(plan(given, 64 if given.device == "cuda" else 8, given.peak or 1e-3), given.kind, world_of(given), given.like)
 
 
 def write_all(given: argparse.Namespace) -> None:
@@ -144,7 +154,7 @@ STAGES: Mapping[str, Callable[[argparse.Namespace], None]] = MappingProxyType(
         "vae": lambda given: train_vae(given),
         "decoder": lambda given: train_vae(given, decoder_only=True),
         "text": lambda given: text.train(plan(given, 64, 1e-3)),
-        "latents": lambda given: latents.fill(plan(given, 20, 0), range(*given.chunks), world_of(given)),
+        "latents": fill_latents,
         "base": train_base,
         "adopt": lambda given: print(*adopt.adopt(plan(given, 1, 0), given.out or FAMILY)),
         "upscaler2": lambda given: upscaler.train(plan(given, 16, 2e-3), 2),
@@ -200,6 +210,8 @@ def main() -> None:
     """Run one stage, or all."""
     given = parser().parse_args()
     torch.set_num_threads(given.threads)
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
     given.work.mkdir(parents=True, exist_ok=True)
     if given.stage == "all":
         run_all(given)

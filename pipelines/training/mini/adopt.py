@@ -7,7 +7,7 @@ the clock of every stage at zero.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from pipelines.training.mini import base, clip, controlnet, estimators, glimpse, identity, probe, sketch, text, upscaler, vae
 from pipelines.training.mini.conditions import CONDITIONS
 from pipelines.training.mini.run import Plan, keep
+
+ENDS = ("conv_in.", "conv_out.", "decoder.layers.", "encoder.layers.")  # of networks that read or write latents
 
 Part = tuple[str, Path, Callable[[], torch.nn.Module]]
 
@@ -50,6 +52,20 @@ def parts(plan: Plan, family: Path) -> Iterator[Part]:
     yield "upscaler4", family / "upscaler" / "mini-x4.safetensors", lambda: upscaler.build(4)
 
 
+def widened(state: dict[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The first and last convolution for more latent channels than the family has: the new ones begin at zero, unheard.
+
+    Only what is too narrow changes; the autoencoder itself must be taught anew (`vae --former`).
+    """
+    made = dict(state)
+    for name, value in state.items():
+        goal = wanted.get(name)
+        if name.startswith(ENDS) and goal is not None and goal.shape != value.shape:
+            made[name] = torch.zeros(goal.shape)
+            made[name][tuple(slice(0, size) for size in value.shape)] = value
+    return made
+
+
 def taken(path: Path, place: Path, build: Callable[[], torch.nn.Module]) -> bool:
     """Write one stage's checkpoint; False where it exists already or the family lacks the part."""
     files = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
@@ -59,6 +75,7 @@ def taken(path: Path, place: Path, build: Callable[[], torch.nn.Module]) -> bool
     state = {name.removeprefix("id_encoder."): value.float() for name, value in load_file(files[0]).items()}
     if path.stem.startswith("upscaler"):  # one that ships may be shallower than what is built today
         state = upscaler.deepened(state, upscaler.DEPTH[int(path.stem[-1])])
+    state = widened(state, model.state_dict())
     whole = model["text"] if isinstance(model, torch.nn.ModuleDict) else model  # the text encoder's reader does not ship
     missing, extra = whole.load_state_dict(state, strict=False)
     wanting = [name for name in missing if not name.endswith("position_ids")]

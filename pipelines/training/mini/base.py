@@ -10,12 +10,10 @@ from diffusers.models.attention_processor import AttnProcessor
 
 from pipelines.training.mini import text
 from pipelines.training.mini.crew import Crew
-from pipelines.training.mini.latents import Cache
+from pipelines.training.mini.latents import Cache, Part
 from pipelines.training.mini.loop import Habit, Training, averaged
 from pipelines.training.mini.run import Plan, quick
 from pipelines.training.mini.vae import CHANNELS
-from pipelines.training.mini.world.captions import caption
-from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
 
 SCHEDULE = MappingProxyType(
     {
@@ -59,20 +57,25 @@ def weights(alphas: torch.Tensor) -> torch.Tensor:
     return (ratio.clamp(max=GAMMA) + 1) / (ratio + 1)
 
 
-def train(plan: Plan, crew: Crew, mix: Curriculum = FIRST) -> None:
+def train(plan: Plan, crew: Crew) -> None:
     """Train (or resume) for the plan's minutes on the cache, which may grow meanwhile."""
     torch.manual_seed(plan.seed)
     words, reader, model = text.tokenizer(plan), text.finished(plan).to(plan.device), build()
     plain_attention(model, plan.device)
     run = Training(plan, "base", model, crew, Habit(memory=0.999))
-    noise, cache = levels(plan.device), Cache(plan.work / "latents")
+    noise, cache, nothing = levels(plan.device), Cache(plan.work), text.encode(words, [""])
     while run.goes_on():
         if run.step % 50 == 0 or not len(cache):
             cache.refresh()
-        seeds, clean, heed = cache.batch(run.rng, plan.batch)
-        said = ["" if run.rng.random() < SILENT else caption(sample(int(s), mix), run.rng).text for s in seeds]
-        clean = clean.float().to(plan.device, memory_format=torch.channels_last)
-        run.learn(learn(model, clean, context(reader, words, said, plan), noise, heed.to(plan.device)))
+        part = cache.batch(run.rng, plan.batch)
+        clean = part.latents.to(plan.device).float().contiguous(memory_format=torch.channels_last)
+        states = context(reader, part.told(run.rng, SILENT, nothing), plan)
+        run.learn(learn(model, clean, states, noise, where(part, plan)))
+
+
+def where(part: Part, plan: Plan) -> torch.Tensor:
+    """(n, 1, h, w) weights of the places of a batch."""
+    return part.heed[:, None].to(plan.device).float()
 
 
 def plain_attention(model: UNet2DConditionModel | ControlNetModel, device: str) -> None:
@@ -88,9 +91,9 @@ def levels(device: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @torch.no_grad()
-def context(reader: torch.nn.Module, words: object, said: list[str], plan: Plan) -> torch.Tensor:
-    """(n, 77, 192) text states."""
-    return reader(text.encode(words, said).to(plan.device)).last_hidden_state
+def context(reader: torch.nn.Module, ids: torch.Tensor, plan: Plan) -> torch.Tensor:
+    """(n, 77, 192) text states of (n, 77) token ids."""
+    return reader(ids.to(plan.device)).last_hidden_state
 
 
 def learn(
@@ -98,11 +101,11 @@ def learn(
     clean: torch.Tensor,
     states: torch.Tensor,
     noise_level: tuple[torch.Tensor, torch.Tensor],
-    where: torch.Tensor | float = 1.0,
+    heed: torch.Tensor | float = 1.0,
 ) -> torch.Tensor:
     """Weighted error of v on one noised batch; timesteps are stratified over the batch, which calms the gradient.
 
-    where: weights of the places, (n, 1, h, w) of mean 1.
+    heed: weights of the places, (n, 1, h, w) of mean 1.
     """
     alphas, weight = noise_level
     count, device = len(clean), clean.device
@@ -115,7 +118,7 @@ def learn(
     dust = torch.randn_like(clean)
     with quick(device.type):
         made = model(signal * clean + noise * dust, at, encoder_hidden_states=states).sample
-    error = ((made.float() - (signal * dust - noise * clean)).square() * where).mean((1, 2, 3))
+    error = ((made.float() - (signal * dust - noise * clean)).square() * heed).mean((1, 2, 3))
     return (error * weight[at]).mean()
 
 

@@ -159,8 +159,6 @@ def figures(plan: Plan, folder: Path) -> dict[str, str]:
     control = read(plan.work / "control.json")
     return {
         "vae": span(plan, "vae"),
-        "vae_result": result(plan, "vae"),
-        "decoder": span(plan, "decoder"),
         "psnr": f"{psnr(finished(plan), plan, 'card', 48):.1f}",
         "base": span(plan, "base"),
         "base_result": result(plan, "base"),

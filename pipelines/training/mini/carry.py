@@ -85,5 +85,6 @@ def begin_as_blur(model: AutoencoderKL) -> None:
     end = decoder.up_blocks[-1].resnets[0].conv_shortcut
     pass_on(end, spot(1), pairs=True)
     end.weight[2 * RGB :] *= 0.05
-    end.bias[2 * RGB :] = torch.tensor([STEADY, -STEADY])[: len(end.bias) - 2 * RGB]
+    end.bias[2 * RGB :] = 0
+    end.bias[2 * RGB : 2 * RGB + 2] = torch.tensor([STEADY, -STEADY])
     take_pairs(decoder.conv_out, 0.9)

@@ -13,7 +13,6 @@ from pipelines.training.mini.conditions import condition
 from pipelines.training.mini.latents import CELL, Cache
 from pipelines.training.mini.loop import Training, averaged, ripe
 from pipelines.training.mini.run import Plan
-from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, Scene, sample
 
 STEM = (8, 16, 32, 64, 96)  # one entry more than halvings: 256 pixels come down to 16, as the latents do
@@ -67,25 +66,33 @@ def train(plan: Plan, kind: str, mix: Curriculum = FIRST, like: str = "") -> Non
     for net in (unet, model):
         base.plain_attention(net, plan.device)
     run = Training(plan, f"controlnet-{kind}", model)
-    noise, pictures = base.levels(plan.device), Pictures(kind)
-    cache = Cache(plan.work / "latents", lambda seed: kind != "pose" or bool(sample(seed, mix).people))  # nobody there, no pose
+    noise, pictures, nothing = base.levels(plan.device), Pictures(kind), text.encode(words, [""])
+    stored = kind if (plan.work / "conditions" / kind).is_dir() else ""
+    cache = Cache(plan.work, lambda seed: kind != "pose" or bool(sample(seed, mix).people), stored)  # nobody there, no pose
     if not cache.refresh():
         raise FileNotFoundError(plan.work / "latents")
     while run.goes_on():
-        seeds, clean, heed = cache.batch(run.rng, plan.batch)
-        scenes = [sample(int(seed), mix) for seed in seeds]
-        said = ["" if run.rng.random() < SILENT else caption(scene, run.rng).text for scene in scenes]
-        seen = pictures.of(scenes)
+        part = cache.batch(run.rng, plan.batch)
+        seen = pictures.of([sample(int(seed), mix) for seed in part.seeds]) if part.seen is None else bright(part.seen, plan)
+        heed = base.where(part, plan)
         if kind == "pose":
             heed = traced(seen, heed)
         guided = Guided(unet, run.model, seen.to(plan.device))
-        clean = clean.float().to(plan.device, memory_format=torch.channels_last)
-        run.learn(base.learn(guided, clean, base.context(reader, words, said, plan), noise, heed.to(plan.device)))
+        clean = part.latents.to(plan.device).float().contiguous(memory_format=torch.channels_last)
+        states = base.context(reader, part.told(run.rng, SILENT, nothing), plan)
+        run.learn(base.learn(guided, clean, states, noise, heed))
+
+
+def bright(seen: torch.Tensor, plan: Plan) -> torch.Tensor:
+    """(n, 3, h, w) in 0..1 of kept control pictures."""
+    found = seen.to(plan.device)
+    rows = found.permute(0, 3, 1, 2) if found.ndim == 4 else found[:, None].expand(-1, 3, -1, -1)
+    return rows.float() / 255
 
 
 def traced(pictures: torch.Tensor, heed: torch.Tensor) -> torch.Tensor:
     """(n, 1, h, w) weights of mean 1: `heed`, more where something is drawn in the (n, 3, 16 h, 16 w) conditions."""
-    drawn = F.max_pool2d(pictures.amax(1, keepdim=True), CELL)
+    drawn = F.max_pool2d(pictures.amax(1, keepdim=True), CELL).to(heed.device)
     weight = heed * (1 + LIMB * drawn)
     return weight / weight.mean((1, 2, 3), keepdim=True)
 

@@ -59,15 +59,15 @@ def train(plan: Plan, mix: Curriculum = FIRST) -> None:
     Latents are noised as a sampler's estimates of the clean picture are uncertain: much at first, little at the end.
     """
     torch.manual_seed(plan.seed)
-    cache, small = Cache(plan.work / "latents", lambda seed: seed % 1000 < MOST // 16), Small(mix)
+    cache, small = Cache(plan.work, lambda seed: seed % 1000 < MOST // 16), Small(mix)
     if not cache.refresh():
         raise FileNotFoundError(plan.work / "latents")
     run = Training(plan, "glimpse", build(), None, Habit(0.995, 0.0, 100))
     while run.goes_on():
-        seeds, clean, _ = cache.batch(run.rng, plan.batch)
-        clean = clean.float().to(plan.device)
+        part = cache.batch(run.rng, plan.batch)
+        clean = part.latents.float().to(plan.device)
         unsure = clean + torch.randn_like(clean) * 0.5 * torch.rand(len(clean), 1, 1, 1, device=clean.device) ** 2
-        run.learn(F.l1_loss(run.model.decoder(unsure), small.of(seeds.tolist()).to(plan.device)))
+        run.learn(F.l1_loss(run.model.decoder(unsure), small.of(part.seeds.tolist()).to(plan.device)))
 
 
 def finished(plan: Plan) -> AutoencoderTiny:

@@ -128,12 +128,9 @@ class School:
         self.rng, self.mix, self.device = rng, mix, plan.device
         self.words: CLIPTokenizer = text.tokenizer(plan)
         self.reader: CLIPTextModel = text.finished(plan).to(plan.device)
-        cache = Cache(plan.work / "latents", wanted)
+        cache = Cache(plan.work, wanted)
         cache.refresh()
-        square = [group for shape, group in cache.groups.items() if shape[1] == shape[2]]
-        if not square:
-            raise FileNotFoundError(plan.work / "latents")
-        self.seeds, self.clean, _ = square[0]
+        self.seeds, self.clean, *_ = cache.square()
         self.pool = Pool(self.make, rng, POOL, FRESH)
 
     def make(self, number: int) -> Lesson:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from torch import multiprocessing
 from torch.nn import functional as F
+from transformers import CLIPTokenizer
 
-from pipelines.training.mini import vae
+from pipelines.training.mini import text, vae
+from pipelines.training.mini.conditions import CONDITIONS
 from pipelines.training.mini.pictures import renders
 from pipelines.training.mini.run import Plan, keep, recall
+from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.draw import record
 from pipelines.training.mini.world.scene import FIRST, Curriculum, Scene, sample
 from pipelines.training.mini.world.truth import paint_values
 
 CHUNK = 1000
+SHELF = 3000  # pictures of a part
+TOLD = 4  # captions of a picture
 CELL = 16  # pixels of a latent's side
 HEED = 4.0  # how much more a latent of a subject counts than one of the scenery
+LIMBS = 4.0  # and what a limb adds that passes through it
 
 
 def statistics(plan: Plan, model: AutoencoderKL, mix: Curriculum) -> dict[str, torch.Tensor]:
@@ -45,11 +53,17 @@ def buckets(seeds: range, mix: Curriculum) -> dict[tuple[int, int], list[int]]:
 
 
 def heeded(scene: Scene) -> torch.Tensor:
-    """(h, w) weights of mean 1 over the scene's latents: persons and things fill little of a picture and are hard to learn."""
+    """(h, w) weights of mean 1 over the scene's latents: persons and things fill little of a picture and are hard to learn.
+
+    Limbs fill least of all, and tell the pose.
+    """
     if not (scene.people or scene.things):
         return torch.ones(scene.height // CELL, scene.width // CELL)
     owned = torch.from_numpy(np.asarray(paint_values(record(scene), "owner")).copy() > 0).float()
     weight = 1 + (HEED - 1) * F.avg_pool2d(owned[None], CELL)[0].mul(2).clamp(max=1)
+    if scene.people:
+        bones = torch.from_numpy(CONDITIONS["pose"](scene).max(2) > 0).float()
+        weight = weight + LIMBS * F.max_pool2d(bones[None], CELL)[0]
     return weight / weight.mean()
 
 
@@ -63,10 +77,13 @@ def encode(model: AutoencoderKL, seeds: range, mix: Curriculum, device: str) -> 
     return found
 
 
-def fill(plan: Plan, chunks: range, mix: Curriculum = FIRST) -> None:
-    """Encode the chunks that are not there yet. Chunk k holds the seeds from 1000 k on, one list for each picture size."""
+def fill(plan: Plan, chunks: Sequence[int], mix: Curriculum = FIRST, conditions: Sequence[str] = ()) -> None:
+    """Encode the chunks that are not there yet. Chunk k holds the seeds from 1000 k on, one list for each picture size.
+
+    conditions: kinds of control pictures that are kept with it, in `<work>/conditions/<kind>`; without them a net draws its own.
+    """
     model = vae.finished(plan).to(plan.device)
-    norm = statistics(plan, model, mix)
+    norm, words = statistics(plan, model, mix), text.tokenizer(plan)
     for number in chunks:
         path = plan.work / "latents" / f"{number:04}.pt"
         if path.exists():
@@ -74,10 +91,37 @@ def fill(plan: Plan, chunks: range, mix: Curriculum = FIRST) -> None:
         groups = []
         for seeds, found in encode(model, range(number * CHUNK, (number + 1) * CHUNK), mix, plan.device):
             normed = (found - norm["mean"][None, :, None, None]) / norm["std"][None, :, None, None]
-            heed = torch.stack([heeded(sample(seed, mix)) for seed in seeds])
-            groups.append({"seeds": torch.tensor(seeds), "latents": normed.half(), "heed": heed.half()})
+            scenes = [sample(seed, mix) for seed in seeds]
+            heed = torch.stack([heeded(scene) for scene in scenes])
+            told = torch.stack([tellings(words, scene) for scene in scenes])
+            groups.append({"seeds": torch.tensor(seeds), "latents": normed.half(), "heed": heed.half(), "ids": told})
+        for kind in conditions:
+            drawn = [control_pictures(kind, group["seeds"].tolist(), mix) for group in groups]
+            keep(plan.work / "conditions" / kind / path.name, {"groups": drawn})
         keep(path, {"groups": groups})
         print("latents", number, flush=True)
+
+
+def control_pictures(kind: str, seeds: Sequence[int], mix: Curriculum) -> torch.Tensor:
+    """(n, h, w) bytes, or (n, h, w, 3) of a kind that has colours."""
+    return torch.stack([torch.from_numpy(CONDITIONS[kind](sample(seed, mix)).copy()) for seed in seeds])
+
+
+def fill_by(hands: int, plan: Plan, chunks: Sequence[int], mix: Curriculum, conditions: Sequence[str] = ()) -> None:
+    """`fill` by several processes, each with its share of the chunks."""
+    if hands < 2:
+        return fill(plan, chunks, mix, conditions)
+    statistics(plan, vae.finished(plan).to(plan.device), mix)  # once, before everybody wants them
+    todo = [(plan, chunks[hand::hands], mix, conditions) for hand in range(hands)]
+    with multiprocessing.get_context("spawn").Pool(hands) as pool:
+        pool.starmap(fill, todo)
+    return None
+
+
+def tellings(words: CLIPTokenizer, scene: Scene) -> torch.Tensor:
+    """(TOLD, 77) token ids of a scene's captions: it is told otherwise each time it is seen, and told beforehand costs no step."""
+    rng = Random(scene.seed)
+    return text.encode(words, [caption(scene, rng).text for _ in range(TOLD)]).to(torch.int16)
 
 
 def fold(model: AutoencoderKL, norm: dict[str, torch.Tensor]) -> AutoencoderKL:
@@ -93,35 +137,72 @@ def fold(model: AutoencoderKL, norm: dict[str, torch.Tensor]) -> AutoencoderKL:
     return model
 
 
-class Cache:
-    """Latents, their weights and seeds in memory, grouped by size; `refresh` takes up new chunks.
+class Part(NamedTuple):
+    """Pictures of one size: seeds (n,), latents (n, channels, h, w), weights of their places (n, h, w), token ids (n, TOLD, 77).
 
-    `wanted` says of a seed whether it is taken.
+    seen: their control pictures (n, 16 h, 16 w) or with three colours behind, bytes, or nothing.
     """
 
-    def __init__(self, folder: Path, wanted: Callable[[int], bool] = lambda seed: True) -> None:
-        self.folder, self.wanted, self.known = folder, wanted, set[Path]()
-        self.groups: dict[tuple[int, ...], tuple[torch.Tensor, ...]] = {}
+    seeds: torch.Tensor
+    latents: torch.Tensor
+    heed: torch.Tensor
+    ids: torch.Tensor
+    seen: torch.Tensor | None = None
+
+    def at(self, rows: torch.Tensor) -> Part:
+        """Some of them."""
+        return Part(*(value if value is None else value[rows] for value in self))
+
+    def told(self, rng: Random, silent: float, nothing: torch.Tensor) -> torch.Tensor:
+        """(n, 77) one telling of each, or `nothing` for the silent share."""
+        which = torch.tensor([rng.randrange(self.ids.shape[1]) for _ in self.seeds])
+        hushed = torch.tensor([rng.random() < silent for _ in self.seeds])
+        return torch.where(hushed[:, None], nothing, self.ids[torch.arange(len(which)), which].long())
+
+
+class Cache:
+    """Latents and what belongs to them in memory; `refresh` takes up new chunks.
+
+    wanted: says of a seed whether it is taken. kind: of control pictures; chunks without them are then left out.
+    """
+
+    def __init__(self, work: Path, wanted: Callable[[int], bool] = lambda seed: True, kind: str = "") -> None:
+        self.work, self.wanted, self.kind, self.known = work, wanted, kind, set[Path]()
+        self.parts: list[Part] = []
 
     def __len__(self) -> int:
         """Number of pictures."""
-        return sum(len(seeds) for seeds, *_ in self.groups.values())
+        return sum(len(part.seeds) for part in self.parts)
 
     def refresh(self) -> int:
         """Load chunks that appeared since; returns the number of pictures."""
-        fresh = [p for p in sorted(self.folder.glob("*.pt")) if p not in self.known]
-        for part in (group for path in fresh for group in torch.load(path, weights_only=True)["groups"]):
-            rows = torch.tensor([self.wanted(int(seed)) for seed in part["seeds"]])
-            if not rows.any():
-                continue
-            shape, new = tuple(part["latents"].shape[1:]), tuple(part[name][rows] for name in ("seeds", "latents", "heed"))
-            before = self.groups.get(shape)
-            self.groups[shape] = new if before is None else tuple(torch.cat(pair) for pair in zip(before, new, strict=True))
+        fresh = [p for p in sorted((self.work / "latents").glob("*.pt")) if p not in self.known]
+        for path in fresh:
+            drawn = recall(self.work / "conditions" / self.kind / path.name)["groups"] if self.kind else None
+            for number, group in enumerate(torch.load(path, weights_only=True)["groups"]):
+                rows = torch.tensor([self.wanted(int(seed)) for seed in group["seeds"]])
+                if rows.any():
+                    self.add(Part(**group, seen=drawn and drawn[number]).at(rows))
         self.known |= set(fresh)
         return len(self)
 
-    def batch(self, rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Seeds, latents and their weights (n, 1, h, w) of `count` pictures of one size; sizes come as often as they are held."""
-        seeds, found, heed = rng.choices(list(self.groups.values()), [len(seeds) for seeds, *_ in self.groups.values()])[0]
-        rows = torch.tensor([rng.randrange(len(seeds)) for _ in range(count)])
-        return seeds[rows], found[rows], heed[rows, None].float()
+    def add(self, fresh: Part) -> None:
+        """Take up a part; small ones of one size become one, so that a batch is well mixed."""
+        for number, part in enumerate(self.parts):
+            if part.latents.shape[1:] == fresh.latents.shape[1:] and len(part.seeds) < SHELF and part.seen is None:
+                both = zip(part[:4], fresh[:4], strict=True)
+                self.parts[number] = Part(*(torch.cat(pair) for pair in both))
+                return
+        self.parts.append(fresh)
+
+    def batch(self, rng: Random, count: int) -> Part:
+        """`count` pictures of one size from one part; sizes come as often as they are held."""
+        part = rng.choices(self.parts, [len(part.seeds) for part in self.parts])[0]
+        return part.at(torch.tensor([rng.randrange(len(part.seeds)) for _ in range(count)]))
+
+    def square(self) -> Part:
+        """All square ones together. Raises FileNotFoundError where there is none."""
+        parts = [part[:4] for part in self.parts if part.latents.shape[2] == part.latents.shape[3]]
+        if not parts:
+            raise FileNotFoundError(self.work / "latents")
+        return Part(*(torch.cat(values) for values in zip(*parts, strict=True)))

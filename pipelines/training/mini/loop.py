@@ -50,7 +50,7 @@ class Training:
         luck = plan.seed + self.step + 7919 * self.crew.rank  # another member, or a later call, sees other pictures
         self.rng = Random(luck)
         torch.manual_seed(luck)
-        self.seen: list[dict[str, float]] = []
+        self.seen: list[dict[str, torch.Tensor]] = []
         self.since = self.kept = time.monotonic()
 
     @property
@@ -74,7 +74,7 @@ class Training:
         torch.nn.utils.clip_grad_norm_(self.average.live, 1.0)
         self.optimiser.step()
         self.average.update()
-        self.seen.append({name: float(value.detach()) for name, value in {"loss": total, **shown}.items()})
+        self.seen.append({name: value.detach() for name, value in {"loss": total, **shown}.items()})  # read later: a GPU runs on
         self.step += 1
         if self.step % self.habit.line == 0:
             self.say()
@@ -86,7 +86,7 @@ class Training:
     def say(self) -> None:
         """A log line of the steps since the last one."""
         if self.crew.leads:
-            means = {name: sum(row[name] for row in self.seen) / len(self.seen) for name in self.seen[0]}
+            means = {name: float(sum(float(row[name]) for row in self.seen)) / len(self.seen) for name in self.seen[0]}
             minutes, pace = self.clock.spent / 60, (time.monotonic() - self.since) / len(self.seen)
             log(self.plan, self.stage, step=self.step, minutes=minutes, **means, rate=self.clock.rate(self.step), pace=pace)
         self.seen, self.since = [], time.monotonic()

@@ -23,6 +23,7 @@ class Plan:
     device: str = "cpu"
     batch: int = 16
     peak: float = 1e-3
+    hands: int = 0  # processes that draw beside the learner; 0: it draws for itself, between its steps
     floor: float = 0.02  # share of the peak at the end
     warmup: int = 100  # steps
 

@@ -16,7 +16,6 @@ from pipelines.training.mini.latents import Cache
 from pipelines.training.mini.loop import Habit, Training, ripe
 from pipelines.training.mini.run import Plan, keep, quick, recall
 from pipelines.training.mini.vae import CHANNELS
-from pipelines.training.mini.world.captions import caption
 from pipelines.training.mini.world.scene import FIRST, Curriculum, sample
 
 COUNT = 2000  # outlines that are encoded once and learned from again and again
@@ -61,24 +60,23 @@ def outlines(plan: Plan, seeds: list[int], mix: Curriculum) -> torch.Tensor:
 def train(plan: Plan, mix: Curriculum = FIRST) -> None:
     """Train (or resume) for the plan's minutes on square pictures of the latent cache; writes `sketch.pt`."""
     torch.manual_seed(plan.seed)
-    words, reader, unet = text.tokenizer(plan), text.finished(plan), base.finished(plan)
-    cache = Cache(plan.work / "latents")
-    if not cache.refresh():
-        raise FileNotFoundError(plan.work / "latents")
-    seeds, clean = next((s[:COUNT], found[:COUNT]) for shape, (s, found, _) in cache.groups.items() if shape[1] == shape[2])
-    goal = outlines(plan, seeds.tolist(), mix)
+    words, reader, unet = text.tokenizer(plan), text.finished(plan).to(plan.device), base.finished(plan).to(plan.device)
+    cache = Cache(plan.work)
+    cache.refresh()
+    whole, nothing = cache.square(), text.encode(words, [""])
+    seeds, clean = whole.seeds[:COUNT], whole.latents[:COUNT]
+    goal = outlines(plan, seeds.tolist(), mix).to(plan.device)
     run = Training(plan, "sketch", build(width()), None, Habit(0.99, 0.0))
     usual = goal.mean((0, 2, 3), keepdim=True)
     alphas, _ = base.levels(plan.device)
     while run.goes_on():
         rows = torch.tensor([run.rng.randrange(len(seeds)) for _ in range(plan.batch)])
-        said = ["" if run.rng.random() < 0.1 else caption(sample(int(seeds[k]), mix), run.rng).text for k in rows]
-        at = levels(plan.batch, len(alphas))
-        signal, dust = alphas[at].sqrt()[:, None, None, None], torch.randn(plan.batch, *clean.shape[1:])
-        noise = (1 - alphas[at]).sqrt()[:, None, None, None] * dust
+        ids = whole.at(rows).told(run.rng, base.SILENT, nothing)
+        at, true = levels(plan.batch, len(alphas)).to(plan.device), clean[rows].to(plan.device).float()
+        noise = (1 - alphas[at]).sqrt()[:, None, None, None] * torch.randn_like(true)
         with torch.no_grad(), watching(unet, WHERE) as activations:
-            noisy = (signal * clean[rows].float() + noise).contiguous(memory_format=torch.channels_last)
-            unet(noisy, at, encoder_hidden_states=base.context(reader, words, said, plan))
+            noisy = (alphas[at].sqrt()[:, None, None, None] * true + noise).contiguous(memory_format=torch.channels_last)
+            unet(noisy, at, encoder_hidden_states=base.context(reader, ids, plan))
             seen = activations()
         with quick(plan.device):  # its matrices are most of a step
             found = run.model(seen, noise)

@@ -112,9 +112,9 @@ class Reader(nn.Module):
 
     def loss(self, states: torch.Tensor, at: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean cross-entropy over attributes and both readings, and the share read rightly at the end of text."""
-        rows = torch.arange(len(states))
+        rows = torch.arange(len(states), device=states.device)
         total, right = states.new_zeros(()), states.new_zeros(())
-        spot = at + 1 + (torch.rand(len(at)) * (TOKENS - 1 - at)).long()
+        spot = at + 1 + (torch.rand_like(at, dtype=torch.float32) * (TOKENS - 1 - at)).long()
         for head, picked in ((self.end, states[rows, at]), (self.rest, states[rows, spot.clamp(max=states.shape[1] - 1)])):
             for logits, goal in zip(head(picked).split(self.sizes, 1), target.T, strict=True):
                 total = total + F.cross_entropy(logits, goal) / (2 * len(self.sizes))
@@ -143,7 +143,8 @@ def train(plan: Plan) -> None:
         ids = encode(words, [c.text for c in said])
         at = (ids == words.eos_token_id).int().argmax(1)
         ids = ids[:, : TOKENS if run.step % 4 == 0 else int(at.max()) + 4]
-        loss, right = run.model["reader"].loss(run.model["text"](ids).last_hidden_state, at, targets(said))
+        states = run.model["text"](ids.to(plan.device)).last_hidden_state
+        loss, right = run.model["reader"].loss(states, at.to(plan.device), targets(said).to(plan.device))
         run.learn(loss, right=right)
 
 

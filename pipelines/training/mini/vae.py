@@ -1,6 +1,8 @@
-"""The autoencoder of mini: AutoencoderKL with factor 16, learned on crops of renders; the decoder may go on learning alone."""
+"""The autoencoder of mini: AutoencoderKL with factor 16, learned on renders or their crops; its decoder may go on alone."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
@@ -8,6 +10,7 @@ from torch.nn import functional as F
 
 from pipelines.training.mini.carry import begin_as_blur
 from pipelines.training.mini.crew import Crew
+from pipelines.training.mini.drawn import Drawn
 from pipelines.training.mini.loop import Habit, Training, averaged
 from pipelines.training.mini.pictures import HELD_OUT, Crops, renders, sheet, to_picture
 from pipelines.training.mini.run import Plan, log, quick, recall
@@ -15,8 +18,11 @@ from pipelines.training.mini.world.scene import Curriculum
 
 WORLD = Curriculum(wander=1.0, several=0.2, odd=0.3, styles=(0.82, 0.06, 0.04, 0.04, 0.04))
 CROP = 128
+LAYOUT = torch.channels_last
 FORGIVEN = 0.1  # most noise on the latents that the decoder learns to forgive; with 0.3 it blurred what was clean
-CHANNELS = 8  # 16 keep eyes and mouths (27 dB against 25.5), but a UNet of this size then needs several times the steps
+CHANNELS = 16
+KEPT = 0.5  # weight of the former autoencoder's channels, which the first ones go on saying: what reads them knows them
+EVEN = 0.15  # weight of the logarithm of each picture's error, which is its PSNR: plain pictures count as much as full ones
 
 
 def build() -> AutoencoderKL:
@@ -25,7 +31,7 @@ def build() -> AutoencoderKL:
     One norm group: with 8 groups on 8 channels every channel is normalised alone,
     and the picture's absolute colour is lost on the way.
     """
-    channels = (8, 16, 32, 64, 128)
+    channels = (16, 32, 64, 128, 160)
     model = AutoencoderKL(
         block_out_channels=channels,
         down_block_types=("DownEncoderBlock2D",) * 5,
@@ -41,7 +47,7 @@ def build() -> AutoencoderKL:
     with torch.no_grad():  # the spread of the posterior is a constant e^-3: sampling it changes nothing one could see
         model.quant_conv.weight[CHANNELS:] = 0
         model.quant_conv.bias[CHANNELS:] = -6
-    return model.to(memory_format=torch.channels_last)
+    return model.to(memory_format=LAYOUT)
 
 
 def edges(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -80,8 +86,12 @@ def spread(mean: torch.Tensor) -> torch.Tensor:
     return flat.mean(1).square().mean() + (flat.std(1) - 1).square().mean()
 
 
-def train(plan: Plan, crew: Crew, decoder_only: bool = False) -> None:
-    """Train (or resume) for the plan's minutes. `decoder_only` keeps the encoder, hence all latents, as they are."""
+def train(plan: Plan, crew: Crew, decoder_only: bool = False, former: Path | None = None) -> None:
+    """Train (or resume) for the plan's minutes. `decoder_only` keeps the encoder, hence all latents, as they are.
+
+    former: the folder of an autoencoder with fewer channels; the new one's first channels learn to say what that one's say, so
+    that a UNet and its nets keep what they know. Pictures come whole from the plan's hands, or else as crops drawn between steps.
+    """
     stage = "decoder" if decoder_only else "vae"
     torch.manual_seed(plan.seed)
     model = (finished(plan) if decoder_only else build()).requires_grad_(True)
@@ -89,10 +99,10 @@ def train(plan: Plan, crew: Crew, decoder_only: bool = False) -> None:
         for part in (model.encoder, model.quant_conv):
             part.requires_grad_(False)
     run = Training(plan, stage, model, crew, Habit(line=100, minutes=4))
-    pool = Crops(run.rng, WORLD, CROP)
+    pool = Drawn(plan, WORLD) if plan.hands else Crops(run.rng, WORLD, CROP)
+    lesson = Lesson(model, plan, decoder_only, former)
     while run.goes_on():
-        true = pool.batch(plan.batch).to(plan.device, memory_format=torch.channels_last)
-        total, pixels = learn(model, true, decoder_only, plan)
+        total, pixels = lesson.learn(pool.batch(plan.batch).to(plan.device, memory_format=LAYOUT))
         if run.learn(total, loss=pixels):
             judge(run)
     if crew.leads:
@@ -106,16 +116,36 @@ def judge(run: Training) -> None:
     run.average.swap()
 
 
-def learn(model: AutoencoderKL, true: torch.Tensor, decoder_only: bool, plan: Plan) -> tuple[torch.Tensor, torch.Tensor]:
-    """Total loss and its picture part. Noise on the latents teaches the decoder to forgive a diffusion model's errors."""
-    with quick(plan.device):
-        with torch.set_grad_enabled(not decoder_only):
-            mean = model.quant_conv(model.encoder(true)).chunk(2, 1)[0]
-        most = FORGIVEN if decoder_only else 0.05
-        noisy = mean + torch.randn_like(mean) * most * torch.rand(len(mean), 1, 1, 1, device=mean.device)
-        made = model.decoder(model.post_quant_conv(noisy))
-        pixels = distance(made.float(), true)
-        return pixels + (0.0 if decoder_only else 0.05 * spread(mean.float())), pixels.detach()
+class Lesson:
+    """What one batch teaches. Noise on the latents teaches the decoder to forgive a diffusion model's errors."""
+
+    def __init__(self, model: AutoencoderKL, plan: Plan, decoder_only: bool, former: Path | None) -> None:
+        self.model, self.plan, self.decoder_only = model, plan, decoder_only
+        self.most = FORGIVEN if decoder_only else 0.05
+        self.former = None
+        if former and not decoder_only:
+            self.former = AutoencoderKL.from_pretrained(former, torch_dtype=torch.float32).to(plan.device).requires_grad_(False)
+
+    def learn(self, true: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Total loss of (n, 3, h, w) pictures in -1..1, and its picture part."""
+        with quick(self.plan.device):
+            with torch.set_grad_enabled(not self.decoder_only):
+                mean = self.model.quant_conv(self.model.encoder(true)).chunk(2, 1)[0]
+            noisy = mean + torch.randn_like(mean) * self.most * torch.rand(len(mean), 1, 1, 1, device=mean.device)
+            made = self.model.decoder(self.model.post_quant_conv(noisy)).float()
+        pixels = distance(made, true)
+        total = pixels + EVEN * (made - true).square().mean((1, 2, 3)).log().mean()
+        if not self.decoder_only:
+            total = total + 0.05 * spread(mean.float()) + self.unlike(mean.float(), true)
+        return total, pixels.detach()
+
+    def unlike(self, mean: torch.Tensor, true: torch.Tensor) -> torch.Tensor | float:
+        """How far the first channels are from those of the former autoencoder."""
+        if self.former is None:
+            return 0.0
+        with torch.no_grad(), quick(self.plan.device):
+            said = self.former.encode(true).latent_dist.mean.float()
+        return KEPT * F.mse_loss(mean[:, : said.shape[1]], said)
 
 
 @torch.no_grad()
