@@ -110,12 +110,11 @@ def control_pictures(kind: str, seeds: Sequence[int], mix: Curriculum) -> torch.
 def fill_by(hands: int, plan: Plan, chunks: Sequence[int], mix: Curriculum, conditions: Sequence[str] = ()) -> None:
     """`fill` by several processes, each with its share of the chunks."""
     if hands < 2:
-        return fill(plan, chunks, mix, conditions)
+        fill(plan, chunks, mix, conditions)
+        return
     statistics(plan, vae.finished(plan).to(plan.device), mix)  # once, before everybody wants them
-    todo = [(plan, chunks[hand::hands], mix, conditions) for hand in range(hands)]
     with multiprocessing.get_context("spawn").Pool(hands) as pool:
-        pool.starmap(fill, todo)
-    return None
+        pool.starmap(fill, [(plan, chunks[hand::hands], mix, conditions) for hand in range(hands)])
 
 
 def tellings(words: CLIPTokenizer, scene: Scene) -> torch.Tensor:

@@ -86,7 +86,7 @@ class Training:
     def say(self) -> None:
         """A log line of the steps since the last one."""
         if self.crew.leads:
-            means = {name: float(sum(float(row[name]) for row in self.seen)) / len(self.seen) for name in self.seen[0]}
+            means = {name: sum(float(row[name]) for row in self.seen) / len(self.seen) for name in self.seen[0]}
             minutes, pace = self.clock.spent / 60, (time.monotonic() - self.since) / len(self.seen)
             log(self.plan, self.stage, step=self.step, minutes=minutes, **means, rate=self.clock.rate(self.step), pace=pace)
         self.seen, self.since = [], time.monotonic()

@@ -18,7 +18,6 @@ from pipelines.training.mini.world.scene import Curriculum
 
 WORLD = Curriculum(wander=1.0, several=0.2, odd=0.3, styles=(0.82, 0.06, 0.04, 0.04, 0.04))
 CROP = 128
-LAYOUT = torch.channels_last
 FORGIVEN = 0.1  # most noise on the latents that the decoder learns to forgive; with 0.3 it blurred what was clean
 CHANNELS = 16
 KEPT = 0.5  # weight of the former autoencoder's channels, which the first ones go on saying: what reads them knows them
@@ -47,7 +46,7 @@ def build() -> AutoencoderKL:
     with torch.no_grad():  # the spread of the posterior is a constant e^-3: sampling it changes nothing one could see
         model.quant_conv.weight[CHANNELS:] = 0
         model.quant_conv.bias[CHANNELS:] = -6
-    return model.to(memory_format=LAYOUT)
+    return model.to(memory_format=torch.channels_last)
 
 
 def edges(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,7 +101,7 @@ def train(plan: Plan, crew: Crew, decoder_only: bool = False, former: Path | Non
     pool = Drawn(plan, WORLD) if plan.hands else Crops(run.rng, WORLD, CROP)
     lesson = Lesson(model, plan, decoder_only, former)
     while run.goes_on():
-        total, pixels = lesson.learn(pool.batch(plan.batch).to(plan.device, memory_format=LAYOUT))
+        total, pixels = lesson.learn(pool.batch(plan.batch).to(plan.device, memory_format=torch.channels_last))
         if run.learn(total, loss=pixels):
             judge(run)
     if crew.leads:
