@@ -65,8 +65,6 @@ class Experiments:
                                  label=words("experiment_base_tab"), elem_id="experiments-base")
         for side in SIDES:
             self._axis(side)
-        with gr.Column(elem_classes="card"):
-            self.exact = gr.Checkbox(False, label=words("exact_cells"), info=words("exact_cells_told"), elem_id="experiments-exact")
         with gr.Row(elem_classes="chips"):
             self.swap = gr.Button("⇄ " + words("swap_axes"), size="sm", min_width=120, elem_id="experiments-swap")
             self.count = gr.Button(words("count_cells"), size="sm", min_width=120, elem_id="experiments-count")
@@ -74,20 +72,22 @@ class Experiments:
         with gr.Row(elem_classes="actions"):
             self.generate = gr.Button(words("generate"), variant="primary", scale=4, elem_id="experiments-generate")
             self.view.stops()
+        with gr.Column(elem_classes="card"):
+            self.exact = gr.Checkbox(False, label=words("exact_cells"), info=words("exact_cells_told"), elem_id="experiments-exact")
 
     def _axis(self, side: str) -> None:
         words = self._words
         found = experiments.axis_kinds(self._studio)
         self._hints = {"": ""} | {kind.key: kind.hint for kind in found.values()}
         choices = [("–", "")] + [(axis_label(words, kind), kind.key) for kind in found.values()]
-        with gr.Row(elem_classes=["card", "axis"]):
+        with gr.Column(elem_classes=["card", "axis"]):      # one below the other: names are long, and so are lists of values
             self.kinds[side] = gr.Dropdown(choices, value="cfg_scale" if side == "x" else "",
-                                           label=words("axis", name=side.upper()),
-                                           min_width=150, scale=2, elem_id=f"experiments-{side}")
-            self.values[side] = gr.Textbox("3-9 (+2)" if side == "x" else "", label=words("values"), lines=1, max_lines=8,
-                                           placeholder=self._hints["cfg_scale" if side == "x" else ""],
-                                           min_width=160, scale=3, elem_id=f"experiments-{side}-values")
-            self._fill[side] = gr.Button(words("fill"), size="sm", min_width=70, elem_id=f"experiments-{side}-fill")
+                                           label=words("axis", name=side.upper()), elem_id=f"experiments-{side}")
+            with gr.Row(elem_classes="values"):
+                self.values[side] = gr.Textbox("3-9 (+2)" if side == "x" else "", label=words("values"), lines=1, max_lines=8,
+                                               placeholder=self._hints["cfg_scale" if side == "x" else ""] or words("values"),
+                                               show_label=False, min_width=160, scale=3, elem_id=f"experiments-{side}-values")
+                self._fill[side] = gr.Button(words("fill"), size="sm", min_width=70, elem_id=f"experiments-{side}-fill")
 
     def wire(self) -> None:
         owner = self._page.owner
@@ -95,7 +95,7 @@ class Experiments:
         axes = [c for side in SIDES for c in (self.kinds[side], self.values[side])]
         asked = {*settings, *axes, owner}
         for side in SIDES:
-            self.kinds[side].change(lambda key: gr.update(placeholder=self._hints.get(key or "", "")), self.kinds[side],
+            self.kinds[side].change(lambda key: gr.update(placeholder=self._hints.get(key or "") or self._words("values")), self.kinds[side],
                                     self.values[side], **QUIET)
             self._fill[side].click(self._filled(side), {*settings, self.kinds[side]}, self.values[side], **SPOKEN)
         self.ready.input(self._ready, settings, [self.base, *axes], **SPOKEN)
