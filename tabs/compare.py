@@ -1,4 +1,4 @@
-"""Pictures of the gallery side by side, or one and its source: slider, all in a row, difference; chips and a table of settings."""
+"""Pictures of the gallery side by side, or one and its source: slider, all in a row, difference; below them the settings."""
 
 from __future__ import annotations
 
@@ -25,8 +25,13 @@ from tabs.listeners import SPOKEN
 from tabs.picture import said
 
 SLIDER, SIDE, DIFFERENCE = VIEWS = ("compare_slider", "compare_side", "compare_difference")
-# The comparison lies below the picture it is asked from; what was asked for is brought before the eye.
-TO_VIEW = "() => document.querySelector('#gallery-compare')?.scrollIntoView({behavior: 'smooth'})"
+# The comparison lies below the picture it is asked from; what was asked for is brought before the eye, and again while it
+# grows: the page ends too early for it until its pictures are there.
+TO_VIEW = """() => {
+  const fold = document.querySelector('#gallery-compare');
+  const grows = new ResizeObserver(() => fold.scrollIntoView({behavior: 'smooth'}));
+  grows.observe(fold);
+  setTimeout(() => grows.disconnect(), 2000); }"""
 MOST = 6                # pictures at once; the one that was put beside the first longest ago goes
 
 
@@ -64,13 +69,13 @@ class Comparison:
                                       elem_id="gallery-compare-view")
                 self._clear = gr.Button("✕ " + words("compare_clear"), size="sm", min_width=90, scale=0,
                                         elem_id="gallery-compare-clear")
-            self._told = gr.HTML(_told(words("compare_hint")), elem_id="gallery-diff")
             self._slider = gr.ImageSlider(type="filepath", interactive=False, show_label=False, max_height=640, visible=False,
                                           buttons=["fullscreen"], elem_id="gallery-slider")
             self._side = gr.Gallery(show_label=False, object_fit="contain", interactive=False, height="auto", visible=False,
                                     buttons=["fullscreen"], elem_id="gallery-side")
             self._far = gr.Image(interactive=False, show_label=False, visible=False, buttons=["download", "fullscreen"],
                                  elem_id="gallery-difference")
+            self._told = gr.HTML(_told(words("compare_hint")), elem_id="gallery-diff")
         self._pair = gr.State(Pair())
 
     def wire(self, first: gr.Button, second: gr.Button, before: gr.Button, shelf: gr.State) -> None:

@@ -107,7 +107,7 @@ def test_two_pictures_are_compared(gallery: Page) -> None:
     choose(gallery, 3, "number 30")
     gallery.locator("#gallery-second").click()
     expect(gallery.locator("#gallery-slider img").first).to_be_visible(timeout=PATIENCE)
-    expect(gallery.locator("#gallery-slider")).to_be_in_viewport(timeout=PATIENCE)      # it lies below the fold
+    expect(gallery.locator("#gallery-slider")).to_be_in_viewport(ratio=0.9, timeout=PATIENCE)     # it lies below the fold
     diff = gallery.locator("#gallery-diff")
     expect(diff).to_contain_text("Steps")
     expect(diff).to_contain_text("133")
