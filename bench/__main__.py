@@ -20,6 +20,7 @@ from bench.control import control  # noqa: E402
 from bench.emphasis import emphasis  # noqa: E402
 from bench.fidelity import fidelity  # noqa: E402
 from bench.grid import grid  # noqa: E402
+from bench.guidance import guidance  # noqa: E402
 from bench.images import images  # noqa: E402
 from bench.likeness import likeness  # noqa: E402
 from bench.live import live  # noqa: E402
@@ -39,9 +40,9 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "page": page, "first": first_image, "painting": painting, "images": images, "task": task_switch, "samplers": fidelity,
     "checkpoint": checkpoint_switch, "grid": grid, "emphasis": emphasis, "control": control,
     "pictures": pictures, "upscaling": upscaling, "tiled": tiled, "likeness": likeness, "sketch": sketch, "live": live,
-    "seams": seams, "stall": stall, "outpaint": outpaint}
+    "seams": seams, "stall": stall, "outpaint": outpaint, "guidance": guidance}
 LARGE = ("checkpoint", "upscaling", "grid", "emphasis", "control", "pictures", "tiled", "likeness", "sketch",
-         "live", "seams", "stall", "outpaint")     # 4.3 GB on the disk; minutes of CPU; a browser
+         "live", "seams", "stall", "outpaint", "guidance")     # 4.3 GB on the disk; minutes of CPU; a browser
 
 
 def main() -> int:

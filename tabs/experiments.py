@@ -95,8 +95,7 @@ class Experiments:
         axes = [c for side in SIDES for c in (self.kinds[side], self.values[side])]
         asked = {*settings, *axes, owner}
         for side in SIDES:
-            self.kinds[side].change(lambda key: gr.update(placeholder=self._hints.get(key or "") or self._words("values")), self.kinds[side],
-                                    self.values[side], **QUIET)
+            self.kinds[side].change(self._hinted, self.kinds[side], self.values[side], **QUIET)
             self._fill[side].click(self._filled(side), {*settings, self.kinds[side]}, self.values[side], **SPOKEN)
         self.ready.input(self._ready, settings, [self.base, *axes], **SPOKEN)
         self.swap.click(lambda a, b, c, d: (c, d, a, b), axes[:4], axes[:4], **SPOKEN)
@@ -107,6 +106,9 @@ class Experiments:
         kept, noted = self._page.memory("experiments"), [self.base, self.exact, *axes]
         gr.on([c.change for c in noted], None, noted, kept, js="(...values) => [values]", **QUIET)
         self._page.blocks.load(self.brought_back, kept, noted, **QUIET)
+
+    def _hinted(self, key: str | None) -> dict[str, Any]:
+        return gr.update(placeholder=self._hints.get(key or "") or self._words("values"))
 
     def brought_back(self, values: Any) -> list[Any]:
         """What stood in the axes before the page was loaded again; as it is where that cannot be used any more."""

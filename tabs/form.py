@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import gradio as gr
@@ -46,8 +47,9 @@ class Form:
     are needed), Gradio hands over one dict, and `read` turns it into a request at once.
     """
 
-    def __init__(self, prefix: str, words: Words, choices: Choices) -> None:
-        self.prefix, self._words, self._choices = prefix, words, choices
+    def __init__(self, prefix: str, words: Words, choices: Choices, start: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """start: values a fresh form shows instead of the fields' defaults, by path."""
+        self.prefix, self._words, self._choices, self._start = prefix, words, choices, start
         self._declared = {d.path: d for d in declared(GenerationRequest)}
         self.fields: dict[str, Component] = {}
         self.held: set[str] = set()
@@ -56,7 +58,7 @@ class Form:
     def field(self, path: str, **look: Any) -> Component:
         """Make the component of one field here; `look` is passed on (lines, scale, elem_classes …)."""
         row = self._declared[path]
-        component = _component(row, self._labels(row) | {"elem_id": self.elem_id(path)} | look,
+        component = _component(row, self._start.get(path, row.default), self._labels(row) | {"elem_id": self.elem_id(path)} | look,
                                self._or_same if row.default == SAME else self._choices)
         self.fields[path] = component
         return component
@@ -159,8 +161,8 @@ class Form:
         return list(value) if isinstance(value, tuple) else value
 
 
-def _component(row: Declared, look: dict[str, Any], choices: Choices) -> Component:
-    param, value = row.param, row.default
+def _component(row: Declared, value: Any, look: dict[str, Any], choices: Choices) -> Component:
+    param = row.param
     if row.kind is str and not param.source and not param.choices:
         return gr.Textbox(value=value, **look)
     if param.source:

@@ -20,6 +20,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
 from pipelines.tasks.enlarge import listed
+from tabs import usual
 from tabs.advise import Advisor
 from tabs.before_after import originals
 from tabs.easel import actions, stage_and_results
@@ -42,7 +43,7 @@ class Workbench:
 
     def __init__(self, studio: Studio, page: Page, name: str) -> None:
         self.studio, self.page, self.words, self.name = studio, page, studio.words, name
-        self.form = Form(name, studio.words, lambda source: choices(studio, source))
+        self.form = Form(name, studio.words, lambda source: choices(studio, source), usual.start(studio))
         self.advisor = Advisor(studio, self.form)
         self._wire_presets: Callable[[gr.Blocks], None] = lambda _: None      # for a tab that places none
 
@@ -195,6 +196,7 @@ class Workbench:
               self._explained, trigger_mode="always_last", **QUIET)
         for button, shape in zip(self._shapes, SHAPES, strict=True):
             button.click(lambda name, shape=shape: _family_size(studio, name, shape), model, side, **QUIET)
+        usual.follow(studio, self.form)
         self._swap.click(lambda width, height: (height, width), side, side, **QUIET)
         self._dice.click(lambda: RANDOM_SEED, None, fields["seed"], **QUIET)
         self._reuse.click(lambda shown: _seed_of(originals(studio, shown)), self._results.results, fields["seed"], **QUIET)
