@@ -21,7 +21,8 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.form import Form
-from tabs.listeners import QUIET
+from tabs.listeners import QUIET, SPOKEN
+from tabs.picture import said
 
 PATHS = ("steps", "cfg_scale", "sampler")       # of a family's `default_request`; the schedule stays automatic
 
@@ -61,11 +62,11 @@ def follow(studio: Studio, form: Form) -> None:
         held = {path: data[field] for path, field in fields.items()}
         changes = moved(*families, held) if families[0] and families[1] else {}
         if changes and families[1]:
-            named = ", ".join(f"{studio.words.label(path)} {value}" for path, value in changes.items())
+            named = ", ".join(f"{studio.words.label(path)} {said(value)}" for path, value in changes.items())
             gr.Info(html.escape(studio.words("as_family", family=families[1].label, values=named)), duration=6)
         return [[now, now], *(changes.get(path, gr.skip()) for path in fields)]
 
-    model.input(chosen, {seen, model, *fields.values()}, [seen, *fields.values()], **QUIET)
+    model.input(chosen, {seen, model, *fields.values()}, [seen, *fields.values()], **SPOKEN)
 
 
 def _family(studio: Studio, name: str) -> Family | None:
