@@ -33,13 +33,15 @@ def steps(case: Case) -> Verdict:
 
 
 def cfg_scale(case: Case) -> Verdict:
-    """Against the study's ranges; a detailed prompt is named where it matters."""
+    """Against the study's ranges, with its further remarks, or the family's own; a detailed prompt is named where it matters."""
     if verdict := _distilled(case, "cfg_scale"):
         return verdict
-    value, notes = case.request.cfg_scale, []
+    value, notes, scale = case.request.cfg_scale, [], case.scale("cfg_scale")
     if value <= 1 and case.request.negative_prompt.strip():
         notes.append(case.book.say("cfg_scale.unguided"))
-    elif value < 5:
+    if scale and scale.source != "study":
+        return on_scale(case, "cfg_scale", value, notes)
+    if value < 5 and not notes:
         notes.append(case.book.say("cfg_scale.below_5"))
     named = len(case.reading.phrases)
     if 10 < value <= 15 and named >= DETAILED:

@@ -49,7 +49,7 @@ MINI = Family(
     name="mini", label="Mini (embedded)",
     native_px=256, size_step=16,
     sizes={"square": Size(256, 256), "portrait": Size(208, 320), "landscape": Size(320, 208)},
-    default_request={"width": 256, "height": 256, "steps": 25, "cfg_scale": 5.0, "sampler": "DPM++ 2M",
+    default_request={"width": 256, "height": 256, "steps": 25, "cfg_scale": 4.0, "sampler": "DPM++ 2M",
                      "schedule": "Karras", "clip_skip": 1},
     prediction_types=(V_PREDICTION, EPSILON),
     pipelines=SD_PIPELINES, pipeline_args={"requires_safety_checker": False},

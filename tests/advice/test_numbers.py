@@ -12,6 +12,7 @@ import yaml
 
 from pipelines.advice import LEVELS, Advice
 from pipelines.advice.book import SHIPPED
+from pipelines.families import FAMILIES
 from pipelines.spec.errors import StudioError
 from pipelines.spec.registry import Registry
 from pipelines.spec.request import GenerationRequest
@@ -80,6 +81,19 @@ def test_what_was_measured_for_a_family_replaces_the_study(tmp_path: Path, famil
     (folder / "families" / "mini.yaml").write_text(yaml.safe_dump(table))
     verdict = Advice("en", folder).verdict("cfg_scale", GenerationRequest(cfg_scale=12), families["mini"])
     assert verdict and (verdict.level, verdict.band, verdict.source) == ("recommended", (3, 5), "measured")
+
+
+@pytest.mark.parametrize(("value", "level"), [
+    (1, "not_recommended"), (2.5, "acceptable"), (4, "recommended"), (7, "less_recommended"), (14, "not_recommended")])
+def test_minis_own_cfg_is_judged_by_what_was_measured_with_it(advice: Advice, families: Any, value: float, level: str) -> None:
+    verdict = advice.verdict("cfg_scale", GenerationRequest(cfg_scale=value), families["mini"])
+    assert verdict and (verdict.level, verdict.source, verdict.recommended) == (level, "measured", 4)
+    assert "blurry" not in verdict.note and "Measured with this model" in verdict.note
+
+
+def test_what_is_recommended_for_mini_is_what_a_form_begins_with(advice: Advice, families: Any) -> None:
+    verdict = advice.verdict("cfg_scale", GenerationRequest(), families["mini"])
+    assert verdict and verdict.recommended == FAMILIES.get("mini").default_request["cfg_scale"]
 
 
 def test_numbers_that_do_not_rise_are_refused_by_name(tmp_path: Path, families: Any) -> None:
