@@ -1,6 +1,7 @@
 """The makers: the start of the autoencoder, the loss weights, the folding of statistics, the crew, checkpoints."""
 
 from random import Random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -86,6 +87,25 @@ def test_loss_weight_is_full_at_high_noise_and_capped_at_low():
     alphas = torch.tensor([0.9999, 0.5, 0.0003])
     found = base.weights(alphas)
     assert found[2] == pytest.approx(1, abs=1e-3) and found[1] == pytest.approx(1) and found[0] < 0.01
+
+
+@pytest.mark.parametrize(("lean", "below"), [(1.0, 0.25), (2.0, 0.5)])
+def test_a_run_that_leans_to_the_clean_end_sees_it_more_often(lean, below):
+    seen = []
+
+    def model(noisy, at, encoder_hidden_states):
+        seen.append(at)
+        return SimpleNamespace(sample=noisy)
+
+    base.learn(model, torch.zeros(400, 2, 4, 4), torch.zeros(400, 1, 1), base.levels("cpu"), lean=lean)
+    assert float((seen[0] < 250).float().mean()) == pytest.approx(below, abs=0.01)
+
+
+def test_then_the_clean_end_counts_in_full():
+    alphas, usual = base.levels("cpu")
+    fine = base.levels("cpu", base.FINE)[1]
+    clean = int((alphas / (1 - alphas) > base.FINE).sum())
+    assert torch.allclose(fine[clean:], torch.ones(1)) and bool((usual[clean:100] < 0.75).all())
 
 
 def test_learning_rate_warms_up_and_ends_near_its_floor(tmp_path):

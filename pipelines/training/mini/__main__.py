@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--crew", type=int, default=1, help="processes that train the base together")
     made.add_argument("--rank", type=int, default=0, help="which of them this is")
     made.add_argument("--peak", type=float, default=0, help="largest learning rate; 0 takes the stage's own")
+    made.add_argument("--lean", type=float, default=1.0, help="of `base`: above 1 cleaner latents come more often")
     made.add_argument("--world", choices=tuple(WORLDS), default="grown", help="curriculum of latents and captions")
     made.add_argument("--kind", choices=tuple(CONDITIONS), default="canny", help="condition of `controlnet`")
     made.add_argument("--like", choices=("", *CONDITIONS), default="", help="a trained kind that `controlnet` begins with")
@@ -73,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 def plan(given: argparse.Namespace, batch: int, peak: float) -> Plan:
     """The stage's plan with its own batch and learning rate."""
-    return Plan(given.work, given.minutes, given.seed, given.device, given.batch or batch, peak, given.hands)
+    return Plan(given.work, given.minutes, given.seed, given.device, given.batch or batch, peak, lean=given.lean, hands=given.hands)
 
 
 def show_world(given: argparse.Namespace) -> None:

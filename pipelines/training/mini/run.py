@@ -23,6 +23,7 @@ class Plan:
     device: str = "cpu"
     batch: int = 16
     peak: float = 1e-3
+    lean: float = 1.0  # of the base: above 1 it sees cleaner latents more often
     hands: int = 0  # processes that draw beside the learner; 0: it draws for itself, between its steps
     floor: float = 0.02  # share of the peak at the end
     warmup: int = 100  # steps
