@@ -94,7 +94,7 @@ def test_the_painted_arm_follows_the_dragged_wrist(panel: Locator, page: Page, t
     `python -m bench control`, for it needs many pictures and an estimator that may see nobody in one of them."""
     [outputs] = tmp_path_factory.getbasetemp().glob("browser-home/outputs")
     page.locator("#control-prompt textarea").fill("a woman in a red jacket and blue jeans")
-    for field, value in (("seed", "7"), ("steps", "12")):
+    for field, value in (("seed", "7"), ("steps", "12"), ("cfg-scale", "7")):
         page.locator(f"#control-{field} input[type=number]").fill(value)
         page.locator(f"#control-{field} input[type=number]").press("Tab")
     weight = panel.locator("input[type=number][name=weight]")
