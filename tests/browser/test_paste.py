@@ -15,7 +15,7 @@ def test_what_a_pasted_text_would_change_is_shown_first(page: Page) -> None:
     page.locator("#txt2img-paste button").first.click()
     page.locator("#txt2img-paste-text textarea").fill(TEXT)
     told = page.locator("#txt2img-paste-told")
-    expect(told.locator(".change", has_text="CFG scale 7 → 4.5")).to_be_visible(timeout=PATIENCE)
+    expect(told.locator(".change", has_text="CFG scale 4 → 4.5")).to_be_visible(timeout=PATIENCE)
     expect(told.locator(".explain-trouble")).to_contain_text("v1-5-pruned")
     expect(told).to_contain_text("Not used: ENSD")
     expect(page.locator("#txt2img-paste-take")).to_be_enabled()

@@ -35,7 +35,7 @@ def test_advice_follows_the_slider_and_mends_it(page: Page) -> None:
     expect(advice.locator(".verdict.not_recommended")).to_be_visible()
     advice.get_by_role("button").click()
     expect(advice.locator(".verdict.recommended")).to_be_visible()
-    assert 7 <= float(number(page, "cfg-scale").input_value()) <= 10
+    assert 3 <= float(number(page, "cfg-scale").input_value()) <= 5      # what was measured for mini
 
 
 def test_the_counter_counts_and_the_keyboard_weighs(page: Page) -> None:
