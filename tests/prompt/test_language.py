@@ -83,8 +83,10 @@ def test_emphasis_none_reads_brackets_as_characters(text: str, kept: str) -> Non
 
 
 @pytest.mark.parametrize("kind", ["sd", "sd2", "sdxl"])
-def test_emphasis_modes_differ_as_they_are_named(request: pytest.FixtureRequest, kind: str) -> None:
+def test_emphasis_modes_differ_as_they_are_named(request: pytest.FixtureRequest, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = request.getfixturevalue(kind)
+    norm = next(part for name, part in pipe.text_encoder.named_modules() if name.endswith("final_layer_norm"))
+    monkeypatch.setattr(norm, "bias", torch.nn.Parameter(torch.full_like(norm.bias, 0.1)))    # untaught, it leaves no mean to restore
 
     def hidden(prompt: str, mode: str = "Original") -> torch.Tensor:
         return encode(pipe, Wanted(prompt, emphasis=mode))[0].call_kwargs["prompt_embeds"]
@@ -92,8 +94,7 @@ def test_emphasis_modes_differ_as_they_are_named(request: pytest.FixtureRequest,
     plain, weighed = hidden("a red car"), hidden("a (red:1.5) car", "No norm")
     assert torch.equal(hidden("a (red:1.5) car", "Ignore"), plain)
     assert torch.equal(weighed[:, 2], plain[:, 2] * 1.5) and torch.equal(weighed[:, 3:], plain[:, 3:])
-    if kind == "sdxl":      # behind the last layer norm a small encoder's mean is nearly zero, and no scale can restore it
-        assert not torch.equal(hidden("a (red:1.5) car"), weighed)
+    assert not torch.equal(hidden("a (red:1.5) car"), weighed)
     assert not torch.equal(hidden("a (red:1.5) car", "None"), plain)
 
 
