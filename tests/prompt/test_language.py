@@ -83,10 +83,12 @@ def test_emphasis_none_reads_brackets_as_characters(text: str, kept: str) -> Non
 
 
 @pytest.mark.parametrize("kind", ["sd", "sd2", "sdxl"])
-def test_emphasis_modes_differ_as_they_are_named(request: pytest.FixtureRequest, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emphasis_modes_differ_as_they_are_named(request: pytest.FixtureRequest, kind: str,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = request.getfixturevalue(kind)
     norm = next(part for name, part in pipe.text_encoder.named_modules() if name.endswith("final_layer_norm"))
-    monkeypatch.setattr(norm, "bias", torch.nn.Parameter(torch.full_like(norm.bias, 0.1)))    # untaught, it leaves no mean to restore
+    raised = torch.nn.Parameter(torch.full_like(norm.bias, 0.1))
+    monkeypatch.setitem(norm._parameters, "bias", raised)       # untaught, it leaves no mean to restore
 
     def hidden(prompt: str, mode: str = "Original") -> torch.Tensor:
         return encode(pipe, Wanted(prompt, emphasis=mode))[0].call_kwargs["prompt_embeds"]
