@@ -15,7 +15,7 @@ from pipelines.loading.compat import torch
 from pipelines.loading.decode import decode
 from pipelines.spec.errors import FieldError
 
-SAMPLES, SIDE = 8, 3        # decoded latents: enough equations for 8 channels, little enough for the CPU
+SAMPLES, SIDE = 8, 3        # decoded latents: enough equations for 16 channels, little enough for the CPU
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,28 @@ def test_a_wider_autoencoder_is_taught_to_say_first_what_the_former_one_says(pic
     assert pixels > 0 and not pixels.requires_grad and lesson.model.encoder.conv_in.weight.grad.abs().max() > 0
 
 
+def test_the_decoder_learns_alone_from_whole_pictures_and_latents_that_the_encoder_went_on_saying(tmp_path, monkeypatch):
+    monkeypatch.setattr(vae, "HELD", 4)
+    torch.manual_seed(0)
+    model, run = vae.build(), SimpleNamespace(rng=Random(3), plan=Plan(tmp_path, 1, batch=2))
+    pixels, means = next(vae.encoded(model, run))
+    with torch.no_grad():
+        said = model.encode(pixels).latent_dist.mean
+    assert pixels.shape == (2, 3, 256, 256) and (means - said).abs().mean() < 0.02 * said.abs().mean()  # half precision where that is quicker
+    for part in (model.encoder, model.quant_conv):
+        part.requires_grad_(False)
+    total, _ = vae.Lesson(model, run.plan, True, None).learn(pixels, means)
+    total.backward()
+    assert model.encoder.conv_in.weight.grad is None and model.decoder.conv_in.weight.grad.abs().max() > 0
+
+
+def test_noise_on_the_latents_is_what_the_second_psnr_measures(tmp_path):
+    torch.manual_seed(0)
+    model, plan = vae.build(), Plan(tmp_path, 1)
+    clean, again, noisy = (vae.psnr(model, plan, "vae", 2, noise) for noise in (0.0, 0.0, 1.0))
+    assert clean == again and noisy != clean and (tmp_path / "vae.png").exists()
+
+
 def test_hands_draw_what_their_seeds_say_into_the_store(tmp_path, monkeypatch):
     monkeypatch.setattr(drawn, "ROOM", 6)
     monkeypatch.setattr(drawn, "ENOUGH", 2)

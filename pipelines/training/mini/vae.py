@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -12,13 +13,16 @@ from pipelines.training.mini.carry import begin_as_blur
 from pipelines.training.mini.crew import Crew
 from pipelines.training.mini.drawn import Drawn
 from pipelines.training.mini.loop import Habit, Training, averaged
-from pipelines.training.mini.pictures import HELD_OUT, Crops, renders, sheet, to_picture
+from pipelines.training.mini.pictures import HELD_OUT, Crops, Pool, renders, sheet, to_picture, to_tensor
 from pipelines.training.mini.run import Plan, log, quick, recall
-from pipelines.training.mini.world.scene import Curriculum
+from pipelines.training.mini.world.draw import draw
+from pipelines.training.mini.world.scene import Curriculum, sample
 
 WORLD = Curriculum(wander=1.0, several=0.2, odd=0.3, styles=(0.82, 0.06, 0.04, 0.04, 0.04))
 CROP = 128
-FORGIVEN = 0.1  # most noise on the latents that the decoder learns to forgive; with 0.3 it blurred what was clean
+FORGIVEN = 0.3  # most noise on the latents that the decoder alone learns to forgive: a finished UNet's errors look like it, up to here
+JUDGED = 0.2  # the noise at which its forgiving is logged
+HELD, FRESH = 384, 2  # pictures that the decoder's lessons hold, and how many a step draws anew
 CHANNELS = 16
 KEPT = 0.5  # weight of the former autoencoder's channels, which the first ones go on saying: what reads them knows them
 EVEN = 0.15  # weight of the logarithm of each picture's error, which is its PSNR: plain pictures count as much as full ones
@@ -98,20 +102,51 @@ def train(plan: Plan, crew: Crew, decoder_only: bool = False, former: Path | Non
         for part in (model.encoder, model.quant_conv):
             part.requires_grad_(False)
     run = Training(plan, stage, model, crew, Habit(line=100, minutes=4))
-    pool = Drawn(plan, WORLD) if plan.hands else Crops(run.rng, WORLD, CROP)
     lesson = Lesson(model, plan, decoder_only, former)
+    batches = encoded(model, run) if decoder_only and not plan.hands else pictures(run)
     while run.goes_on():
-        total, pixels = lesson.learn(pool.batch(plan.batch).to(plan.device, memory_format=torch.channels_last))
+        total, pixels = lesson.learn(*next(batches))
         if run.learn(total, loss=pixels):
             judge(run)
     if crew.leads:
         judge(run)
 
 
+Batch = tuple[torch.Tensor, torch.Tensor | None]
+
+
+def pictures(run: Training) -> Iterator[Batch]:
+    """Whole pictures from the plan's hands, or crops drawn between steps, without end; nobody has encoded them."""
+    plan = run.plan
+    drawn = Drawn(plan, WORLD) if plan.hands else Crops(run.rng, WORLD, CROP)
+    while True:
+        yield drawn.batch(plan.batch).to(plan.device, memory_format=torch.channels_last), None
+
+
+def encoded(model: AutoencoderKL, run: Training) -> Iterator[Batch]:
+    """Whole pictures drawn between steps, and their latents: what the encoder says does not change while the decoder learns alone.
+
+    Whole, because the decoder's one norm group sees the whole picture.
+    """
+
+    @torch.no_grad()
+    def make(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pixels = to_tensor(draw(sample(seed, WORLD)))
+        with quick(run.plan.device):
+            mean = model.encode(pixels[None].to(run.plan.device, memory_format=torch.channels_last)).latent_dist.mean
+        return pixels, mean[0].float()
+
+    pool = Pool(make, run.rng, HELD, FRESH)
+    while True:
+        pixels, means = (torch.stack(part).to(run.plan.device) for part in zip(*pool.batch(run.plan.batch), strict=True))
+        yield pixels.contiguous(memory_format=torch.channels_last), means
+
+
 def judge(run: Training) -> None:
-    """Log the averaged autoencoder's PSNR."""
+    """Log the averaged autoencoder's PSNR, as it is and with noise on the latents."""
     run.average.swap()
-    log(run.plan, run.stage, step=run.step, psnr=psnr(run.model, run.plan, run.stage))
+    clean, noisy = (psnr(run.model, run.plan, run.stage, noise=noise) for noise in (0.0, JUDGED))
+    log(run.plan, run.stage, step=run.step, psnr=clean, forgiving=noisy)
     run.average.swap()
 
 
@@ -125,11 +160,12 @@ class Lesson:
         if former and not decoder_only:
             self.former = AutoencoderKL.from_pretrained(former, torch_dtype=torch.float32).to(plan.device).requires_grad_(False)
 
-    def learn(self, true: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Total loss of (n, 3, h, w) pictures in -1..1, and its picture part."""
+    def learn(self, true: torch.Tensor, mean: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Total loss of (n, 3, h, w) pictures in -1..1, and its picture part. mean: their latents, where they are known."""
         with quick(self.plan.device):
-            with torch.set_grad_enabled(not self.decoder_only):
-                mean = self.model.quant_conv(self.model.encoder(true)).chunk(2, 1)[0]
+            if mean is None:
+                with torch.set_grad_enabled(not self.decoder_only):
+                    mean = self.model.quant_conv(self.model.encoder(true)).chunk(2, 1)[0]
             noisy = mean + torch.randn_like(mean) * self.most * torch.rand(len(mean), 1, 1, 1, device=mean.device)
             made = self.model.decoder(self.model.post_quant_conv(noisy)).float()
         pixels = distance(made, true)
@@ -148,10 +184,15 @@ class Lesson:
 
 
 @torch.no_grad()
-def psnr(model: AutoencoderKL, plan: Plan, stage: str, count: int = 24) -> float:
-    """Mean PSNR in dB on held-out renders of the flat world; leaves a sheet of pairs in the work folder."""
+def psnr(model: AutoencoderKL, plan: Plan, stage: str, count: int = 24, noise: float = 0.0) -> float:
+    """Mean PSNR in dB on held-out renders of the flat world; leaves a sheet of pairs in the work folder.
+
+    noise: standard deviation of what is added to the latents, whose own is one.
+    """
     true = renders(range(HELD_OUT, HELD_OUT + count), Curriculum(wander=1.0)).to(plan.device)
-    made = torch.cat([model.decode(model.encode(part).latent_dist.mean).sample for part in true.split(8)])
+    means = torch.cat([model.encode(part).latent_dist.mean for part in true.split(8)])
+    dust = torch.randn(means.shape, generator=torch.Generator().manual_seed(0)).to(plan.device)
+    made = torch.cat([model.decode(part).sample for part in (means + noise * dust).split(8)])
     pairs = [to_picture(q) for pair in zip(true[:16], made[:16], strict=True) for q in pair]
     sheet(pairs, 8).save(plan.work / f"{stage}.png")
     error = (made.clamp(-1, 1) - true).square().mean((1, 2, 3)) / 4
