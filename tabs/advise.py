@@ -12,6 +12,8 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines.advice import Verdict, Zone
+from pipelines.loading.identity_files import PHOTOMAKER, find_identity
+from pipelines.patches.photomaker.rules import mended
 from pipelines.spec.errors import StudioError
 from pipelines.spec.param import Param, declared
 from pipelines.spec.request import GenerationRequest
@@ -26,7 +28,7 @@ CLICK = """element.addEventListener('click', (e) => {
 })"""
 
 
-STRENGTH, HIRES_STEPS = "init.denoising_strength", "hires.steps"
+STRENGTH, HIRES_STEPS, ADAPTER = "init.denoising_strength", "hires.steps", "identity.adapter"
 
 
 class Advisor:
@@ -72,6 +74,8 @@ class Advisor:
         values = self._form.values(data)
         if STRENGTH in values:
             verdicts[STRENGTH] = self._on_strength(request, values[STRENGTH], family)
+        if values.get(ADAPTER) and "prompt" in verdicts["prompt"].changes:
+            verdicts["prompt"] = self._triggered(request.model, values[ADAPTER], verdicts["prompt"])
         if not values.get(HIRES_STEPS):     # as many as the first pass: there the mark stands
             values[HIRES_STEPS] = values.get("steps")
         return [self.shown(path, verdicts.get(path), values.get(path)) for path in self.strips]
@@ -82,6 +86,15 @@ class Advisor:
             request = request.merged({"inpaint": {}})
         verdict = self._studio.advice.strength(request, value, family)
         return replace(verdict, changes={"init": dict(verdict.changes)} if verdict.changes else {})
+
+    def _triggered(self, model: str, adapter: str, verdict: Verdict) -> Verdict:
+        """The word on the prompt; what it offers has the trigger, where the adapter that would be taken wants one."""
+        try:
+            way = find_identity(self._studio.library, self._studio.model(model), adapter).way
+        except StudioError:         # said beside the photos
+            return verdict
+        offered = mended(str(verdict.changes["prompt"])) if way == PHOTOMAKER else ""
+        return replace(verdict, recommended=offered, changes={"prompt": offered}) if offered else verdict
 
     def shown(self, path: str, verdict: Verdict | None, value: Any) -> str:
         """One strip: the slider cut into zones, the value in it, the verdict, and the button that follows the advice."""

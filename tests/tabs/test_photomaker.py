@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import gradio as gr
 import pytest
 import torch
 from PIL import Image
@@ -14,6 +15,8 @@ from extensions.hooks import Hooks
 from pipelines import settings
 from pipelines.ranking import scorer
 from pipelines.studio import Studio
+from tabs.advise import Advisor
+from tabs.form import Form
 from tabs.photomaker import fixed, ready
 
 ASKED = {"model": "mini", "identity.adapter": "thin", "negative_prompt": "", "steps": 10, "emphasis": "Original"}
@@ -54,3 +57,16 @@ def test_a_click_mends_the_prompt_and_the_photos_name_the_person(studio: Studio,
     photo = studio.inputs.keep(Image.new("RGB", (8, 8)))
     assert fixed(studio, "on a beach", "mini", [photo]) == "a girl img, on a beach"
     assert fixed(studio, "on a beach", "mini", None) == "a person img, on a beach"
+
+
+@pytest.mark.parametrize(("field", "offered"), [("identity.adapter", "a girl img with pink hair"), ("steps", "a girl with pink hair")],
+                         ids=["likeness", "other tab"])
+def test_the_prompt_that_is_offered_for_none_has_the_trigger_where_it_is_wanted(studio: Studio, field: str, offered: str) -> None:
+    with gr.Blocks():
+        form = Form("some", studio.words, lambda source: [])
+        advisor = Advisor(studio, form)
+        for path in ("prompt", "model", field):
+            form.field(path)
+        advisor.place("prompt")
+    shown = advisor.refresh({form.fields["prompt"]: "", form.fields["model"]: "mini", form.fields[field]: form.fields[field].value})
+    assert f"Try “{offered}" in shown[0]
