@@ -59,7 +59,8 @@ def test_a_click_mends_the_prompt_and_the_photos_name_the_person(studio: Studio,
     assert fixed(studio, "on a beach", "mini", None) == "a person img, on a beach"
 
 
-@pytest.mark.parametrize(("field", "offered"), [("identity.adapter", "a girl img with pink hair"), ("steps", "a girl with pink hair")],
+@pytest.mark.parametrize(("field", "offered"),
+                         [("identity.adapter", "a girl img with pink hair"), ("steps", "a girl with pink hair")],
                          ids=["likeness", "other tab"])
 def test_the_prompt_that_is_offered_for_none_has_the_trigger_where_it_is_wanted(studio: Studio, field: str, offered: str) -> None:
     with gr.Blocks():

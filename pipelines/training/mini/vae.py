@@ -20,7 +20,7 @@ from pipelines.training.mini.world.scene import Curriculum, sample
 
 WORLD = Curriculum(wander=1.0, several=0.2, odd=0.3, styles=(0.82, 0.06, 0.04, 0.04, 0.04))
 CROP = 128
-FORGIVEN = 0.3  # most noise on the latents that the decoder alone learns to forgive: a finished UNet's errors look like it, up to here
+FORGIVEN = 0.3  # most noise on the latents that the decoder learns to forgive when it learns alone: a UNet's errors look like it
 JUDGED = 0.2  # the noise at which its forgiving is logged
 HELD, FRESH = 384, 2  # pictures that the decoder's lessons hold, and how many a step draws anew
 CHANNELS = 16
