@@ -12,6 +12,7 @@ from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.words import Words
+from tabs.page import tab_of
 from tabs.picture import said
 
 MOST_CHIPS = 14
@@ -20,8 +21,9 @@ LONG = 40               # characters of a value on a chip
 
 
 def chips(studio: Studio, job: Job, kinds: Iterable[str] = ("txt2img", "img2img", "inpaint")) -> str:
-    """The settings in which `job` differs from the one its owner had painted before; "" for the first."""
-    past = [one for one in studio.queue.jobs(job.owner) if one.kind in kinds and one.files and one.created < job.created]
+    """The settings in which `job` differs from the one its owner had painted before in the same tab; "" for the first."""
+    past = [one for one in studio.queue.jobs(job.owner) if one.kind in kinds and one.files and one.created < job.created
+            and tab_of(one.request) == tab_of(job.request)]
     if not past or job.kind not in kinds:
         return ""
     before = max(past, key=lambda one: one.created).request
@@ -33,15 +35,27 @@ def chips(studio: Studio, job: Job, kinds: Iterable[str] = ("txt2img", "img2img"
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any], words: Words) -> Iterator[str]:
     """One short text for each difference of two requests; of a prompt the parts between commas that came and went."""
-    paths = {row.param.label: row.path for row in declared(GenerationRequest)}
-    for label, old, new in difference(before, now):
-        path = paths.get(label, "")
+    rows = {row.param.label: row for row in declared(GenerationRequest)}
+    found = difference(before, now)
+    telling = {_part(rows[label].path) for label, *values in found if label in rows and rows[label].default not in values}
+    for label, old, new in found:
+        row = rows.get(label)
+        path = row.path if row else ""
         name = words.label(path, label) if path else label
-        if path in TEXTS:
+        if row and _part(path) in telling and (old, new) in ((None, row.default), (row.default, None)):
+            continue                            # a part that was turned on or off: what nobody set in it says nothing
+        if row and row.param.picture and old and new:
+            yield f"{name}: {words('another')}"
+        elif path in TEXTS:
             mark = "" if path == "prompt" else f"{name}: "
             yield from (f"{mark}{text}" for text in parts_changed(str(old or ""), str(new or "")))
         elif _said(old) != _said(new):        # not so of a part that is off and a field of it that is empty
             yield difference_of(name, old, new)
+
+
+def _part(path: str) -> str:
+    """"hires" of "hires.steps"; "" of a field that stands for itself."""
+    return path.rpartition(".")[0]
 
 
 def difference_of(name: str, old: Any, new: Any) -> str:

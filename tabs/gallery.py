@@ -212,7 +212,7 @@ class Gallery:
     def _throw(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
         thrown = self._studio.archive.trash(shelf.chosen)
         gr.Info(html.escape(self._studio.words("in_trash", file=shelf.chosen)), duration=4)
-        return [*self.look(query, replace(shelf, chosen="", thrown=thrown)), *self._panel.nothing()]
+        return self._instead(query, replace(shelf, thrown=thrown))
 
     def _undo(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
         return self._brought_back(query, shelf, shelf.thrown)
@@ -224,7 +224,18 @@ class Gallery:
         file = self._studio.archive.restore(thrown)
         gr.Info(html.escape(self._studio.words("restored", file=file)), duration=4)
         left = "" if thrown == shelf.thrown else shelf.thrown
-        return [*self.look(query, replace(shelf, chosen="", thrown=left)), *self._panel.nothing()]
+        if shelf.trash:
+            return self._instead(query, replace(shelf, thrown=left))
+        return self._instead(query, replace(shelf, chosen=file, thrown=left))
+
+    def _instead(self, query: str, shelf: Shelf) -> list[Any]:
+        """A new look with the chosen picture, or where it is no longer there with the one that came to its place: culling goes on."""
+        at = shelf.files.index(shelf.chosen) if shelf.chosen in shelf.files else 0
+        grid, *seen, now = self.look(query, shelf)
+        if shelf.chosen not in now.files:
+            now = replace(now, chosen=now.files[min(at, len(now.files) - 1)] if now.files else "")
+        grid["selected_index"] = now.files.index(now.chosen) if now.chosen else None
+        return [grid, *seen, now, *self._panel.shown(now.chosen, now.trash)]
 
     def _empty(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
         gone = self._studio.archive.empty_trash()

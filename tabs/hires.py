@@ -29,7 +29,7 @@ class HiresPanel:
 
     def __init__(self, bench: Workbench) -> None:
         self._bench, form, words = bench, bench.form, bench.words
-        with gr.Accordion(words("hires_title"), open=False, elem_id=f"{bench.name}-hires-fold"):
+        with gr.Accordion(words("hires_title"), open=False, elem_id=f"{bench.name}-hires-fold") as self._fold:
             with gr.Row():
                 form.switch("hires", min_width=120)
                 self._told = gr.HTML("", elem_id=f"{bench.name}-hires-sizes", elem_classes="told")
@@ -58,6 +58,7 @@ class HiresPanel:
         gr.on([bench.page.blocks.load, *(f.change for f in sized.values())],
               lambda *values: sizes(bench.studio, dict(zip(sized, values, strict=True))), list(sized.values()), self._told,
               trigger_mode="always_last", **QUIET)
+        bench.heads(self._fold, "hires_title", "hires")
         with bench.results.row:
             self._only = bench.button("hires_only", "hires-only")
         bench.page.later.append(self._wire_only)

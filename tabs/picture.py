@@ -94,7 +94,7 @@ def facts(item: Item, read: Read, words: Words) -> str:
     for row in declared(GenerationRequest):
         value = value_at(request, row.path)
         if value not in (None, "", [], ()) and row.path not in LEADING and as_made.get(row.path) != value:
-            rows.append((words.label(row.path, row.param.label), value))
+            rows.append((words.label(row.path, row.param.label), _hash(value) if row.param.picture else value))
     rows += [(words("size"), f"{item.width}×{item.height}"), *_of_file(item, words)]
     rows += [(words("made_with"), item.source)] if item.source else []
     rows += [(str(key), value) for key, value in {**read.made, **read.unknown}.items() if key not in UNREADABLE]
@@ -103,6 +103,11 @@ def facts(item: Item, read: Read, words: Words) -> str:
     notes = "".join(f"<p class='told'>{html.escape(note)}</p>" for note in read.notes)
     table = "".join(f"<tr><th>{html.escape(label)}</th><td>{html.escape(said(value))}</td></tr>" for label, value in rows)
     return f"{notes}{prompts}<table class='facts'>{table}</table>"
+
+
+def _hash(names: Any) -> str:
+    """As many digits of a kept picture's name as anybody compares; of several pictures one after the other."""
+    return ", ".join(f"{name[:12]}…" for name in ([names] if isinstance(names, str) else names))
 
 
 def said(value: Any) -> str:

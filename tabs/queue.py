@@ -134,5 +134,5 @@ def _row(studio: Studio, job: Job) -> str:
         what = (f"{words('upscale')}: {name}", how, "")
     cells = ((html.escape(status) + why, ""), (html.escape(what[0]), "prompt-cell"),
              (f"{len(job.finished)}/{job.count}", ""), (html.escape(what[1]), "wide"),
-             (html.escape(what[2]), "wide"), (buttons, ""))
+             (html.escape(what[2]), "wide"), (buttons, "acts"))
     return "<tr>" + "".join(f'<td class="{c}">{text}</td>' for text, c in cells) + "</tr>"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,15 +104,25 @@ class Runner:
 
         return handler
 
+    def _mine(self, owner: str) -> list[Any]:
+        """The visitor's jobs that this tab may show."""
+        return [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind not in OTHERS and shown_in(j) == self._form.prefix]
+
     def _job(self, owner: str) -> Any:
         """The job this tab shows, or None."""
-        mine = [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind not in OTHERS
-                and shown_in(j) == self._form.prefix]
+        mine = self._mine(owner)
         for status in ("running", "queued"):
             waiting = [j for j in mine if j.status == status]
             if waiting:
                 return waiting[0]
         return max(mine, key=lambda j: j.created, default=None)
+
+    def _pictures(self, owner: str, job: Any, files: Sequence[str]) -> Sequence[str]:
+        """What lies on the easel: the job's own pictures, and of one that ended without any those that lay there before."""
+        if files or job.status in OPEN:
+            return files
+        painted = max((j for j in self._mine(owner) if j.finished), key=lambda j: j.created, default=None)
+        return self._studio.queue.watch(painted.id).files if painted else ()
 
     def _look(self, owner: str, seen: str) -> list[Any]:
         job = self._job(owner)
@@ -122,13 +132,16 @@ class Runner:
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
         now = f"{job.id} {job.status} {len(progress.files)}"
-        stage = troubles(self._studio) + (working if busy else ended)(self._studio.words, progress)
+        waiting = sum(j.status == "queued" and j.id != job.id for j in self._mine(owner)) if busy else 0
+        words = self._studio.words
+        stage = troubles(self._studio) + (working(words, progress, waiting) if busy else ended(words, progress))
         if now == seen:
             return [stage if busy else gr.skip(), *[gr.skip()] * (2 + len(self._view.after)), *self._buttons(busy),
                     gr.Timer(BUSY if busy else IDLE), seen]
-        files = [str(self._studio.archive.view(f)) for f in progress.files[-SHOWN:]]       # too large a one stalls a browser
+        files = [str(self._studio.archive.view(f))         # too large a one stalls a browser
+                 for f in self._pictures(owner, job, progress.files)[-SHOWN:]]
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
-        return [stage, results, "" if busy else self._explained(job), *self._after(bool(files)),
+        return [stage, results, self._explained(job) if progress.files and not busy else "", *self._after(bool(files)),
                 *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now]
 
     def _buttons(self, busy: bool) -> list[Any]:
@@ -147,13 +160,15 @@ class Runner:
         return changes.chips(self._studio, job) + explained(self._studio, job.request)
 
 
-def working(words: Words, progress: Any) -> str:
-    """A bar, what is being done, how long it will take, and the newest preview."""
+def working(words: Words, progress: Any, waiting: int = 0) -> str:
+    """A bar, what is being done, how long it will take, how many jobs wait behind it, and the newest preview."""
     eta = f" · {words('eta')} {clock(progress.eta_s)}" if progress.eta_s is not None else ""
     what = html.escape(progress.stage or words("status_" + progress.status))
     if progress.status == "running" and progress.steps:
         what = (f"{words('picture')} {progress.image}/{progress.images} · {words('step')} "
                 f"{progress.step}/{progress.steps}{eta}")
+    if waiting:
+        what += f" · {words('more_waiting', count=waiting)}"
     picture = ""
     if progress.preview:
         data = base64.b64encode(progress.preview).decode()

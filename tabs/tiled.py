@@ -37,7 +37,7 @@ class TiledPanel:
 
     def __init__(self, bench: Workbench) -> None:
         self._bench, form, words = bench, bench.form, bench.words
-        with gr.Accordion(words("tiled_title"), open=False, elem_id=f"{bench.name}-tiled-fold"):
+        with gr.Accordion(words("tiled_title"), open=False, elem_id=f"{bench.name}-tiled-fold") as self._fold:
             form.switch("tiled")
             with gr.Row():
                 form.field("tiled.upscaler", min_width=180)
@@ -63,6 +63,7 @@ class TiledPanel:
         fields = bench.form.fields
         seen = {path: field for path, field in fields.items() if path.startswith(PART) or path in ALSO}
         method = fields["tiled.method"]
+        bench.heads(self._fold, "tiled_title", "tiled")
         gr.on([bench.page.blocks.load, method.change], lambda way: gr.Column(visible=way == "Separate"), method,
               self._separate, **QUIET)
 

@@ -50,6 +50,12 @@ class Workbench:
     def button(self, word: str, name: str, **look: Any) -> gr.Button:
         return gr.Button(self.words(word), size="sm", min_width=70, elem_id=f"{self.name}-{name}", **look)
 
+    def heads(self, fold: gr.Accordion, title: str, part: str) -> None:
+        """Let the head of a fold say whether the part that it holds is on, for it is mostly closed."""
+        switch, off = self.form.fields[part], self.words(title)
+        gr.on([self.page.blocks.load, switch.change],       # type: ignore[attr-defined]
+              lambda on: gr.update(label=self.words("switched_on", title=off) if on else off), switch, fold, **QUIET)
+
     # -- placing -------------------------------------------------------------------------------------------------------
 
     def prompts(self) -> None:

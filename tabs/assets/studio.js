@@ -7,33 +7,69 @@
   const press = (id) => { const e = visible(id); const b = e && (e.tagName === 'BUTTON' ? e : e.querySelector('button'));
     if (b && !b.disabled) b.click(); return !!b; };
 
-  // Attention syntax: (words:1.1). A selection grows to whole words; a weight of 1 loses its brackets.
-  const weigh = (area, delta) => {
-    let { selectionStart: a, selectionEnd: b, value } = area;
-    if (a === b) {
-      while (a > 0 && /[^\s,()[\]]/.test(value[a - 1])) a--;
-      while (b < value.length && /[^\s,()[\]]/.test(value[b])) b++;
+  // The innermost (words:1.2) that holds all from a to b, or the <lora:name:0.8> there: where its number and its words stand.
+  const group = (value, a, b) => {
+    for (const found of value.matchAll(/<(?:lora|lyco|hypernet):[^<>:]+:(-?[\d.]+)>/g)) {
+      const end = found.index + found[0].length;
+      if (found.index < a && b < end) return { lora: true, end: end - 1, number: end - 1 - found[1].length };
     }
-    if (a === b) return;
-    let words = value.slice(a, b), weight = 1, start = a, end = b;
-    const inside = words.match(/^\((.*):([\d.]+)\)$/s);
-    const after = value.slice(b).match(/^:([\d.]+)\)/);
-    if (inside) { words = inside[1]; weight = parseFloat(inside[2]); }
-    else if (value[a - 1] === '(' && after) { weight = parseFloat(after[1]); start = a - 1; end = b + after[0].length; }
-    weight = Math.round((weight + delta) * 100) / 100;
-    if (weight <= 0) return;
-    const text = weight === 1 ? words : `(${words}:${weight})`;
-    area.setRangeText(text, start, end, 'preserve');
-    const from = start + (weight === 1 ? 0 : 1);
-    area.setSelectionRange(from, from + words.length);
-    area.dispatchEvent(new Event('input', { bubbles: true }));
+    const open = [], skipped = (i) => value[i - 1] === '\\';
+    for (let i = 0; i < value.length; i++) {
+      if (value[i] === '(' && !skipped(i)) open.push(i);
+      else if (value[i] === ')' && !skipped(i) && open.length) {
+        const start = open.pop(), number = value.slice(start + 1, i).match(/:\s*([\d.]+)\s*$/);
+        if (number && start < a && b <= i) return { start, end: i, number: i - number[0].length + 1 };
+      }
+    }
+    return null;
   };
+
+  // Attention syntax: (words:1.1). A caret in such a group changes the group; else what is selected grows to whole words and
+  // becomes one. A weight of 1 loses its brackets.
+  const weigh = (area, delta) => {
+    let { selectionStart: a, selectionEnd: b } = area;
+    const { value } = area, caret = a === b, letter = (c) => c !== undefined && /[^\s,:()[\]<>|]/.test(c);
+    if (value[a] === '(' && value[b - 1] === ')' && group(value, a + 1, b - 1)?.start === a) { a++; b = a; }
+    const set = (text, start, end, from, to) => {
+      area.setRangeText(text, start, end, 'preserve');
+      area.setSelectionRange(from, to);
+      area.dispatchEvent(new Event('input', { bubbles: true }));
+    };
+    const rounded = (weight) => Math.round((weight + delta) * 100) / 100;
+    const within = group(value, a, b);
+    if (within?.lora) {
+      const text = String(rounded(parseFloat(value.slice(within.number, within.end))));
+      set(text, within.number, within.end, a, Math.min(b, within.number + text.length));
+      return;
+    }
+    if (within && (caret || a === b || (within.start + 1 === a && b >= within.number - 1))) {
+      const words = value.slice(within.start + 1, within.number - 1), weight = rounded(parseFloat(value.slice(within.number, within.end)));
+      if (weight <= 0) return;
+      const plain = weight === 1, by = plain ? 1 : 0, limit = within.start + 1 - by + words.length;
+      const at = (place) => Math.min(Math.max(place - by, within.start), limit);
+      set(plain ? words : `(${words}:${weight})`, within.start, within.end + 1, at(a), at(b));
+      return;
+    }
+    while (a > 0 && letter(value[a - 1]) && letter(value[a])) a--;
+    while (letter(value[b]) && letter(value[b - 1])) b++;
+    if (a === b) return;
+    const words = value.slice(a, b);
+    set(`(${words}:${rounded(1)})`, a, b, a + 1, a + 1 + words.length);
+  };
+
+  // What Esc closes before it stops a run: a list that dropped down, a menu, a dialog, a picture over the whole page.
+  const OVER = '.options[role=listbox], ul.options, .overflow-dropdown, dialog[open], .block.fullscreen';
+  const over = () => [...document.querySelectorAll(OVER)].find((e) => e.getClientRects().length);
 
   document.addEventListener('keydown', (e) => {
     const control = e.ctrlKey || e.metaKey;
     if (e.key === 'Enter' && control) { if (press('generate')) e.preventDefault(); }
     else if (e.key === 'Enter' && e.altKey) { if (press('skip')) e.preventDefault(); }
-    else if (e.key === 'Escape') press('interrupt');
+    else if (e.key === 'Escape') {
+      const open = over();
+      if (open) open.querySelector('button[aria-label="Exit fullscreen mode"], button[title="Exit fullscreen mode"]')?.click();
+      else if (!document.fullscreenElement) press('interrupt');
+    }
     else if (control && (e.key === 'ArrowUp' || e.key === 'ArrowDown') && e.target.closest('.prompt textarea')) {
       e.preventDefault();
       weigh(e.target, e.key === 'ArrowUp' ? 0.1 : -0.1);

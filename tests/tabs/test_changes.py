@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -35,10 +36,22 @@ def test_each_difference_is_a_chip(changes: dict, shown: list[str]) -> None:
     assert drawn.count("<span") == len(shown) and "Changed since" in drawn
 
 
-def test_a_field_that_says_nothing_before_and_after_is_no_chip() -> None:
-    now = job(2, sketch={"lines": "0" * 64, "strokes": ""})
-    drawn = chips(studio(job(1), now), now)
-    assert "Way – → Automatic" in drawn and "Colour strokes" not in drawn
+def test_of_a_part_that_was_turned_on_or_off_only_what_was_set_in_it_is_told() -> None:
+    plain, larger, usual = job(1), job(2, hires={"scale": 3, "steps": 0}), job(3, hires={})
+    for before, now, told in ((plain, larger, "– → 3"), (replace(larger, created=0), plain, "3 → –")):
+        drawn = chips(studio(before, now), now)
+        assert told in drawn and drawn.count("<span") == 1
+    assert chips(studio(plain, usual), usual).count("<span") > 1      # all of it is as usual: then that is told
+
+
+def test_another_picture_is_told_without_its_hash() -> None:
+    before, now = (job(k, init={"image": str(k) * 64}) for k in (1, 2))
+    assert "Picture: another one" in chips(studio(before, now), now)
+
+
+def test_another_tabs_picture_is_not_what_a_picture_is_compared_with() -> None:
+    now = job(3, sketch={"lines": "0" * 64, "strokes": ""})
+    assert chips(studio(job(1), job(2, init={"image": "1" * 64}), now), now) == ""
 
 
 def test_it_is_the_same_visitors_last_picture_that_counts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,6 +88,18 @@ def test_a_picture_thrown_away_is_undone_under_its_own_name(gallery: Gallery, st
     assert shelf.files == () and shelf.thrown and not shelf.chosen
     shelf = gallery._undo("", "all_pictures", shelf)[7]
     assert shelf.files == (file,) and not shelf.thrown
+
+
+def test_culling_goes_on_with_the_picture_that_came_to_the_place_of_the_one_thrown_away(gallery: Gallery, studio: Any) -> None:
+    paint(studio, 3, prompt="a cat")
+    *_, shelf = gallery.look("", Shelf())
+    first, middle, last = shelf.files
+    grid, *_, shelf = gallery._throw("", "all_pictures", replace(shelf, chosen=middle))[:8]
+    assert shelf.chosen == last and grid["selected_index"] == 1
+    thrown = gallery._throw("", "all_pictures", shelf)
+    assert thrown[7].chosen == first and thrown[0]["selected_index"] == 0 and thrown[9].visible
+    grid, *_, shelf = gallery._undo("", "all_pictures", thrown[7])[:8]
+    assert shelf.chosen == last and grid["selected_index"] == 1
 
 
 def test_the_trash_is_shown_restored_from_and_emptied(gallery: Gallery, studio: Any) -> None:
