@@ -229,7 +229,7 @@ class Gallery:
         return self._instead(query, replace(shelf, chosen=file, thrown=left))
 
     def _instead(self, query: str, shelf: Shelf) -> list[Any]:
-        """A new look with the chosen picture, or where it is no longer there with the one that came to its place: culling goes on."""
+        """A new look with the chosen picture, or where that is gone with the one that came to its place: culling goes on."""
         at = shelf.files.index(shelf.chosen) if shelf.chosen in shelf.files else 0
         grid, *seen, now = self.look(query, shelf)
         if shelf.chosen not in now.files:

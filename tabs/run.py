@@ -106,7 +106,8 @@ class Runner:
 
     def _mine(self, owner: str) -> list[Any]:
         """The visitor's jobs that this tab may show."""
-        return [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind not in OTHERS and shown_in(j) == self._form.prefix]
+        return [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind not in OTHERS
+                and shown_in(j) == self._form.prefix]
 
     def _job(self, owner: str) -> Any:
         """The job this tab shows, or None."""

@@ -28,7 +28,7 @@
   // becomes one. A weight of 1 loses its brackets.
   const weigh = (area, delta) => {
     let { selectionStart: a, selectionEnd: b } = area;
-    const { value } = area, caret = a === b, letter = (c) => c !== undefined && /[^\s,:()[\]<>|]/.test(c);
+    const { value } = area, caret = a === b, letter = (c) => c !== undefined && /[^\s,:()[\]<>|\\]/.test(c);
     if (value[a] === '(' && value[b - 1] === ')' && group(value, a + 1, b - 1)?.start === a) { a++; b = a; }
     const set = (text, start, end, from, to) => {
       area.setRangeText(text, start, end, 'preserve');
@@ -50,15 +50,15 @@
       set(plain ? words : `(${words}:${weight})`, within.start, within.end + 1, at(a), at(b));
       return;
     }
-    while (a > 0 && letter(value[a - 1]) && letter(value[a])) a--;
-    while (letter(value[b]) && letter(value[b - 1])) b++;
+    while (a > 0 && letter(value[a - 1]) && (caret || letter(value[a]))) a--;
+    while (letter(value[b]) && (caret || letter(value[b - 1]))) b++;
     if (a === b) return;
     const words = value.slice(a, b);
     set(`(${words}:${rounded(1)})`, a, b, a + 1, a + 1 + words.length);
   };
 
   // What Esc closes before it stops a run: a list that dropped down, a menu, a dialog, a picture over the whole page.
-  const OVER = '.options[role=listbox], ul.options, .overflow-dropdown, dialog[open], .block.fullscreen';
+  const OVER = '[role=listbox], .overflow-dropdown, dialog[open], .block.fullscreen';
   const over = () => [...document.querySelectorAll(OVER)].find((e) => e.getClientRects().length);
 
   document.addEventListener('keydown', (e) => {

@@ -49,6 +49,35 @@ def test_the_counter_counts_and_the_keyboard_weighs(page: Page) -> None:
     assert area.input_value() == "a red car, in the snow"
 
 
+def test_a_caret_in_a_weighted_group_weighs_the_group(page: Page) -> None:
+    area = page.locator("#txt2img-prompt textarea")
+    area.fill("a cat")
+    expect(page.locator("#txt2img-counter")).to_contain_text(re.compile(r"\d+/75"), timeout=PATIENCE)
+    for text, caret, weighed in (("(red jacket, blue jeans:1.2)", 19, "(red jacket, blue jeans:1.3)"),
+                                 ("a <lora:x:0.8> cat", 8, "a <lora:x:0.9> cat"), ("(a cat:0.9)", 3, "a cat"),
+                                 ("(red (cat:1.1), b:1.2)", 7, "(red (cat:1.2), b:1.2)"), (r"a \(b\) c", 4, r"a \((b:1.1)\) c")):
+        area.fill(text)
+        area.evaluate("(e, at) => e.setSelectionRange(at, at)", caret)
+        area.press("Control+ArrowUp")
+        assert area.input_value() == weighed
+
+
+def test_escape_closes_a_list_before_it_stops_a_run(page: Page) -> None:
+    page.locator("#txt2img-prompt textarea").fill("a red car, in the snow")
+    page.locator("#txt2img-steps input[type=number]").fill("150")
+    page.locator("#txt2img-steps input[type=number]").press("Tab")
+    page.locator("#txt2img-generate").click()
+    stop = page.locator("#txt2img-interrupt")
+    expect(stop).to_be_enabled(timeout=PATIENCE)
+    page.locator("#txt2img-styles input").first.click()
+    expect(page.get_by_role("listbox")).to_be_visible(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_be_hidden(timeout=PATIENCE)
+    expect(stop).to_be_enabled(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    expect(page.locator("#txt2img-stage")).to_contain_text("Cancelled", timeout=PATIENCE)
+
+
 def test_from_words_to_a_picture_and_back(page: Page, tmp_path: Path) -> None:
     page.locator("#txt2img-prompt textarea").fill("a red car, in the snow")
     page.locator("#txt2img-negative-prompt textarea").fill("blurry, night")
