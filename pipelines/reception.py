@@ -7,18 +7,20 @@ It looks at lists and headers only: no weights are read. It knows the studio by 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pipelines import samplers
 from pipelines.loading import loras
+from pipelines.loading.library import AUTOMATIC
 from pipelines.loading.model_file import ModelFile, check_task
 from pipelines.metadata import Read
 from pipelines.spec.errors import FieldError, RequestError, StudioError
 from pipelines.spec.geometry import snap
+from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks import identity, sketch
 from pipelines.tasks.control import refusals as unit_refusals
+from pipelines.tasks.enlarge import listed
 from pipelines.tasks.repeated import completed
 from pipelines.tasks.start import started, task_of
 
@@ -79,14 +81,54 @@ def files(studio: Studio, request: GenerationRequest, model: ModelFile) -> Itera
 
 
 def at_home(studio: Studio, read: Read) -> dict[str, Any]:
-    """The partial request of another program's text, its model and LoRAs under the names they have here where hashes tell."""
+    """The partial request of another program's text, its model and LoRAs under the names they have here where hashes tell.
+
+    A model, a VAE or an upscaler that is not here is left out (`absent` says which): who takes the settings over keeps their own.
+    """
+    return _told(studio, read)[0]
+
+
+def absent(studio: Studio, read: Read) -> list[tuple[str, str]]:
+    """(path, name) of every model, VAE and upscaler of another program's text that is not here."""
+    return [] if read.full else _told(studio, read)[1]
+
+
+def _told(studio: Studio, read: Read) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     request, digest = dict(read.request), str(read.made.get("Model hash", ""))
     if request.get("prompt"):
         request["prompt"] = loras.at_home(str(request["prompt"]), str(read.unknown.get("Lora hashes", "")), studio.library)
-    if digest:
+    gone = []
+    if request.get("model") and not _is_here(studio, "models", str(request["model"])):
+        name = str(request.pop("model"))
         try:
-            studio.model(str(request.get("model", "")))
+            request["model"] = studio.model(digest or name).name
         except StudioError:
-            with suppress(StudioError):
-                request["model"] = studio.model(digest).name
-    return request
+            gone.append(("model", name))
+    for row in declared(GenerationRequest):
+        *parts, field = row.path.split(".")
+        place: Any = request
+        for part in parts:
+            place = place.get(part) if isinstance(place, dict) else None
+        value = place.get(field) if isinstance(place, dict) else None
+        if row.path != "model" and isinstance(value, str) and value and not _is_here(studio, row.param.source, value):
+            parent = request
+            for part in parts:      # what was read stays as it is
+                parent[part] = dict(parent[part])
+                parent = parent[part]
+            del parent[field]
+            gone.append((row.path, value))
+    return request, gone
+
+
+def _is_here(studio: Studio, source: str, name: str) -> bool:
+    """Whether a file of that name is here, or the source needs none."""
+    try:
+        if source == "models":
+            studio.model(name)
+        elif source == "vaes" and name != AUTOMATIC:
+            studio.library.find_vae(name)
+        elif source in ("upscalers", "hires_upscalers"):
+            return name.lower() in (one.lower() for one in listed(source, studio.upscalers))
+    except StudioError:
+        return False
+    return True

@@ -20,6 +20,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import compare
+from tabs.absent import tell
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
@@ -250,6 +251,7 @@ class Gallery:
         if not read.found:
             gr.Info(html.escape(self._studio.words("no_settings_in_file")))
             return self._page.stay()
+        tell(self._studio, read)
         return self._page.show("txt2img", self._page.forms["txt2img"].write(at_home(self._studio, read)))
 
     def _again(self, shelf: Shelf, owner: str) -> list[Any]:

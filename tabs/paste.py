@@ -20,6 +20,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
+from tabs.absent import left_out, tell
 from tabs.changes import TEXTS, difference_of, parts_changed, row
 from tabs.form import SWITCHES, Form, nested, outputs_of, refused
 from tabs.listeners import SPOKEN
@@ -56,7 +57,8 @@ class Paste:
         now = form.values(data)
         chips = list(_chips(self._studio, form, now, changes))
         title = words("paste_changes" if chips else "paste_same")
-        return [row(title, chips) + _lines(_missing(self._studio, now | changes), "explain-trouble") + _lines(read.notes),
+        trouble = [*left_out(self._studio, read), *_missing(self._studio, now | changes)]
+        return [row(title, chips) + _lines(trouble, "explain-trouble") + _lines(read.notes),
                 gr.Button(interactive=True)]
 
     def taken(self, text: str, prompt: str) -> list[Any]:
@@ -64,6 +66,7 @@ class Paste:
         read = self._read(text, prompt)
         if read is None:
             return [gr.skip()] * (len(self._form.outputs) + 3)
+        tell(self._studio, read)
         return [*self._form.write(at_home(self._studio, read)), "", "", gr.Button(interactive=False)]
 
     def _read(self, text: str | None, prompt: str | None) -> Read | None:
@@ -84,6 +87,7 @@ def restoring(studio: Studio, form: Form) -> Callable[[str | None], list[Any]]:
             raise refused(error) from None
         for note in read.notes:
             gr.Info(html.escape(note))
+        tell(studio, read)
         if not read.request:
             return [*[gr.skip()] * len(form.outputs), None]
         shown = form.write_all(read.full) if read.full else form.write(at_home(studio, read))

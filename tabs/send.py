@@ -17,6 +17,7 @@ from pipelines.spec.parts import RANDOM_SEED
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.words import Words
+from tabs.absent import tell
 from tabs.before_after import BeforeAfter, chosen_of, originals
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
@@ -75,6 +76,7 @@ class Results:
             except StudioError as error:
                 raise refused(error) from None
             form = page.forms["txt2img"]
+            tell(self._studio, read)
             return page.show("txt2img", form.write_all(read.full) if read.full else form.write(at_home(self._studio, read)))
 
         return take
@@ -147,6 +149,7 @@ def start_from(studio: Studio, page: Page, name: str, file: str | Path, read: me
     """Updates for `page.targets`: the tab `name` starting from `file`, with what the file says of its settings."""
     kept = keep(studio, file)
     said = read.request if read.full else at_home(studio, read)
+    tell(studio, read)
     settings: Any = read.full or said
     model = read.full.model if read.full else str(said.get("model", GenerationRequest().model))
     try:

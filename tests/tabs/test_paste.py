@@ -12,7 +12,7 @@ import pytest
 from extensions.hooks import Hooks
 from pipelines import settings
 from pipelines.metadata import from_infotext
-from pipelines.reception import at_home
+from pipelines.reception import absent, at_home
 from pipelines.studio import Studio
 from tabs.form import Form
 from tabs.paste import Paste
@@ -95,4 +95,16 @@ def test_a_model_of_another_name_is_found_by_its_hash(studio: Studio) -> None:
     read = from_infotext(f"a\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 1, Model hash: {digest}, Model: renamed")
     assert at_home(studio, read)["model"] == "mini"
     other = from_infotext("a\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 1, Model hash: 0123456789, Model: renamed")
-    assert at_home(studio, other)["model"] == "renamed", "it is refused by name when it is to paint"
+    assert "model" not in at_home(studio, other) and absent(studio, other) == [("model", "renamed")]
+
+
+def test_files_that_are_not_here_are_left_out_and_told(paste: Paste, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = ("a cat\nSteps: 9, Sampler: Euler a, CFG scale: 6, Seed: 1, Size: 256x256, Model: far-away, VAE: lost, "
+            "Denoising strength: 0.5, Hires upscale: 2, Hires upscaler: 4x-Unknown")
+    said = []
+    monkeypatch.setattr(gr, "Warning", lambda line, **_: said.append(line))
+    shown, button = paste.shown(held(paste, text))
+    assert button.interactive and all(f"{name} is not here" in shown for name in ("far-away", "lost", "4x-Unknown"))
+    taken = told(paste, paste.taken(text, ""))
+    assert said[0].count("is not here") == 3 and taken["steps"] == 9 and taken["hires"] and taken["hires.scale"] == 2
+    assert [taken.get(path) for path in ("model", "vae", "hires.upscaler")] == [None] * 3, "as the form has them"
