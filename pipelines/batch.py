@@ -118,13 +118,10 @@ def safe(part: str) -> str:
 
 
 def kept(studio: Studio, picture: str) -> str:
-    """The name of a picture given as a file or as a kept name. Raises ImageFileError, StudioError."""
+    """The name of a picture given as a file or as a kept name. Raises ImageFileError, StorageError."""
     if SHA256.fullmatch(picture):
         return picture
-    try:
-        return studio.inputs.keep_file(Path(picture))
-    except OSError as error:
-        raise StudioError(f"Picture: {Path(picture).name} could not be kept ({error.strerror}).") from error
+    return studio.inputs.keep_file(Path(picture))
 
 
 # -- which pictures ----------------------------------------------------------------------------------------------------
