@@ -5,6 +5,7 @@ The files are the truth. The index, the thumbnails and the folder's order are ma
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import shutil
@@ -30,7 +31,7 @@ from pipelines.archive.names import TRASH, free, inside, next_number
 from pipelines.archive.scan import clean
 from pipelines.archive.thumbnails import VIEW_SIDE, VIEWS, Thumbnails
 from pipelines.deep import Picture, shallow
-from pipelines.metadata import QUALITY, SUFFIXES, Read, from_infotext, read, read_texts, write
+from pipelines.metadata import QUALITY, SUFFIXES, Read, check_size, from_infotext, read, read_texts, write
 from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
 
@@ -68,17 +69,19 @@ class Archive:
         """Save one picture with the request that makes it again; `extra` goes into its metadata (see `metadata.write`).
 
         request: for a picture of another program that was worked over, that program's text.
-        file: the name it shall have, relative and without suffix, where that is free; else it gets day, number and seed.
+        file: the name it shall have, relative and without suffix, where that is free and the disk can hold such a name; else it
+        gets day, number and seed. What `format` cannot hold becomes a PNG. Both are logged.
         `job` and `index` in `extra` let the queue find its pictures again after a crash. Raises NotSaved, which carries
         the picture, when the disk refuses; a thumbnail or an index that cannot be written is only logged.
         """
         extra = extra or {}
+        format = holding(image, format)
         data = io.BytesIO()
         for note in write(image, data, request, extra, format, quality):
             log.warning("%s", note)
         name = str(request.seed) if isinstance(request, GenerationRequest) else WORKED_OVER
         try:
-            path = self._store(data.getvalue(), name, SUFFIXES[format], file)
+            path = self._named(data.getvalue(), name, SUFFIXES[format], file)
         except OSError as error:
             lost = NotSaved(image, request, extra, why(error), file)
             self._unsaved.append(lost)
@@ -92,6 +95,16 @@ class Archive:
             "request": told.request, "made": extra}, trashed=False)
         self.catalogue.note(row)
         return row.item
+
+    def _named(self, data: bytes, name: str, suffix: str, file: str) -> Path:
+        """As `_store`; numbered when the disk cannot hold a name that long, which no room on it would mend."""
+        try:
+            return self._store(data, name, suffix, file)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG or not file:
+                raise
+            log.warning("Outputs: %s… - the name is too long for the disk; the picture is numbered.", file[:60])
+            return self._store(data, name, suffix, "")
 
     def _store(self, data: bytes, name: str, suffix: str, file: str) -> Path:
         def final() -> Path:
@@ -226,3 +239,13 @@ class Archive:
         name = move(self._disk, source, base, file)
         self.refresh()
         return name
+
+
+def holding(image: Picture, format: str) -> str:
+    """`format`, or the PNG that holds a picture too large for it. Raises nothing: an unknown one is refused when it is written."""
+    try:
+        check_size(image.size, format)
+    except FieldError as error:
+        log.warning("%s It is saved as PNG.", error)
+        return "png16"
+    return format
