@@ -21,7 +21,7 @@ from typing import Any
 from PIL.Image import Image
 
 from pipelines.archive.catalogue import Catalogue
-from pipelines.archive.disk import Disk
+from pipelines.archive.disk import Disk, temporary_beside
 from pipelines.archive.facts import facts
 from pipelines.archive.favourites import Favourites
 from pipelines.archive.index import condition, row_of
@@ -32,7 +32,7 @@ from pipelines.archive.scan import clean
 from pipelines.archive.thumbnails import VIEW_SIDE, VIEWS, Thumbnails
 from pipelines.deep import Picture, shallow
 from pipelines.metadata import QUALITY, SUFFIXES, Read, check_size, from_infotext, read, read_texts, write
-from pipelines.spec.errors import FieldError
+from pipelines.spec.errors import FieldError, StorageError
 from pipelines.spec.request import GenerationRequest
 
 KEPT_UNSAVED = 32       # pictures held in memory when the disk is full
@@ -136,6 +136,19 @@ class Archive:
             lost = self._unsaved.popleft()
             saved.append(self.save(lost.image, lost.request, lost.extra, "png16", file=lost.file))     # nothing is lost
         return saved
+
+    def check(self) -> None:
+        """Raise StorageError, one line, where nothing could be saved: before anything is painted that would be lost."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = temporary_beside(self.root / "probe")
+            try:
+                self._disk.write(probe, bytes(4096))
+            finally:
+                self._disk.remove(probe)
+        except OSError as error:
+            raise StorageError(f"Outputs: {self.root} - nothing can be saved there ({why(error)}). Make room, or choose another "
+                               "folder for the pictures.") from error
 
     def free_bytes(self) -> int:
         """Room left on the disk of the outputs folder; 0 when it is gone."""
