@@ -54,6 +54,10 @@ def started(argv: Sequence[str] | None) -> int:
     except (cli.WrongUse, StudioError) as error:
         cli.complain(error)
         return 2 if isinstance(error, cli.WrongUse | FieldError | RequestError) else 1
+    except OSError as error:        # a folder or file that nobody who knows its purpose has looked after
+        place = error.filename or "a file"
+        cli.complain(f"Disk: {place} - {error.strerror or error}. Look at that place or choose another folder.")
+        return 1
 
 
 def run(order: Order, known: Settings, hooks: Hooks) -> int:

@@ -32,7 +32,7 @@ KIND = "batch"
 VERSION = 1
 MOST = 10_000           # pictures of one batch
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-LONGEST = 120           # characters of a result's name; a disk takes 255 bytes
+LONGEST = 200           # bytes of a result's name in UTF-8; a disk takes 255, and suffix and numbers come to it
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Batch:
         entry, number = self.entries[index // self.each], index % self.each
         path = PurePosixPath(entry.name)
         stem = path.stem if self._namesakes[str(path.with_suffix(""))] == 1 else f"{path.stem}-{path.suffix[1:]}"
-        stem += f"-{number + 1}" if self.each > 1 else ""
-        return "/".join(safe(part) for part in (*PurePosixPath(self.folder).parts, *path.parent.parts, stem))
+        folders = (safe(part) for part in (*PurePosixPath(self.folder).parts, *path.parent.parts))
+        return "/".join((*folders, safe(stem) + (f"-{number + 1}" if self.each > 1 else "")))
 
     @cached_property
     def _namesakes(self) -> Counter[str]:
@@ -112,19 +112,16 @@ class Batch:
 
 
 def safe(part: str) -> str:
-    """One part of a path that every disk and the gallery take."""
+    """One part of a path that every disk and the gallery take, of at most LONGEST bytes."""
     clean = "".join("_" if c in '\\:/*?"<>|' or c < " " else c for c in part).strip(" .")
-    return clean[:LONGEST] or "_"
+    return clean.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore").rstrip(" .") or "_"
 
 
 def kept(studio: Studio, picture: str) -> str:
-    """The name of a picture given as a file or as a kept name. Raises ImageFileError, StudioError."""
+    """The name of a picture given as a file or as a kept name. Raises ImageFileError, StorageError."""
     if SHA256.fullmatch(picture):
         return picture
-    try:
-        return studio.inputs.keep_file(Path(picture))
-    except OSError as error:
-        raise StudioError(f"Picture: {Path(picture).name} could not be kept ({error.strerror}).") from error
+    return studio.inputs.keep_file(Path(picture))
 
 
 # -- which pictures ----------------------------------------------------------------------------------------------------

@@ -121,6 +121,8 @@ class Engine:
             try:
                 [item] = self._planned(index, request_of(index))
                 own = None if exact else together.key(item.request)
+            except StorageError:        # the next cell's pictures would meet the same disk
+                raise
             except StudioError as error:
                 failed(index, error)
                 continue

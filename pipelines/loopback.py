@@ -58,7 +58,8 @@ def paint(studio: Studio, request: GenerationRequest, emit: Emit, job: str = "",
           files: Mapping[int, str] = NOTHING) -> Iterator[str]:
     """Paint and save the pictures that are not in `files` (by index, relative to the outputs); yields their files.
 
-    Raises StudioError; what was saved before stays, and a later call goes on from there.
+    Raises StudioError (StorageError when a picture or its copy cannot be written); what was saved before stays, and a later call
+    goes on from there.
     """
     levels = strengths(request)
     first = request.merged({"loopback": None})
@@ -84,9 +85,9 @@ def paint(studio: Studio, request: GenerationRequest, emit: Emit, job: str = "",
 
     missing = [index for index in range(count(request)) if index not in files]
     for finished in studio.engine.run_cells(missing, request_of, emit, failed):
-        kept[finished.index] = studio.inputs.keep(finished.image)
         told = {"Loop": f"{finished.index % len(levels) + 1} of {len(levels)}"}
         file = studio.keep(replace(finished, extra=finished.extra | told), emit, job)
+        yield file      # saved and told before its copy is kept: a disk that refuses the copy costs the next loop only
+        kept[finished.index] = studio.inputs.keep(finished.image)
         studio.lineage.note(kept[finished.index], studio.archive.root / file)
-        yield file
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 from pipelines import samplers
 from pipelines.loading import loras
 from pipelines.loading.library import AUTOMATIC
 from pipelines.loading.model_file import ModelFile, check_task
-from pipelines.metadata import Read
+from pipelines.metadata import Read, check_size
 from pipelines.spec.errors import FieldError, RequestError, StudioError
-from pipelines.spec.geometry import snap
+from pipelines.spec.geometry import Size, snap
+from pipelines.spec.larger import larger
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks import identity, sketch
@@ -49,6 +52,7 @@ def checked(studio: Studio, request: GenerationRequest) -> GenerationRequest:
         identity.check(request, studio.library, studio.inputs)
         changes |= completed(request.merged(changes), studio.inputs, studio.upscalers, studio.model)
         refusals += sizes(request.merged(changes), model)
+        holds(studio, request)
         refusals += files(studio, request, model)
     except FieldError as error:
         refusals.append(error)
@@ -64,6 +68,14 @@ def sizes(request: GenerationRequest, model: ModelFile) -> Iterator[FieldError]:
         if value % step:
             yield FieldError(label, value, f"{model.name} needs a multiple of {step}", f"64-4096 in steps of {step}",
                              f"Nearest: {snap(value, step)}")
+
+
+def holds(studio: Studio, request: GenerationRequest) -> None:
+    """Raises FieldError where the finished picture is too large for the format it is saved in: only a tiled upscale can be."""
+    if request.tiled and request.init:
+        with Image.open(studio.inputs.path(request.init.image)) as picture:
+            size = larger(Size(*picture.size), request.tiled).final
+        check_size(size, studio.settings.output_format)
 
 
 def files(studio: Studio, request: GenerationRequest, model: ModelFile) -> Iterator[FieldError]:

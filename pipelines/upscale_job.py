@@ -94,10 +94,7 @@ def given(studio: Studio, path: str | Path, name: str = "") -> Source:
     if file.parent.resolve() == studio.inputs.folder.resolve() and SHA256.fullmatch(file.stem):
         kept = file.stem
     else:
-        try:
-            kept = studio.inputs.keep_file(file)
-        except OSError as error:
-            raise StorageError(f"Picture: it could not be kept ({error.strerror}).") from error
+        kept = studio.inputs.keep_file(file)
     request = said.full.model_dump(mode="json", exclude_none=True) if said.full else None
     return Source(name or file.name, kept, request, "" if said.full else said.infotext, said.made, bits(file))
 

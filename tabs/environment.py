@@ -7,6 +7,7 @@ import os
 from collections.abc import MutableMapping
 
 from pipelines.settings import Settings
+from pipelines.spec.errors import StorageError
 
 # Variables that open more than the user asked of us, or change what we set; each with what to use instead.
 IGNORED = {
@@ -23,7 +24,8 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 def prepare_gradio(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> list[str]:
     """Call it before Gradio is imported. Logs and returns one line for each variable that was set and is ignored.
 
-    Uploads go to a folder of ours that no other user of the machine can read, instead of a shared /tmp/gradio.
+    Uploads go to a folder of ours that no other user of the machine can read, instead of a shared /tmp/gradio. Raises
+    StorageError when it cannot be made.
     """
     notes = []
     for name, instead in IGNORED.items():
@@ -31,8 +33,13 @@ def prepare_gradio(settings: Settings, environ: MutableMapping[str, str] = os.en
         if value:
             notes.append(f"{name} is ignored" + (f"; use {instead}." if instead else "."))
             log.warning(notes[-1])
-    settings.uploads_dir.mkdir(parents=True, exist_ok=True)
-    settings.uploads_dir.chmod(0o700)
+    try:
+        settings.uploads_dir.mkdir(parents=True, exist_ok=True)
+        settings.uploads_dir.chmod(0o700)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise StorageError(f"Data folder: {settings.data_dir} - nothing can be kept there ({why}). It must be a folder that can "
+                           "be written. Choose another with --data-dir or --state-dir.") from error
     environ["GRADIO_TEMP_DIR"] = str(settings.uploads_dir.resolve())
     spare_from_proxies(settings, environ)
     return notes

@@ -53,7 +53,8 @@ class Attempts:
             self.wrong.pop(address, None)
             return
         count = self.wrong.get(address, (0, 0.0))[0] + 1
-        delay = min(self.longest, 2.0 ** (count - self.free)) if count >= self.free else 0.0
+        steps = min(count - self.free, 16)      # enough for any `longest`; a float ends at 2^1023, and so would the wait
+        delay = min(self.longest, 2.0**steps) if count >= self.free else 0.0
         if len(self.wrong) > 10_000:        # a scan from many addresses must not fill the memory
             self.wrong.clear()
         self.wrong[address] = (count, self.clock() + delay)

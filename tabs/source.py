@@ -51,12 +51,9 @@ def keep(studio: Studio, path: str | Path) -> str:
     file = Path(path)
     if file.parent.resolve() == studio.inputs.folder.resolve() and SHA256.fullmatch(file.stem):
         return file.stem
-    try:
-        name = studio.inputs.keep_file(file)
-        studio.lineage.note(name, file)
-        return name
-    except OSError as error:
-        raise StudioError(f"Picture: it could not be kept ({error.strerror}).") from error
+    name = studio.inputs.keep_file(file)
+    studio.lineage.note(name, file)
+    return name
 
 
 def needed(studio: Studio, path: str | None) -> str:

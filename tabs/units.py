@@ -108,8 +108,6 @@ class Desk:
             return self._answers[data["what"]](data)
         except StudioError as error:
             return {"error": str(error)}
-        except OSError as error:
-            return {"error": f"Picture: it could not be kept ({error.strerror})."}
         except (KeyError, TypeError):
             return {"error": "Request: not a question of this page. Reload it."}
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipelines.archive.disk import Disk
+from pipelines.archive.moving import why
 from pipelines.images import open_image
 from pipelines.spec.errors import FieldError, ImageFileError, StorageError
 from pipelines.spec.param import SHA256
@@ -37,12 +38,16 @@ class Inputs:
         self._lock = threading.Lock()
 
     def keep(self, picture: Image.Image) -> str:
-        """The name (64 hex digits) of `picture`, which is stored unless it is there. Raises OSError when the disk refuses."""
+        """The name (64 hex digits) of `picture`, which is stored unless it is there. Raises StorageError when the disk refuses."""
         name, data = _named(picture)
         path = self.folder / f"{name}.png"
-        if not path.is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._disk.overwrite(path, data)
+        try:
+            if not path.is_file():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._disk.overwrite(path, data)
+        except OSError as error:
+            raise StorageError(f"Picture: it could not be kept in the outputs folder ({why(error)}). Make room there or choose "
+                               "another folder with --outputs-dir, then try again.") from error
         return name
 
     def lend(self, picture: Image.Image) -> str:
@@ -56,7 +61,7 @@ class Inputs:
         return name
 
     def keep_file(self, source: str | Path | bytes) -> str:
-        """As `keep`, from a file or its bytes. Raises ImageFileError for what is no picture."""
+        """As `keep`, from a file or its bytes. Raises ImageFileError for what is no picture, StorageError."""
         return self.keep(open_image(source))
 
     def fetch(self, names: Iterable[str], file: Path) -> None:

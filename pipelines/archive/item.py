@@ -37,8 +37,8 @@ class NotSaved(StorageError):
     def __init__(self, image: Picture, request: GenerationRequest | str, extra: Mapping[str, Any], why: str,
                  file: str = "") -> None:
         self.image, self.request, self.extra, self.why, self.file = image, request, dict(extra), why, file
-        what = f"picture with seed {request.seed}" if isinstance(request, GenerationRequest) else "upscaled picture"
-        super().__init__(f"Outputs: {what} - finished, not saved ({why}). "
+        self.what = f"picture with seed {request.seed}" if isinstance(request, GenerationRequest) else "upscaled picture"
+        super().__init__(f"Outputs: {self.what} - finished, not saved ({why}). "
                          "It is kept in memory: make room, then save it again.")
 
 

@@ -5,6 +5,7 @@ The files are the truth. The index, the thumbnails and the folder's order are ma
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import shutil
@@ -20,7 +21,7 @@ from typing import Any
 from PIL.Image import Image
 
 from pipelines.archive.catalogue import Catalogue
-from pipelines.archive.disk import Disk
+from pipelines.archive.disk import Disk, temporary_beside
 from pipelines.archive.facts import facts
 from pipelines.archive.favourites import Favourites
 from pipelines.archive.index import condition, row_of
@@ -30,8 +31,8 @@ from pipelines.archive.names import TRASH, free, inside, next_number
 from pipelines.archive.scan import clean
 from pipelines.archive.thumbnails import VIEW_SIDE, VIEWS, Thumbnails
 from pipelines.deep import Picture, shallow
-from pipelines.metadata import QUALITY, SUFFIXES, Read, from_infotext, read, read_texts, write
-from pipelines.spec.errors import FieldError
+from pipelines.metadata import QUALITY, SUFFIXES, Read, check_size, from_infotext, read, read_texts, write
+from pipelines.spec.errors import FieldError, StorageError
 from pipelines.spec.request import GenerationRequest
 
 KEPT_UNSAVED = 32       # pictures held in memory when the disk is full
@@ -68,17 +69,19 @@ class Archive:
         """Save one picture with the request that makes it again; `extra` goes into its metadata (see `metadata.write`).
 
         request: for a picture of another program that was worked over, that program's text.
-        file: the name it shall have, relative and without suffix, where that is free; else it gets day, number and seed.
+        file: the name it shall have, relative and without suffix, where that is free and the disk can hold such a name; else it
+        gets day, number and seed. What `format` cannot hold becomes a PNG. Both are logged.
         `job` and `index` in `extra` let the queue find its pictures again after a crash. Raises NotSaved, which carries
         the picture, when the disk refuses; a thumbnail or an index that cannot be written is only logged.
         """
         extra = extra or {}
+        format = holding(image, format)
         data = io.BytesIO()
         for note in write(image, data, request, extra, format, quality):
             log.warning("%s", note)
         name = str(request.seed) if isinstance(request, GenerationRequest) else WORKED_OVER
         try:
-            path = self._store(data.getvalue(), name, SUFFIXES[format], file)
+            path = self._named(data.getvalue(), name, SUFFIXES[format], file)
         except OSError as error:
             lost = NotSaved(image, request, extra, why(error), file)
             self._unsaved.append(lost)
@@ -92,6 +95,16 @@ class Archive:
             "request": told.request, "made": extra}, trashed=False)
         self.catalogue.note(row)
         return row.item
+
+    def _named(self, data: bytes, name: str, suffix: str, file: str) -> Path:
+        """As `_store`; numbered when the disk cannot hold a name that long, which no room on it would mend."""
+        try:
+            return self._store(data, name, suffix, file)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG or not file:
+                raise
+            log.warning("Outputs: %s… - the name is too long for the disk; the picture is numbered.", file[:60])
+            return self._store(data, name, suffix, "")
 
     def _store(self, data: bytes, name: str, suffix: str, file: str) -> Path:
         def final() -> Path:
@@ -123,6 +136,19 @@ class Archive:
             lost = self._unsaved.popleft()
             saved.append(self.save(lost.image, lost.request, lost.extra, "png16", file=lost.file))     # nothing is lost
         return saved
+
+    def check(self) -> None:
+        """Raise StorageError, one line, where nothing could be saved: before anything is painted that would be lost."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = temporary_beside(self.root / "probe")
+            try:
+                self._disk.write(probe, bytes(4096))
+            finally:
+                self._disk.remove(probe)
+        except OSError as error:
+            raise StorageError(f"Outputs: {self.root} - nothing can be saved there ({why(error)}). Make room, or choose another "
+                               "folder for the pictures.") from error
 
     def free_bytes(self) -> int:
         """Room left on the disk of the outputs folder; 0 when it is gone."""
@@ -226,3 +252,13 @@ class Archive:
         name = move(self._disk, source, base, file)
         self.refresh()
         return name
+
+
+def holding(image: Picture, format: str) -> str:
+    """`format`, or the PNG that holds a picture too large for it. Raises nothing: an unknown one is refused when it is written."""
+    try:
+        check_size(image.size, format)
+    except FieldError as error:
+        log.warning("%s It is saved as PNG.", error)
+        return "png16"
+    return format

@@ -14,7 +14,7 @@ from pipelines import batch as batches
 from pipelines.batch import Batch
 from pipelines.cli.flags import Order, complain
 from pipelines.cli.generate import Ticker, wanted
-from pipelines.cli.outcome import outcome
+from pipelines.cli.outcome import outcome, with_room
 from pipelines.metadata import SUFFIXES
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError
@@ -35,6 +35,8 @@ def _batch(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.studio import Studio
 
     studio = Studio(settings, hooks)
+    if not order.dry_run:
+        with_room(studio.archive)
     studio.library.scan()
     plan = planned(order, studio)
     done = there(plan, settings)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pipelines import loopback
 from pipelines.cli.control_flags import units
 from pipelines.cli.flags import Order, complain
-from pipelines.cli.outcome import outcome
+from pipelines.cli.outcome import outcome, told, with_room
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError, ImageFileError, StudioError
 from pipelines.spec.events import Event, Note, Preview, Saved, Stage, Step
@@ -37,6 +37,7 @@ def _generate(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.studio import Studio
 
     studio = Studio(settings, hooks)
+    with_room(studio.archive)
     studio.library.scan()
     request = studio.check(studio.hooks.transform_request(wanted(order, studio)))
     return paint(studio, request, Ticker(quiet=order.quiet))
@@ -50,7 +51,7 @@ def paint(studio: Studio, request: GenerationRequest, ticker: Ticker) -> int:
             print(studio.settings.outputs_dir / file, flush=True)
     except StudioError as error:
         ticker.clear()
-        complain(error)
+        told(error)
         return 1
     except KeyboardInterrupt:
         ticker.clear()

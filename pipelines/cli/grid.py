@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pipelines import contact_sheet, experiments
 from pipelines.cli.flags import Order, complain
 from pipelines.cli.generate import Ticker, wanted
-from pipelines.cli.outcome import outcome
+from pipelines.cli.outcome import outcome, with_room
 from pipelines.grid import Grid
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError
@@ -35,6 +35,8 @@ def _grid(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.studio import Studio
 
     studio = Studio(settings, hooks)
+    if not order.dry_run:
+        with_room(studio.archive)
     studio.library.scan()
     plan, job = planned(order, studio)
     if order.dry_run:

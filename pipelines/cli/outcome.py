@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
+from pipelines.archive import Archive, NotSaved
+from pipelines.archive.moving import why
 from pipelines.cli.flags import complain
+from pipelines.metadata import write
 from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StudioError
 
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
+LITTLE = 200 * 2**20     # bytes of free disk: some hundred pictures, or a few large ones
 
 
 def outcome(command: Callable[[], int], stopped: str = "") -> int:
@@ -15,13 +21,36 @@ def outcome(command: Callable[[], int], stopped: str = "") -> int:
     try:
         return command()
     except StudioError as error:
-        for line in str(error).splitlines():    # a line for each refused field
-            complain(line)
+        told(error)
         return code_of(error)
     except KeyboardInterrupt:
         if stopped:
             complain(stopped)
         return STOPPED
+
+
+def told(error: StudioError, before: str = "") -> None:
+    """Complain, a line for each refused field. A picture that was not saved is rescued: memory ends here."""
+    for line in (rescued(error) if isinstance(error, NotSaved) else f"{before}{error}").splitlines():
+        complain(line)
+
+
+def rescued(lost: NotSaved) -> str:
+    """Write the picture into a folder of its own for temporary files. The line that says where, or that it is lost."""
+    begun = f"Outputs: {lost.what} - finished, not saved ({lost.why})."
+    try:
+        file = Path(tempfile.mkdtemp(prefix="atelier-")) / "picture.png"      # a folder that nobody else may read
+        write(lost.image, file, lost.request, lost.extra, "png16")
+    except OSError as error:
+        return f"{begun} It is lost: the folder for temporary files refused it too ({why(error)}). Make room, then start again."
+    return f"{begun} It is in {file}: move it from there, temporary files do not last."
+
+
+def with_room(archive: Archive) -> None:
+    """Before anything is painted: raises StorageError where nothing could be saved, and complains of little room."""
+    archive.check()
+    if (left := archive.free_bytes()) < LITTLE:
+        complain(f"Outputs: {left >> 20} MiB are left on the disk of {archive.root}. Make room, or not every picture may be saved.")
 
 
 def code_of(error: StudioError) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.archive import NotSaved
+from pipelines.archive.moving import why
 from pipelines.cli.flags import Order
 from pipelines.cli.generate import Ticker
 from pipelines.cli.outcome import outcome
 from pipelines.settings import Settings
-from pipelines.spec.errors import ImageFileError, StorageError
+from pipelines.spec.errors import ImageFileError
 
 if TYPE_CHECKING:
     from pipelines.engine import Finished
@@ -40,9 +42,9 @@ def _run(studio: Studio, told: Recipe, order: Order, ticker: Ticker) -> int:
     [finished] = studio.engine.run(told.request, ticker)
     ticker.clear()
     verdict = compared(studio, told, finished)
+    print(verdict.text, flush=True)
     if order.given["output"]:
         _keep(studio, finished, Path(order.given["output"]).expanduser())
-    print(verdict.text, flush=True)
     return 0 if verdict.same else 1
 
 
@@ -53,4 +55,4 @@ def _keep(studio: Studio, finished: Finished, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(finished.image, path, finished.request, studio.made(finished))
     except OSError as error:
-        raise StorageError(f"--output: {path.name} - cannot be written ({error.strerror}).") from None
+        raise NotSaved(finished.image, finished.request, studio.made(finished), f"{path.name}: {why(error)}") from None

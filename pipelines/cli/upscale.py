@@ -7,18 +7,21 @@ What a source's file says of how it was made goes into the result, and what was 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import metadata
+from pipelines.archive import NotSaved
+from pipelines.archive.moving import why
 from pipelines.cli.flags import Order, complain
 from pipelines.cli.generate import Ticker
-from pipelines.cli.outcome import DONE, STOPPED, code_of, outcome
+from pipelines.cli.outcome import DONE, STOPPED, code_of, outcome, told
 from pipelines.images import open_image
 from pipelines.metadata import SUFFIXES
 from pipelines.settings import Settings
-from pipelines.spec.errors import FieldError, StorageError, StudioError
+from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.events import Note, Stage
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
@@ -103,7 +106,7 @@ def _all(work: list[tuple[Path, Path]], ticker: Ticker, make: Callable[[Path, Pa
             print(place, flush=True)
         except StudioError as error:
             ticker.clear()
-            complain(f"{file.name}: {error}")
+            told(error, f"{file.name}: ")
             codes.add(code_of(error))
         except KeyboardInterrupt:
             ticker.clear()
@@ -166,15 +169,16 @@ def destinations(files: Sequence[Path], out: str, suffix: str) -> list[Path]:
 
 def save(picture: Picture, place: Path, request: GenerationRequest | str, extra: Mapping[str, Any],
          output: Output) -> tuple[str, ...]:
-    """Whole or not at all. Returns what did not fit into the file. Raises StorageError, FieldError."""
+    """Whole or not at all. Returns what did not fit into the file. Raises NotSaved, FieldError."""
     temporary = place.with_name(f".{place.name}.part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         notes = metadata.write(picture, temporary, request, extra, output.format, output.quality)
         temporary.replace(place)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(f"{place.name}: cannot be written ({error.strerror or error}).") from None
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise NotSaved(picture, request, extra, f"{place.name}: {why(error)}") from None
     return notes
 
 

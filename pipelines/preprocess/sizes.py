@@ -5,6 +5,7 @@ The arithmetic knows no pixels; `resized` applies it to a picture.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipelines.spec.errors import unknown
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 JUST, CROP, FILL = "Just Resize", "Crop and Resize", "Resize and Fill"
 RESIZE_MODES = (JUST, CROP, FILL)       # their names in the infotext; the second is the default
 LOOKED_AT = (64, 2048)  # least and most pixels of the shorter side
+MOST_PIXELS = 4096**2   # that are looked at or scaled to: of a strip, both would run into gigapixels
+LONGEST = 2**14         # px a side; OpenCV moves pixels about in pictures below 2^15 only
 FEW_COLOURS = 200       # a condition with fewer is a drawing (pose, segments): its colours must not mix
 
 
@@ -28,8 +31,8 @@ class Placed(NamedTuple):
 
 
 def detected(size: Size, resolution: int) -> Size:
-    """`size` with its shorter side at `resolution`."""
-    k = resolution / min(size)
+    """`size` with its shorter side at `resolution`, or lower where that would be more than MOST_PIXELS or LONGEST."""
+    k = min(resolution / min(size), math.sqrt(MOST_PIXELS / size.pixels), LONGEST / max(size))
     return Size(max(1, round(size.width * k)), max(1, round(size.height * k)))
 
 
@@ -55,6 +58,13 @@ def placed(size: Size, target: Size, mode: str = CROP) -> Placed:
     return Placed(inner, max(0, (target.width - inner.width) // 2), max(0, (target.height - inner.height) // 2))
 
 
+def seen_of(size: Size, target: Size) -> Placed:
+    """The middle of a picture of `size` that CROP leaves on `target`, in the picture's pixels."""
+    k = max(target.width / size.width, target.height / size.height)
+    part = Size(min(size.width, math.ceil(target.width / k)), min(size.height, math.ceil(target.height / k)))
+    return Placed(part, (size.width - part.width) // 2, (size.height - part.height) // 2)
+
+
 def known(mode: str) -> str:
     """Raises FieldError for a mode that is none."""
     if mode not in RESIZE_MODES:
@@ -71,6 +81,10 @@ def resized(condition: Image.Image, target: Size, mode: str = CROP) -> Image.Ima
     from PIL import Image
 
     spot = placed(Size(*condition.size), target, mode)
+    if spot.size.pixels > max(MOST_PIXELS, 2 * target.pixels):     # of a strip only what remains is scaled
+        part = seen_of(Size(*condition.size), target)
+        condition = condition.crop((part.x, part.y, part.x + part.size.width, part.y + part.size.height))
+        spot = placed(part.size, target, mode)
     pixels = np.asarray(condition.convert("RGB"))
     inner = np.asarray(_scaled(Image.fromarray(pixels), spot.size))
     rim = np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])

@@ -6,7 +6,7 @@
     ├── ModelFileError       a file in models/ that cannot be used, and why
     ├── ImageFileError       a picture that cannot be read, and why
     ├── OutOfMemory          the device had no room, and what was tried
-    ├── StorageError         a finished picture could not be written; it is still in memory
+    ├── StorageError         the disk refused; a finished picture is still in memory (NotSaved)
     ├── Cancelled            the user stopped the job (not a failure; raised inward by `emit`)
     └── Skipped              the user skipped this picture; the job goes on with the next (raised inward by `emit`)
 """

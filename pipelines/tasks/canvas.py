@@ -77,7 +77,11 @@ def fitted(picture: Image.Image, size: Size, mode: str) -> Image.Image:
         return ImageOps.fit(picture, (size.width, size.height), LANCZOS)
     if mode != "Resize and fill":
         return picture.resize((size.width, size.height), LANCZOS)
-    inside = ImageOps.contain(picture, (size.width, size.height), LANCZOS)
+    if picture.width * size.height > picture.height * size.width:       # a strip keeps one pixel
+        inner = Size(size.width, max(1, round(picture.height / picture.width * size.width)))
+    else:
+        inner = Size(max(1, round(picture.width / picture.height * size.height)), size.height)
+    inside = picture.resize((inner.width, inner.height), LANCZOS)
     left, top = (size.width - inside.width) // 2, (size.height - inside.height) // 2
     return extended(inside, Outpaint.model_construct(
         left=left, top=top, right=size.width - inside.width - left, bottom=size.height - inside.height - top))

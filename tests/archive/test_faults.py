@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipelines.archive import Archive, Item, NotSaved
 from pipelines.archive.disk import Disk
+from pipelines.archive.inputs import Inputs
 from pipelines.spec.errors import StorageError
 from pipelines.spec.request import GenerationRequest
 
@@ -114,6 +115,15 @@ def test_a_read_only_folder_says_so(error: int, tmp_path: Path) -> None:
     archive = Archive(tmp_path / "outputs", FailingDisk("write", error))
     with pytest.raises(NotSaved, match=r"\(the outputs folder is read-only\)"):
         archive.save(PICTURE, REQUEST)
+
+
+@pytest.mark.parametrize(("error", "why"), [(errno.ENOSPC, "no space left on the disk"), (errno.EIO, "input/output error")])
+def test_a_picture_to_start_from_that_the_disk_refuses_is_one_line(error: int, why: str, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=rf"Picture: it could not be kept in the outputs folder \({why}\)\. Make room"):
+        Inputs(tmp_path, FailingDisk("write", error)).keep(PICTURE)
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="not a directory"):
+        Inputs(tmp_path / "file").keep(PICTURE)
 
 
 def test_a_folder_removed_while_running_is_made_again(archive: Archive) -> None:

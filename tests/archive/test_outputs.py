@@ -35,6 +35,19 @@ def test_what_is_saved_can_be_made_again(format: str, suffix: str, archive: Arch
     assert archive.of_job("j") == {3: item.file}
 
 
+@pytest.mark.parametrize(("size", "format", "suffix"), [((16384, 4), "webp", ".png"), ((16383, 4), "webp", ".webp")])
+def test_what_a_format_cannot_hold_is_saved_as_png(size: tuple[int, int], format: str, suffix: str, archive: Archive,
+                                                   caplog: pytest.LogCaptureFixture) -> None:
+    item = archive.save(Image.new("RGB", size), GenerationRequest(prompt="wide", seed=1), format=format)
+    assert item.file.endswith(suffix) and archive.read(item.file).full.prompt == "wide"
+    assert ("It is saved as PNG." in caplog.text) == (suffix == ".png")
+
+
+def test_a_name_that_no_disk_can_hold_becomes_a_number(archive: Archive, caplog: pytest.LogCaptureFixture) -> None:
+    file = archive.save(Image.new("RGB", (8, 8)), GenerationRequest(seed=7), file="batch/" + "画" * 90).file
+    assert file.endswith("/00000-7.png") and "the name is too long for the disk" in caplog.text and archive.unsaved == ()
+
+
 def test_nothing_but_whole_pictures_lies_in_the_folder(archive: Archive, save: Save) -> None:
     save()
     assert sorted(p.name for p in (archive.root / DAY).iterdir()) == ["00000-7.png"]

@@ -64,11 +64,19 @@ def test_results_keep_name_and_folder_and_namesakes_their_suffix() -> None:
 
 
 @pytest.mark.parametrize(("part", "clean"), [
-    ("..", "_"), ("a:b\\c", "a_b_c"), (".hidden", "hidden"), ("x" * 500, "x" * 120), ("é ü", "é ü"), ("a\0b", "a_b"),
-], ids=["parent", "Windows", "hidden", "long", "letters", "NUL"])
+    ("..", "_"), ("a:b\\c", "a_b_c"), (".hidden", "hidden"), ("x" * 500, "x" * 200), ("画" * 83, "画" * 66),
+    ("é ü", "é ü"), ("a\0b", "a_b"),
+], ids=["parent", "Windows", "hidden", "long", "long in bytes", "letters", "NUL"])
 def test_no_name_leads_out_of_the_folder(part: str, clean: str) -> None:         # faults.md C39
     assert safe(part) == clean
     assert ".." not in Batch(GenerationRequest(), (Entry(f"../{part}.png", ""),)).file(0).split("/")
+
+
+@pytest.mark.parametrize("stem", ["x" * 250, "画" * 83 + "ab"], ids=["letters", "three bytes each"])
+def test_of_a_long_name_the_number_remains_and_a_disk_takes_it(stem: str) -> None:
+    batch = Batch(GenerationRequest(batch_count=2), (Entry(f"{stem}.png", ""),), folder="day")
+    first, second = batch.file(0), batch.file(1)
+    assert first.endswith("-1") and second.endswith("-2") and len(f"{second}-12.png".removeprefix("day/").encode()) <= 255
 
 
 def test_a_batch_comes_back_from_its_payload_and_nothing_else_does() -> None:

@@ -33,7 +33,8 @@ def inputs(tmp_path: Path) -> Inputs:
 @pytest.fixture
 def page(browser: Any, inputs: Inputs) -> Iterator[Page]:
     """A panel whose detector finds one face in every photo but a black one."""
-    desk = Desk(type("Studio", (), {"inputs": inputs, "words": WORDS})())
+    queue = type("Queue", (), {"jobs": list})
+    desk = Desk(type("Studio", (), {"inputs": inputs, "words": WORDS, "queue": queue})())
     desk.__dict__["_detector"] = lambda photo: [FACE] if photo.getextrema()[0][1] > 9 else []
     page = browser.new_context(viewport={"width": 700, "height": 900}).new_page()
     page.set_default_timeout(PATIENCE)

@@ -265,6 +265,13 @@ def test_the_wait_after_wrong_passwords_doubles_to_a_minute_and_ends_with_a_righ
     assert attempts.wait("a") == 0
 
 
+def test_the_wait_after_wrong_passwords_outlasts_any_number_of_them():
+    attempts = Attempts(clock=lambda: 0.0)
+    for _ in range(1100):       # 2^1024 is no float any more
+        attempts.note("a", False)
+    assert attempts.wait("a") == 60 and attempts.wrong["a"][0] == 1100
+
+
 @pytest.mark.parametrize(("host", "name"), [("Localhost:7860", "localhost"), ("[::1]:7860", "::1"), ("::1", "::1"),
                                             ("a.b", "a.b"), ("10.0.0.1:1", "10.0.0.1")])
 def test_a_host_header_gives_its_name(host, name):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ from PIL import Image
 
 from extensions.hooks import Hooks
 from pipelines import batch, loopback, settings
+from pipelines.archive.disk import Disk
 from pipelines.metadata import read
-from pipelines.spec.errors import FieldError, RequestError
+from pipelines.spec.errors import FieldError, RequestError, StorageError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.tasks.canvas import canvas_of
@@ -49,6 +52,51 @@ def test_a_chain_that_was_stopped_goes_on_where_it_was(studio: Studio, request_:
     rest = list(loopback.paint(studio, request_, lambda event: None, "rest", {0: whole[0], 1: whole[1]}))
     last, same = (studio.archive.open(file) for file in (whole[2], *rest))
     assert read(last).full == read(same).full and np.array_equal(np.asarray(Image.open(last)), np.asarray(Image.open(same)))
+
+
+class Full(Disk):
+    """No room but for the first `room` files."""
+
+    def __init__(self, room: int = 0) -> None:
+        self.room = room
+
+    def write(self, path: Path, data: bytes) -> None:
+        self.room -= 1
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        super().write(path, data)
+
+
+def test_on_a_full_disk_the_finished_picture_waits_in_memory_and_the_queue_holds(
+        tmp_path: Path, request_: GenerationRequest, studio: Studio) -> None:
+    with Studio.open(settings.checked({"data_dir": tmp_path}), Hooks()) as full:
+        full.inputs.keep(studio.inputs.open(request_.init.image))
+        full.archive._disk = full.inputs._disk = Full()
+        ended = full.queue.wait(full.submit(request_), 120)
+        assert ended.error.startswith("Outputs: picture with seed 5 - finished, not saved (no space left on the disk)")
+        assert len(full.archive.unsaved) == 1 and full.queue.paused == ended.error
+
+
+def test_a_copy_that_the_disk_refuses_costs_no_picture(
+        studio: Studio, request_: GenerationRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = []
+    monkeypatch.setattr(studio.inputs, "_disk", Full())
+    with pytest.raises(StorageError, match="Picture: it could not be kept"):
+        for file in loopback.paint(studio, studio.check(request_.merged({"seed": 91})), lambda event: None):
+            files.append(file)
+    assert len(files) == 1 and studio.archive.open(files[0]).is_file()
+
+
+def test_a_list_of_pictures_ends_at_the_first_the_disk_refuses(
+        studio: Studio, request_: GenerationRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        Image.effect_noise((64, 64), 50).convert("RGB").save(tmp_path / f"{name}.png")
+    many = batch.Batch(request_.merged({"loopback": None}), batch.in_folder(tmp_path))
+    monkeypatch.setattr(studio.inputs, "_disk", Full())
+    told: list[object] = []
+    with pytest.raises(StorageError, match="Picture: it could not be kept"):
+        batch.paint(studio, many, told.append)
+    assert told == []
 
 
 def test_every_picture_of_a_batch_has_its_own_chain(studio: Studio, request_: GenerationRequest) -> None:

@@ -41,6 +41,12 @@ def test_every_one_without_weights_runs_and_gives_rgb_of_the_right_size(run, pic
     assert found.mode == "RGB" and found.size == ((128, 96) if ROWS.get(name).detects else picture.size)
 
 
+@pytest.mark.parametrize("name", WEIGHTLESS)
+def test_a_strip_is_no_mistake_of_the_program(run, name):
+    noise = Image.effect_noise((1, 3000), 80).convert("RGB")
+    assert run(name, noise, {}, 512).size == ((5, 16384) if ROWS.get(name).detects else noise.size)
+
+
 @pytest.mark.parametrize(("name", "options", "expected"), [
     ("none", {}, lambda p: p), ("invert", {}, lambda p: 255 - p),
     ("tile_resample", {"factor": 2}, lambda p: cv2.resize(p, (100, 75), interpolation=cv2.INTER_AREA)),

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipelines.preprocess import RESIZE_MODES, perfect_resolution, placed, resized
+from pipelines.preprocess import RESIZE_MODES, detected, perfect_resolution, placed, resized, sizes
+from pipelines.preprocess.sizes import LONGEST, MOST_PIXELS
 from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size
 
@@ -36,6 +37,24 @@ def test_crop_covers_the_canvas_and_fill_stays_inside(w, h, tw, th):
     assert x <= 0 and y <= 0 and x + size.width >= tw and y + size.height >= th
     size, x, y = placed(Size(w, h), Size(tw, th), FILL)
     assert x >= 0 and y >= 0 and x + size.width <= tw and y + size.height <= th
+
+
+@given(st.integers(1, 60000), st.integers(1, 60000), st.integers(64, 2048))
+def test_a_strip_is_looked_at_in_what_memory_there_is(w, h, resolution):
+    size = detected(Size(w, h), resolution)
+    assert max(size) <= LONGEST and size.pixels <= 1.01 * MOST_PIXELS and min(size) >= 1
+    if max(w, h) <= 4 * min(w, h):
+        assert min(size) == resolution
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (8, 2000), (4, 4000)])
+def test_of_a_strip_that_is_cropped_only_what_remains_is_scaled(size, monkeypatch):
+    strip, target, scaled = np.zeros((size[1], size[0], 3), np.uint8), Size(1024, 1024), []
+    strip[size[1] // 2 - 2 : size[1] // 2 + 3, size[0] // 2 - 2 if size[0] > 8 else 0 :] = 255
+    monkeypatch.setattr(sizes, "_scaled", lambda picture, to: scaled.append(to) or picture.resize(to))
+    made = resized(Image.fromarray(strip), target)
+    assert made.size == target and scaled[0].pixels <= 2 * target.pixels
+    assert made.getpixel((512, 512)) == (255, 255, 255), "its middle"
 
 
 def test_fill_has_the_median_colour_of_the_rim():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from extensions.hooks import Hooks
 from pipelines import pose, settings
+from pipelines.archive.disk import Disk
 from pipelines.queue import Job
 from pipelines.spec.errors import ModelFileError
 from pipelines.spec.geometry import Size
@@ -21,6 +23,7 @@ from pipelines.spec.parts import ControlUnit
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.tasks.preprocess import Preprocessors
+from tabs import photos
 from tabs.form import Form
 from tabs.pose_editor import PoseEditor, data_url
 from tabs.run import shown_in
@@ -107,6 +110,19 @@ def test_what_is_refused_is_said_in_one_line(desk: Desk, square: Path, question:
     given = question | {"path": str(square)} if isinstance(question, dict) else question
     error = desk.ask(given)["error"]
     assert line in error and "\n" not in error
+
+
+def test_a_full_disk_is_one_line_to_every_desk(desk: Desk, square: Path, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(studio.inputs, "_disk", disk := Disk())
+    monkeypatch.setattr(disk, "write", full)
+    grey = Image.effect_noise((48, 48), 30)
+    grey.save(square.with_name("other.png"))
+    photo = {"what": "keep", "photo": data_url(grey.convert("RGB"))}
+    for line in (desk.ask({"what": "keep", "path": str(square.with_name("other.png"))}), photos.Desk(studio).ask(photo)):
+        assert line["error"].startswith("Picture: it could not be kept in the outputs folder (no space left on the disk).")
 
 
 def test_a_pose_is_drawn_as_the_pose_room_draws_it(desk: Desk, studio: Studio) -> None:

@@ -140,3 +140,12 @@ def test_the_mark_of_the_hires_steps_stands_at_the_steps_that_are_run(studio: St
             advisor.place(path)
     shown = advisor.refresh({form.fields["hires"]: True, form.fields["steps"]: 25, form.fields["hires.steps"]: steps})
     assert f'<span class="mark" style="{mark}"' in shown[1]
+
+
+def test_a_result_that_its_format_cannot_hold_is_refused_before_it_is_painted(tmp_path: Path) -> None:
+    studio = Studio(settings.checked({"data_dir": tmp_path, "output_format": "webp"}), Hooks())
+    studio.library.scan()
+    init = {"image": studio.inputs.keep(Image.new("RGB", (4096, 64)))}
+    with pytest.raises(RequestError, match="Format: webp - a side of 16384 pixels is more than WebP can hold. Allowed: png, png16"):
+        studio.check(GenerationRequest.parse({"init": init, "tiled": {"scale": 4}}))
+    studio.check(GenerationRequest.parse({"init": init, "tiled": {"scale": 3}}))

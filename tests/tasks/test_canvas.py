@@ -38,6 +38,13 @@ def test_every_resize_mode_gives_the_size_asked_for(mode: str) -> None:
     assert fitted(same, Size(96, 64), mode) is same
 
 
+@pytest.mark.parametrize("size", [(2, 900), (1200, 8), (1, 3000), (3000, 1)])
+@pytest.mark.parametrize("mode", RESIZE_MODES)
+def test_a_strip_keeps_a_pixel(mode: str, size: tuple[int, int]) -> None:
+    made = fitted(Image.new("RGB", size, "red"), Size(64, 64), mode)
+    assert made.size == (64, 64) and made.getextrema() == ((255, 255), (0, 0), (0, 0))
+
+
 def test_resize_and_fill_keeps_all_of_the_picture_and_repeats_its_edge() -> None:
     made = np.asarray(fitted(picture(), Size(96, 128), "Resize and fill"))
     assert np.array_equal(made[32:96], np.asarray(picture()))
