@@ -20,6 +20,7 @@ from pipelines.spec.errors import Cancelled, FieldError, ImageFileError, Request
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.geometry import Size
 from pipelines.spec.param import SHA256
+from pipelines.spec.paths import utf8
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.loops import loops_of
 from pipelines.tasks.start import suited
@@ -113,7 +114,7 @@ class Batch:
 
 def safe(part: str) -> str:
     """One part of a path that every disk and the gallery take."""
-    clean = "".join("_" if c in '\\:/*?"<>|' or c < " " else c for c in part).strip(" .")
+    clean = "".join("_" if c in '\\:/*?"<>|' or c < " " else c for c in utf8(part)).strip(" .")
     return clean[:LONGEST] or "_"
 
 
@@ -137,13 +138,13 @@ def in_folder(folder: str | Path, masks: str | Path = "", beside: str | Path = "
     """
     root = Path(folder).expanduser()
     others = [Path(other).expanduser().resolve() for other in (masks, beside) if other]
-    found = [(name, str(root / name)) for name in pictures_in(root, "Folder", others)]
+    found = [(utf8(name), str(root / name)) for name in pictures_in(root, "Folder", others)]
     if not masks:
         return given(found)
     where = Path(masks).expanduser()
     if where.is_file():
         return given(found, [(where.name, str(where))])
-    return given(found, [(name, str(where / name)) for name in pictures_in(where, "Mask folder")])
+    return given(found, [(utf8(name), str(where / name)) for name in pictures_in(where, "Mask folder")])
 
 
 def pictures_in(root: Path, label: str, without: Sequence[Path] = ()) -> list[str]:

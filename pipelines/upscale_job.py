@@ -21,6 +21,7 @@ from pipelines.spec.errors import Cancelled, FieldError, RequestError, Skipped, 
 from pipelines.spec.events import Emit, Event, Note, Saved, Stage, Step
 from pipelines.spec.geometry import Size
 from pipelines.spec.param import SHA256
+from pipelines.spec.paths import utf8
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.repaint import Repaint
 from pipelines.upscalers.automatic import AUTOMATIC
@@ -110,7 +111,7 @@ def folder(studio: Studio, path: str) -> list[Source]:
     place = Path(path.strip()).expanduser()
     if not place.is_absolute() or not place.is_dir():
         raise FieldError("Folder", path, "no such folder", "the whole path of a folder on this machine")
-    return [Source(file.name, str(file)) for file in pictures([str(place)])]
+    return [Source(utf8(file.name), str(file)) for file in pictures([str(place)])]
 
 
 def work_of(studio: Studio, recipe: Recipe, sources: Sequence[Source], repaint: Repaint | None = None, format: str = "") -> Work:

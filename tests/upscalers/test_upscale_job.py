@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -160,3 +161,13 @@ def test_extensions_are_told_of_what_was_painted_again_and_not_of_what_was_only_
         work = upscale_job.work_of(studio, recipe, [source], repaint)
         assert studio.queue.wait(upscale_job.submit(studio, work), 300).status == "done"
     assert told == [((128, 96), "a cat")]
+
+
+def test_pictures_whose_names_are_no_utf8_are_made_and_listed(studio: Studio, tmp_path: Path) -> None:
+    folder = tmp_path / "latin"
+    folder.mkdir()
+    for raw in (b"caf\xe9.png", b"caf\xea.png"):
+        Image.new("RGB", (8, 8), "teal").save(folder / os.fsdecode(raw))
+    _, progress = submitted(studio, upscale_job.folder(studio, str(folder)))
+    assert [Path(file).name for file in progress.files] == ["caf_-1.png", "caf_-2.png"]
+    assert sorted(item.file for item in studio.archive.items()) == sorted(progress.files)
