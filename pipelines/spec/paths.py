@@ -8,6 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipelines.spec.errors import FieldError
+
+WHOLE = "Write the whole path"
+
 
 def is_utf8(text: str) -> bool:
     """Whether `text` can be written down at all: it holds no lone surrogate."""
@@ -23,15 +27,15 @@ def utf8(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def absolute(path: str | Path) -> Path:
-    """The whole path, `~` and `~user` spelled out; it need not exist. Raises ValueError with the reason as a phrase."""
+def expanded(field: str, path: str | Path) -> Path:
+    """`path` with `~` and `~user` spelled out; it need not exist. Raises FieldError for what can be the path of nothing."""
     try:
-        whole = Path(path).expanduser().absolute()
+        whole = Path(path).expanduser()
         raw = os.fsencode(whole)
     except UnicodeEncodeError:
-        raise ValueError("half a character (a lone surrogate) stands in no path") from None
-    except (RuntimeError, KeyError):        # pathlib's word for a ~user nobody knows; KeyError: we ourselves have no home
-        raise ValueError("there is no user of that name") from None
+        raise FieldError(field, str(path), "half a character (a lone surrogate) stands in no path", fix=WHOLE) from None
+    except RuntimeError:        # pathlib's word for a ~user nobody knows
+        raise FieldError(field, str(path), "there is no user of that name on this machine", fix=WHOLE) from None
     if b"\0" in raw:
-        raise ValueError("a NUL stands in no path")
+        raise FieldError(field, str(path), "a NUL stands in no path", fix=WHOLE)
     return whole

@@ -96,3 +96,12 @@ def test_a_picture_whose_name_is_no_utf8_is_painted_under_one_that_is(tmp_path: 
     assert (entry.picture, entry.name) == (str(file), "caf?.png")
     assert Batch(GenerationRequest(), (entry,)).file(0) == "caf_"
     assert safe(file.stem) == "caf_"
+
+
+@pytest.mark.parametrize("path", ["~nosuchuser/x", "x" * 5000, "a\0b", "\ud800"],
+                         ids=["nobody's", "long", "NUL", "half a character"])
+def test_what_can_be_no_folder_is_one_line(folder: Path, path: str) -> None:
+    with pytest.raises(FieldError, match="^Folder: "):
+        in_folder(path)
+    with pytest.raises(FieldError, match="^Mask folder: "):
+        in_folder(folder, path)
