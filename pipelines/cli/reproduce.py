@@ -10,6 +10,7 @@ from pipelines.cli.generate import Ticker
 from pipelines.cli.outcome import outcome
 from pipelines.settings import Settings
 from pipelines.spec.errors import ImageFileError, StorageError
+from pipelines.spec.paths import expanded
 
 if TYPE_CHECKING:
     from pipelines.engine import Finished
@@ -26,7 +27,7 @@ def _reproduce(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.reproduce import recipe
     from pipelines.studio import Studio
 
-    file = Path(order.given["file"]).expanduser()
+    file = expanded("File", order.given["file"])
     if not file.is_file():
         raise ImageFileError(order.given["file"], "no such file")
     studio = Studio(settings, hooks)
@@ -41,7 +42,7 @@ def _run(studio: Studio, told: Recipe, order: Order, ticker: Ticker) -> int:
     ticker.clear()
     verdict = compared(studio, told, finished)
     if order.given["output"]:
-        _keep(studio, finished, Path(order.given["output"]).expanduser())
+        _keep(studio, finished, expanded("--output", order.given["output"]))
     print(verdict.text, flush=True)
     return 0 if verdict.same else 1
 
