@@ -20,6 +20,7 @@ from pipelines.spec.errors import Cancelled, FieldError, ImageFileError, Request
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.geometry import Size
 from pipelines.spec.param import SHA256
+from pipelines.spec.paths import expanded, utf8
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.loops import loops_of
 from pipelines.tasks.start import suited
@@ -113,8 +114,8 @@ class Batch:
 
 def safe(part: str) -> str:
     """One part of a path that every disk and the gallery take, of at most LONGEST bytes."""
-    clean = "".join("_" if c in '\\:/*?"<>|' or c < " " else c for c in part).strip(" .")
-    return clean.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore").rstrip(" .") or "_"
+    clean = "".join("_" if c in '\\:/*?"<>|' or c < " " else c for c in utf8(part)).strip(" .")
+    return clean.encode()[:LONGEST].decode("utf-8", "ignore").rstrip(" .") or "_"
 
 
 def kept(studio: Studio, picture: str) -> str:
@@ -132,20 +133,20 @@ def in_folder(folder: str | Path, masks: str | Path = "", beside: str | Path = "
     masks: a folder with masks of the same relative names (suffixes may differ); a single one, or a file, counts for all.
     Raises FieldError: no such folder, no picture in it, too many.
     """
-    root = Path(folder).expanduser()
-    others = [Path(other).expanduser().resolve() for other in (masks, beside) if other]
-    found = [(name, str(root / name)) for name in pictures_in(root, "Folder", others)]
+    root = expanded("Folder", folder)
+    others = [expanded(label, other).resolve() for label, other in (("Mask folder", masks), ("Folder", beside)) if other]
+    found = [(utf8(name), str(root / name)) for name in pictures_in(root, "Folder", others)]
     if not masks:
         return given(found)
-    where = Path(masks).expanduser()
-    if where.is_file():
+    where = expanded("Mask folder", masks)
+    if os.path.isfile(where):
         return given(found, [(where.name, str(where))])
-    return given(found, [(name, str(where / name)) for name in pictures_in(where, "Mask folder")])
+    return given(found, [(utf8(name), str(where / name)) for name in pictures_in(where, "Mask folder")])
 
 
 def pictures_in(root: Path, label: str, without: Sequence[Path] = ()) -> list[str]:
     """Relative names of the picture files below `root` but not in the folders `without`, sorted; links are not followed."""
-    if not root.is_dir():
+    if not os.path.isdir(root):         # which takes a name too long for the disk for none, unlike Path.is_dir
         raise FieldError(label, str(root), "no such folder")
     names: list[str] = []
     for at, folders, files in os.walk(root):

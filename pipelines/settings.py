@@ -15,10 +15,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from pipelines.spec.errors import FieldError, RequestError
+from pipelines.spec.paths import expanded
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV_PREFIX = "ATELIER_"
@@ -66,13 +76,13 @@ class Settings(BaseModel):
 
     @field_validator("home", "outputs", "state", "tls_certfile", "tls_keyfile")
     @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser().absolute()
+    def _absolute(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return None if value is None else expanded(_key(info), value).absolute()
 
     @field_validator("models")
     @classmethod
-    def _all_absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
-        return tuple(path.expanduser().absolute() for path in value)
+    def _all_absolute(cls, value: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
+        return tuple(expanded(_key(info), path).absolute() for path in value)
 
     @field_validator("vram_budget", "ram_budget", mode="before")
     @classmethod
@@ -177,6 +187,19 @@ def from_environment(env: Mapping[str, str]) -> dict[str, Any]:
 
 def from_file(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The values of settings.json one by one: what is wrong is named and left out, a broken file is set aside."""
+    stored, notes = _written(path)
+    good: dict[str, Any] = {}
+    for name, value in stored.items():
+        try:
+            checked({name: value})
+            good[name] = value
+        except RequestError as error:
+            notes += (f"settings.json: {error} Left out.",)
+    return good, notes
+
+
+def _written(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What settings.json says, right or wrong; a file that says nothing is set aside, and a note says so."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8-sig"))
         if not isinstance(stored, dict):
@@ -187,25 +210,21 @@ def from_file(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         return {}, (f"settings.json cannot be read ({error.strerror}); defaults are used.",)
     except (ValueError, RecursionError):
         return {}, (f"settings.json is damaged; kept as {set_aside(path)}, defaults are used.",)
-    good, notes = {}, []
-    for name, value in stored.items():
-        try:
-            checked({name: value})
-            good[name] = value
-        except RequestError as error:
-            notes.append(f"settings.json: {error} Left out.")
-    return good, tuple(notes)
+    return stored, ()
 
 
 def store(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """Write `changes` to settings.json (whole or not at all) and return the settings of the next start."""
+    """Write `changes` to settings.json (whole or not at all) and return the settings of the next start.
+
+    What else is written there stays, also what this version could not use: a slip can be mended, another version's key used.
+    """
     after = checked({**settings.model_dump(by_alias=True), **changes})
-    kept, _ = from_file(settings.file)
+    kept, _ = _written(settings.file)
     new = {key: value for key, value in after.model_dump(mode="json", by_alias=True).items() if key in changes}
     text = json.dumps({**kept, **new}, indent=1, ensure_ascii=False)
     temporary = settings.file.with_suffix(".tmp")
     settings.file.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("w", encoding="utf-8") as file:
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:      # \udce9 is JSON for what is no UTF-8
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -216,6 +235,11 @@ def store(settings: Settings, changes: Mapping[str, Any]) -> Settings:
 def by_key() -> dict[str, FieldInfo]:
     """The fields under the names the user types: `models_dir` in settings.json, --models-dir, ATELIER_MODELS_DIR."""
     return {field.alias or name: field for name, field in Settings.model_fields.items()}
+
+
+def _key(info: ValidationInfo) -> str:
+    name = info.field_name or ""
+    return Settings.model_fields[name].alias or name
 
 
 def set_aside(path: Path) -> str:

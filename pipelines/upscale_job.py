@@ -8,6 +8,7 @@ files of a folder are read when their turn comes. With a `Repaint` each is paint
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +22,7 @@ from pipelines.spec.errors import Cancelled, FieldError, RequestError, Skipped, 
 from pipelines.spec.events import Emit, Event, Note, Saved, Stage, Step
 from pipelines.spec.geometry import Size
 from pipelines.spec.param import SHA256
+from pipelines.spec.paths import expanded, utf8
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.repaint import Repaint
 from pipelines.upscalers.automatic import AUTOMATIC
@@ -104,10 +106,10 @@ def folder(studio: Studio, path: str) -> list[Source]:
     if studio.settings.exposed:
         raise FieldError("Folder", path, "this machine's folders are closed while others may reach the studio",
                          fix="Drop the pictures into the field instead")
-    place = Path(path.strip()).expanduser()
-    if not place.is_absolute() or not place.is_dir():
+    place = expanded("Folder", path.strip())
+    if not place.is_absolute() or not os.path.isdir(place):
         raise FieldError("Folder", path, "no such folder", "the whole path of a folder on this machine")
-    return [Source(file.name, str(file)) for file in pictures([str(place)])]
+    return [Source(utf8(file.name), str(file)) for file in pictures([str(place)])]
 
 
 def work_of(studio: Studio, recipe: Recipe, sources: Sequence[Source], repaint: Repaint | None = None, format: str = "") -> Work:

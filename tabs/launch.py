@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -124,7 +125,7 @@ def picture_route(settings: Settings) -> Callable[[Request], Response]:
         name = request.path_params["name"]
         path = (root / name).resolve() if "\0" not in name else root
         kind = PICTURES.get(path.suffix.lower())
-        if kind is None or not path.is_relative_to(root) or not path.is_file():
+        if kind is None or not path.is_relative_to(root) or not os.path.isfile(path):      # False for a name too long, no error
             return PlainTextResponse("No such picture.", 404)
         return FileResponse(path, media_type=kind, headers={"cache-control": "private, max-age=31536000, immutable"})
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.archive.item import Item
+from pipelines.spec.paths import utf8
 
 SCHEMA = 2
 NAME = ".index.sqlite"
@@ -197,7 +198,7 @@ def words_of(item: Item) -> str:
 
 def _plain(text: str) -> str:
     """Folded, without marks and lone surrogates."""
-    return "".join(c for c in text if c >= " " or c == "\n").casefold().encode("utf-8", "replace").decode()
+    return utf8("".join(c for c in text if c >= " " or c == "\n").casefold())
 
 
 def condition(query: str, trashed: bool, files: Iterable[str] | None = None) -> tuple[str, list[Any]]:
@@ -223,8 +224,9 @@ def row_of(file: str, folder: str, facts: Mapping[str, Any], trashed: bool) -> R
     """A row from what `reader.facts` found in a file."""
     made = facts["made"]
     return Row(Item(file, facts["time"], facts["size"][0], facts["size"][1], facts["bytes"], facts["source"],
-                    facts["request"], False, trashed), folder, str(made.get("job", "")), _whole(made.get("index")))
+                    facts["request"], False, trashed), folder, utf8(str(made.get("job", ""))), _whole(made.get("index")))
 
 
 def _whole(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else -1
+    """An index as the database takes it; -1 for what is none: a file may say anything."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else -1

@@ -16,6 +16,7 @@ from pipelines.archive.inputs import Inputs
 from pipelines.archive.outputs import Archive
 from pipelines.spec.errors import StudioError
 from pipelines.spec.param import SHA256
+from pipelines.spec.paths import is_utf8
 
 ORIGINS = "origins.txt"
 MOST = 80           # pictures shown of one tree
@@ -51,7 +52,7 @@ class Lineage:
             file = Path(path).resolve().relative_to(self._archive.root.resolve()).as_posix()
         except (ValueError, OSError):
             return
-        if file.startswith(".") or any(c in file for c in "\t\r\n") or self.origin(kept) == file:
+        if file.startswith(".") or any(c in file for c in "\t\r\n") or not is_utf8(file) or self.origin(kept) == file:
             return
         try:
             with self._path.open("a", encoding="utf-8") as lines:

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from pipelines.archive.disk import Disk, is_stray
@@ -14,6 +15,7 @@ from pipelines.archive.index import Index, Row, row_of
 from pipelines.archive.names import PICTURES, TRASH, folders_of
 from pipelines.archive.thumbnails import FOLDER as THUMBNAILS
 from pipelines.archive.thumbnails import VIEWS
+from pipelines.spec.paths import is_utf8, utf8
 
 SETTLED_S = 2.0         # a folder changed within this time may change again without its time stamp showing it
 BATCH = 500             # rows a transaction
@@ -29,6 +31,9 @@ def _refresh(base: Path, index: Index, trashed: bool) -> int:
     known = index.folders(trashed)
     present, read = set(), 0
     for folder in folders_of(base) if base.is_dir() else ():
+        if not is_utf8(folder):
+            _left_out(folder)
+            continue
         present.add(folder)
         try:
             changed = (base / folder).stat().st_mtime_ns
@@ -68,10 +73,18 @@ def _pictures(path: Path, folder: str) -> Iterator[tuple[str, tuple[float, int]]
             for entry in entries:
                 if entry.name.startswith(".") or not entry.name.lower().endswith(PICTURES) or not entry.is_file():
                     continue
+                if not is_utf8(entry.name):
+                    _left_out(f"{folder}/{entry.name}")
+                    continue
                 stat = entry.stat()
                 yield f"{folder}/{entry.name}" if folder else entry.name, (stat.st_mtime_ns / 1e9, stat.st_size)
     except OSError as error:
         log.warning("A folder of the outputs cannot be read: %s", error)
+
+
+@lru_cache(maxsize=1024)        # said once: a folder is looked at again and again
+def _left_out(name: str) -> None:
+    log.warning("%s is not listed: its name is no UTF-8. Rename it to see it in the gallery.", utf8(name).strip("/"))
 
 
 def clean(root: Path, disk: Disk) -> int:

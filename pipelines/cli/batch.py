@@ -18,6 +18,7 @@ from pipelines.cli.outcome import outcome, with_room
 from pipelines.metadata import SUFFIXES
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError
+from pipelines.spec.paths import expanded
 from pipelines.spec.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _batch(order: Order, settings: Settings, hooks: Hooks) -> int:
 
 def planned(order: Order, studio: Studio) -> Batch:
     """What the flags ask for, with the seeds of the run that was begun in the folder. Raises FieldError, RequestError."""
-    out, source = studio.settings.outputs_dir, Path(order.given["in"]).expanduser()
+    out, source = studio.settings.outputs_dir, expanded("IN", order.given["in"])
     if source.is_dir() and source.resolve() == out.resolve():
         raise FieldError("OUT", out.name, "it is the folder with the pictures", fix="Choose another folder")
     masks, own_size = order.given.get("masks", ""), bool(order.given.get("own-size"))

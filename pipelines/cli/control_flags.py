@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.spec.errors import FieldError, ImageFileError
 from pipelines.spec.parts import ControlUnit
+from pipelines.spec.paths import expanded
 
 if TYPE_CHECKING:
     from pipelines.studio import Studio
@@ -77,7 +77,7 @@ def _picture(file: str, studio: Studio) -> tuple[str, bool]:
     """The kept picture of a file, and whether it is a condition already: a pose's JSON is drawn."""
     if not file:
         return "", False
-    path = Path(file).expanduser()
+    path = expanded("--control", file)
     if not path.is_file():
         raise ImageFileError(file, "no such file")
     if path.suffix.lower() != ".json":

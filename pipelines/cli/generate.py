@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipelines import loopback
@@ -21,6 +20,7 @@ from pipelines.spec.errors import FieldError, ImageFileError, StudioError
 from pipelines.spec.events import Event, Note, Preview, Saved, Stage, Step
 from pipelines.spec.geometry import Size
 from pipelines.spec.param import SHA256
+from pipelines.spec.paths import expanded
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.start import suited
 
@@ -92,7 +92,7 @@ def with_pictures(changes: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
     for part, field_ in (("init", "image"), ("init", "strokes"), ("inpaint", "mask")):
         given = result.get(part, {}).get(field_)
         if given and not SHA256.fullmatch(given):
-            path = Path(given).expanduser()
+            path = expanded("Image", given)
             if not path.is_file():
                 raise ImageFileError(given, "no such file")
             result[part] = result[part] | {field_: studio.inputs.keep_file(path)}
@@ -105,7 +105,7 @@ def pictured(identity: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
     from pipelines.tasks.identity import face_finder, packed
 
     result = dict(identity)
-    files = [Path(name).expanduser() for name in identity.get("photos", ()) if not SHA256.fullmatch(name)]
+    files = [expanded("Photo", name) for name in identity.get("photos", ()) if not SHA256.fullmatch(name)]
     for path in (path for path in files if not path.is_file()):
         raise ImageFileError(str(path), "no such file")
     if files:
@@ -114,7 +114,7 @@ def pictured(identity: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
             complain(portrait.note)
         kept = [name for name in identity["photos"] if SHA256.fullmatch(name)]
         result["photos"] = [*kept, *(studio.inputs.keep(portrait.picture.convert("RGB")) for portrait in found)]
-    vectors = [Path(name).expanduser() for name in identity.get("vectors", ())]
+    vectors = [expanded("--vectors", name) for name in identity.get("vectors", ())]
     if vectors:
         result["vectors"] = [packed(read_vector(path)) if path.is_file() else name
                              for path, name in zip(vectors, identity["vectors"], strict=True)]
@@ -126,7 +126,7 @@ def drawn(sketch: Mapping[str, Any], studio: Studio) -> dict[str, Any]:
     from pipelines.drawing.split import split
     from pipelines.images import open_image
 
-    files = {name: Path(sketch[name]).expanduser() for name in ("lines", "strokes")
+    files = {name: expanded("Sketch", sketch[name]) for name in ("lines", "strokes")
              if sketch.get(name) and not SHA256.fullmatch(sketch[name])}
     if not files:
         return {"sketch": dict(sketch)} if sketch else {}
@@ -147,7 +147,7 @@ def like(name: str, studio: Studio) -> GenerationRequest:
     says nothing."""
     from pipelines.metadata import read
 
-    path = Path(name).expanduser()
+    path = expanded("Settings", name)
     if not path.is_file():
         raise ImageFileError(name, "no such file")
     found = read(path)
@@ -163,7 +163,7 @@ def like(name: str, studio: Studio) -> GenerationRequest:
 def from_file(name: str) -> GenerationRequest:
     """A request of JSON; absent fields have their defaults. Raises RequestError, FieldError."""
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).expanduser().read_text(encoding="utf-8-sig")
+        text = sys.stdin.read() if name == "-" else expanded("--request", name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "not a text file"
         raise FieldError("--request", name, why.lower()) from None

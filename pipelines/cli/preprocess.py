@@ -12,6 +12,7 @@ from pipelines.cli.outcome import DONE, outcome
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError, ImageFileError
 from pipelines.spec.geometry import Size
+from pipelines.spec.paths import expanded
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,10 +54,10 @@ def written(preprocessors: Preprocessors, given: Mapping[str, Any]) -> Path:
     if not (given.get("name") and given.get("file") and given.get("output")):
         raise FieldError("preprocess", given.get("name") or "", "needs a name, a file and -o OUT",
                          fix="See --list for the names, or: preprocess canny photo.png -o edges.png")
-    row, out = preprocessors.rows.get(given["name"]), Path(given["output"]).expanduser()
+    row, out = preprocessors.rows.get(given["name"]), expanded("--output", given["output"])
     if out.suffix.lower() not in (*FORMATS, *([".json"] if row.finds_people else [])):
         raise FieldError("--output", out.name, "not the name of a picture", ", ".join(FORMATS))
-    target, source = size_of(given), Path(given["file"]).expanduser()
+    target, source = size_of(given), expanded("File", given["file"])
     try:
         if out.suffix.lower() == ".json":
             out.write_text(pose_text(preprocessors, row.name, source, given), encoding="utf-8")

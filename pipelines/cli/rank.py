@@ -9,6 +9,7 @@ from pipelines.cli.flags import Order
 from pipelines.cli.outcome import DONE, outcome
 from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError, ImageFileError
+from pipelines.spec.paths import expanded
 
 if TYPE_CHECKING:
     from pipelines.studio import Hooks, Studio
@@ -44,7 +45,7 @@ def ranking(order: Order, studio: Studio) -> list[str]:
 
 def existing(name: str) -> Path:
     """The file of that name. Raises ImageFileError."""
-    path = Path(name).expanduser()
+    path = expanded("Picture", name)
     if not path.is_file():
         raise ImageFileError(name, "no such file")
     return path

@@ -12,6 +12,7 @@ from pipelines.cli.generate import Ticker
 from pipelines.cli.outcome import outcome
 from pipelines.settings import Settings
 from pipelines.spec.errors import ImageFileError
+from pipelines.spec.paths import expanded
 
 if TYPE_CHECKING:
     from pipelines.engine import Finished
@@ -28,7 +29,7 @@ def _reproduce(order: Order, settings: Settings, hooks: Hooks) -> int:
     from pipelines.reproduce import recipe
     from pipelines.studio import Studio
 
-    file = Path(order.given["file"]).expanduser()
+    file = expanded("File", order.given["file"])
     if not file.is_file():
         raise ImageFileError(order.given["file"], "no such file")
     studio = Studio(settings, hooks)
@@ -44,7 +45,7 @@ def _run(studio: Studio, told: Recipe, order: Order, ticker: Ticker) -> int:
     verdict = compared(studio, told, finished)
     print(verdict.text, flush=True)
     if order.given["output"]:
-        _keep(studio, finished, Path(order.given["output"]).expanduser())
+        _keep(studio, finished, expanded("--output", order.given["output"]))
     return 0 if verdict.same else 1
 
 

@@ -24,6 +24,7 @@ from pipelines.settings import Settings
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.events import Note, Stage
 from pipelines.spec.geometry import Size
+from pipelines.spec.paths import expanded
 from pipelines.spec.request import GenerationRequest
 from pipelines.upscalers import Target, Tiling, Upscaler, Upscalers
 from pipelines.upscalers.files import about_depth, bits, pictures
@@ -144,7 +145,7 @@ def _painted(painter: Painter, output: Output, files: tuple[Path, Path], ticker:
 
 def destinations(files: Sequence[Path], out: str, suffix: str) -> list[Path]:
     """Where each result goes; never onto its own source, never two onto one. Raises FieldError."""
-    target = Path(out).expanduser() if out else None
+    target = expanded("--output", out) if out else None
     if target is not None and target.suffix and not target.is_dir():
         if len(files) > 1:
             raise FieldError("--output", out, f"one file for {len(files)} pictures", "a folder")

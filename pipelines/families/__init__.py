@@ -13,6 +13,7 @@ from pipelines.families.sd2 import SD2
 from pipelines.families.sd15 import SD15
 from pipelines.families.sdxl import SDXL
 from pipelines.families.signature import SUPPORTED, classify
+from pipelines.spec.errors import shown
 from pipelines.spec.registry import Registry
 
 __all__ = ["FAMILIES", "Detected", "Family", "TextEncoder", "detect_file", "detect_folder"]
@@ -35,7 +36,10 @@ def detect_folder(folder: Folder) -> Detected:
     for family in FAMILIES:
         found = family.detect_folder(folder)
         if found is not None:
-            return replace(found, prediction=scheduler.get("prediction_type") or found.prediction,
-                           zero_snr=bool(scheduler.get("rescale_betas_zero_snr")))
-    name = folder["model_index"].get("_class_name", "unknown")
+            prediction = scheduler.get("prediction_type") or found.prediction
+            if not isinstance(prediction, str):
+                return replace(found, problem="its scheduler does not say what the model predicts",
+                               fix="Copy the whole model again.")
+            return replace(found, prediction=prediction, zero_snr=bool(scheduler.get("rescale_betas_zero_snr")))
+    name = shown(folder["model_index"].get("_class_name", "unknown"))
     return Detected("checkpoint", problem=f"this is a {name} folder, which this version cannot run", fix=SUPPORTED)

@@ -117,6 +117,8 @@ def by_channels(found: Detected, channels: int) -> Detected:
     """`found`, told by the UNet's input channels: 4 paints, 9 inpaints, others need a tab that does not exist."""
     from dataclasses import replace
 
+    if not isinstance(channels, int):       # a config may hold anything
+        return replace(found, problem="its config does not say how many input channels it has", fix="Copy the whole model again.")
     if channels == 4:
         return found
     if channels == 9:

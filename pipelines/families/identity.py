@@ -17,7 +17,8 @@ FACES = "id_encoder.qformer_perceiver.token_norm.weight"
 def detect_identity(shapes: Shapes) -> Detected:
     """`variant` is one of the three, "" for a file that is neither; a width nobody has gives family ""."""
     if FUSED in shapes:
-        return Detected("ip-adapter", FAMILY_OF_WIDTH.get(shapes[FUSED][0], ""), PHOTOMAKER_2 if FACES in shapes else PHOTOMAKER)
+        width = next(iter(shapes[FUSED]), 0)        # a damaged file's may have no side at all
+        return Detected("ip-adapter", FAMILY_OF_WIDTH.get(width, ""), PHOTOMAKER_2 if FACES in shapes else PHOTOMAKER)
     if any(key.startswith("ip_adapter.") for key in shapes):
         return Detected("ip-adapter", FAMILY_OF_WIDTH.get(_prompt_width(shapes), ""), IP_ADAPTER)
     return Detected("ip-adapter")

@@ -27,7 +27,10 @@ def describe_folder(folder: Path, name: str) -> Detected:
     index = read_json(folder / "model_index.json", name)
     configs: dict[str, dict[str, Any]] = {"model_index": index}
     for component in COMPONENTS:
-        if component not in index or not index[component] or not index[component][0]:
+        named = index.get(component) or [None]
+        if not isinstance(named, list):
+            raise ModelFileError(name, f"model_index.json does not say what its {component} is", "Copy the whole model again.")
+        if not named[0]:
             continue
         file = "scheduler_config.json" if component == "scheduler" else "config.json"
         configs[component] = read_json(folder / component / file, name)

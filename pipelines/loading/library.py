@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pipelines.families.signature import home, misplaced
 from pipelines.loading.facts import DETECTOR, Facts, key
 from pipelines.loading.folder import describe_folder
 from pipelines.loading.folders import Candidate, walk
-from pipelines.loading.model_file import ModelFile, detected_by, inspect, side_car_version
+from pipelines.loading.model_file import UNCLEAR, ModelFile, detected_by, inspect, side_car_version
 from pipelines.loading.pickled import accepted, shapes_of
 from pipelines.spec.errors import FieldError, ModelFileError, unknown
 
@@ -23,6 +24,8 @@ READ_AT_SCAN = ("checkpoint", "vae", "controlnet", "")    # other kinds are read
 OPENED_AT_SCAN = ("controlnet", "ip-adapter")       # pickles whose family must be known to offer them
 CHECKPOINT_SIZE = 10**9     # bytes; a file that large in a LoRA folder is looked at: it may have been put there by mistake
 HASH = re.compile(r"^(?P<name>.*?)\s*\[(?P<hash>[0-9a-fA-F]{6,64})\]$", re.DOTALL)
+
+log = logging.getLogger(__name__)
 
 
 class Library:
@@ -131,6 +134,9 @@ class Library:
                 found = Detected(candidate.expected)
         except ModelFileError as error:
             return replace(listed, problem=error.why, fix=error.fix)
+        except Exception:       # nobody foresaw what is in it; the others are listed all the same
+            log.debug("%s cannot be understood", candidate.name, exc_info=True)
+            return replace(listed, problem=UNCLEAR[0], fix=UNCLEAR[1])
         return _placed(replace(listed, detected=found), candidate.expected)
 
 

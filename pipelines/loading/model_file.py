@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from pipelines.spec.errors import FieldError, ModelFileError
 
 SIDE_CARS = (".yaml", ".yml", ".json")
 SIDE_CAR_LIMIT = 2**20      # bytes
+UNCLEAR = ("its description cannot be understood", "Copy it again, or remove it.")      # problem and fix
 TASK_NAMES = {"txt2img": "text to image", "img2img": "image to image", "inpaint": "inpainting"}
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,11 @@ def detected_by(path: Path, expected: str, found: Shapes | ModelFileError) -> De
     """What a pickle is by the shapes that were found in it, or why it cannot be used."""
     if isinstance(found, ModelFileError):
         return Detected(expected, problem=found.why, fix=found.fix)
-    return detect_file(found, {}, path.stem, read_side_car(path))
+    try:
+        return detect_file(found, {}, path.stem, read_side_car(path))
+    except Exception:           # shapes that nobody foresaw: the other pickles are judged all the same
+        log.debug("%s cannot be understood", path.name, exc_info=True)
+        return Detected(expected, problem=UNCLEAR[0], fix=UNCLEAR[1])
 
 
 def read_side_car(path: Path) -> dict:

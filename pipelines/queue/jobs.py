@@ -64,13 +64,21 @@ class JobQueue:
         """Raises StudioError when another studio holds the data folder, or the file was written by a later version."""
         self._lock.acquire()
         try:
-            store = Store(self._path)
-            self._bring_back(store)
-        except (StudioError, sqlite3.Error):
+            store = self._opened()
+        except BaseException:       # whatever it was: the next try must not find the folder taken by ourselves
             self._lock.release()
             raise
         self._workers_open = Workers(store, self._run, self._changed)
         self._workers_open.start(self._devices)
+
+    def _opened(self) -> Store:
+        store = Store(self._path)
+        try:
+            self._bring_back(store)
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def _bring_back(self, store: Store) -> None:
         """Jobs that a crash cut off are interrupted, with every picture that reached the disk."""
@@ -78,10 +86,18 @@ class JobQueue:
             job = store.get(name)
             if job is None:
                 continue
-            job = replace(job, files={**job.files, **self._saved_files(name)})
+            job = replace(job, files={**job.files, **self._found(name)})
             status = Status.INTERRUPTED if job.missing else Status.DONE
             store.end(replace(job, status=status))
             log.warning("Job %s was cut off: %d of %d pictures are there.", name, len(job.files), job.count)
+
+    def _found(self, job: str) -> Mapping[int, str]:
+        """Its pictures on the disk; none where they cannot be asked for: the studio starts all the same."""
+        try:
+            return self._saved_files(job)
+        except Exception as error:
+            log.warning("The pictures of job %s could not be looked for (%s: %s).", job, type(error).__name__, error)
+            return {}
 
     def stop(self, timeout: float = 30) -> bool:
         """End after the current step; what runs comes back as interrupted. False when a worker did not end in time."""

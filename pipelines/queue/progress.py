@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.queue.job import Job, Status
 from pipelines.spec.events import Event, Note, Preview, Saved, Stage, Step
+from pipelines.spec.paths import utf8
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,20 @@ class Live:
         self._last = (self._began, 0.0)
 
     def take(self, event: Event) -> None:
-        """Remember what the run says."""
+        """Remember what the run says. A file's name in its words may be no UTF-8; neither a page nor the disk takes that."""
         if isinstance(event, Step):
             now = (time.monotonic(), event.fraction)
             self._first = self._first or now
             self._last = now
             self.step, self.stage = event, ""
         elif isinstance(event, Stage):
-            self.stage = event.text
+            self.stage = utf8(event.text)
         elif isinstance(event, Preview):
             self.preview = event.jpeg
         elif isinstance(event, Saved):
             self.files = {**self.files, event.index: event.file}
-        elif isinstance(event, Note) and event.text not in self.notes:      # said of every picture, told once
-            self.notes = (*self.notes, event.text)
+        elif isinstance(event, Note) and (text := utf8(event.text)) not in self.notes:  # said of every picture, told once
+            self.notes = (*self.notes, text)
 
     def end(self, status: Status, error: str = "") -> None:
         """How the run ended. With all pictures made a cancelled job is done; one that swallowed its cancel is not."""
@@ -79,7 +80,7 @@ class Live:
             status = self.stopping
         elif complete and status in (Status.CANCELLED, Status.INTERRUPTED):
             status = Status.DONE
-        self.status, self.error, self.stage, self.preview = status, error, "", None
+        self.status, self.error, self.stage, self.preview = status, utf8(error), "", None
 
     def as_job(self) -> Job:
         """The job as it stands now."""

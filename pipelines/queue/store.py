@@ -13,7 +13,7 @@ from typing import Any
 
 import pipelines.queue.turns as turns
 from pipelines.queue.job import Job, Status
-from pipelines.spec.errors import RequestError, StudioError
+from pipelines.spec.errors import RequestError, StudioError, shown
 from pipelines.spec.request import GenerationRequest
 
 SCHEMA = 2          # 2: payload and pictures, for jobs of many requests
@@ -200,17 +200,14 @@ class Store:
             return [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE status = 'running'")]
 
     def _job(self, row: tuple[Any, ...], files: Mapping[int, str]) -> Job | None:
-        job, text, kind, status, owner, created, started, ended, notes, error, fraction, payload, pictures = row
         try:
-            request = GenerationRequest.from_json(text)
-        except RequestError as refusal:         # written by a version with other fields
-            log.warning("Job %s cannot be read any more: %s", job, refusal)
-            if not Status(status).ended:
-                with self._lock, self._db:
-                    self._db.execute("UPDATE jobs SET status = 'failed', error = ? WHERE id = ?", (str(refusal), job))
+            return _read(row, files)
+        except (RequestError, ValueError, TypeError) as refusal:        # a version with other fields, or somebody's hand
+            log.warning("Job %s cannot be read any more: %s", row[0], refusal)
+            with self._lock, self._db:
+                self._db.execute("UPDATE jobs SET status = 'failed', error = ? WHERE id = ? AND status IN ('queued', 'running')",
+                                 (shown(str(refusal), 500), row[0]))
             return None
-        return Job(job, request, kind, Status(status), owner, created, started, ended, dict(files),
-                   tuple(json.loads(notes)), error, fraction, payload=payload, pictures=pictures)
 
     # -- the queue's own state -----------------------------------------------------------------------------------------
 
@@ -222,3 +219,18 @@ class Store:
     def set_state(self, name: str, value: str) -> None:
         with self._lock, self._db:
             self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
+
+
+def _read(row: tuple[Any, ...], files: Mapping[int, str]) -> Job:
+    """A job of its row. Raises RequestError, ValueError, TypeError for a row that no version of this wrote."""
+    job, text, kind, status, owner, created, started, ended, notes, error, fraction, payload, pictures = row
+    return Job(job, GenerationRequest.from_json(text), kind, Status(status), owner, float(created), float(started), float(ended),
+               dict(files), _notes(notes), error or "", float(fraction), payload=payload or "", pictures=int(pictures or 0))
+
+
+def _notes(text: Any) -> tuple[str, ...]:
+    """The notes of a row; none where they cannot be read: the pictures matter more."""
+    try:
+        return tuple(map(str, json.loads(text)))
+    except (ValueError, TypeError, RecursionError):
+        return ()

@@ -16,15 +16,15 @@ def pictures(names: Sequence[str]) -> list[Path]:
     """The files, folders replaced by the pictures in them (not deeper). Raises ImageFileError for a name that is neither."""
     found: list[Path] = []
     for name in names:
-        path = Path(name).expanduser()
         try:
+            path = Path(name).expanduser()
             if path.is_dir():
                 found += sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES and p.is_file())
             elif path.is_file():
                 found.append(path)
             else:
                 raise ImageFileError(name, "no such file")
-        except (OSError, ValueError) as error:      # ValueError: a NUL in the name
+        except (OSError, ValueError, RuntimeError) as error:        # a NUL in the name; a ~user nobody knows
             raise ImageFileError(name, "it cannot be read") from error
     if not found:
         raise ImageFileError(", ".join(names), "no pictures in it")

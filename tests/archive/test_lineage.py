@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -89,3 +91,10 @@ def test_notes_outlive_the_process_and_damage(lineage: Lineage, archive: Archive
     assert files(Lineage(archive, inputs).tree(second)) == [first, [second, [third]]]
     lineage.note("e" * 64, "/somewhere/else.png")
     assert lineage.origin("e" * 64) == ""
+
+
+def test_an_output_whose_name_is_no_utf8_is_not_written_down(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    lineage = Lineage(archive, Inputs(tmp_path))
+    lineage.note("f" * 64, tmp_path / os.fsdecode(b"caf\xe9.png"))
+    assert lineage.origin("f" * 64) == ""

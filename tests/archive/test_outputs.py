@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pipelines.archive import Archive, Item
 from pipelines.metadata import read
@@ -176,3 +178,34 @@ def test_no_name_leads_out_of_the_folder(file: str, archive: Archive) -> None:
     for use in (archive.open, archive.get, archive.trash, archive.favourite, archive.thumbnail, archive.restore):
         with pytest.raises(FieldError, match=r"^File: .* - (no such picture|not a picture of the outputs folder)\.$"):
             use(file)
+
+
+LATIN = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize("place", [f"{LATIN}.png", f"{LATIN}/inner.png"], ids=["picture", "folder"])
+def test_a_name_that_is_no_utf8_is_left_out_and_said_once(place: str, archive: Archive, save: Callable[..., Item],
+                                                          caplog: pytest.LogCaptureFixture) -> None:
+    item = save()
+    (archive.root / place).parent.mkdir(exist_ok=True)
+    (archive.root / place).write_bytes((archive.root / item.file).read_bytes())
+    for _ in range(2):
+        assert [i.file for i in archive.items()] == [item.file]
+    assert archive.of_job("x") == {}
+    assert archive.rebuild() >= 1
+    gone = archive.trash(item.file)
+    assert [i.file for i in archive.items(trash=True)] == [gone]
+    assert archive.empty_trash() == 1
+    assert (archive.root / place).is_file()
+    assert caplog.text.count("its name is no UTF-8") == 1
+
+
+@pytest.mark.parametrize("made", [{"job": "x", "index": 10**30}, {"job": "\ud800", "index": 1}, {"job": "x", "index": -7}],
+                         ids=["index", "half a character", "negative"])
+def test_what_a_file_says_of_its_job_stops_nobody(made: dict[str, object], archive: Archive, save: Callable[..., Item]) -> None:
+    item = save()
+    info = PngInfo()
+    info.add_text("atelier", json.dumps({"version": 1, "request": {"prompt": "strange"}, "made": made}))
+    Image.new("RGB", (8, 8)).save(archive.root / "x.png", pnginfo=info)
+    assert sorted(i.file for i in archive.items()) == sorted(["x.png", item.file])
+    assert archive.of_job("x") == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,3 +95,21 @@ def test_a_killed_batch_goes_on_and_nothing_is_made_twice(resumed: Callable[...,
     resumed("batch", f"batch.submit(studio, batch.batch_of(studio, base, batch.in_folder({folder!r})))", 12, (3, 6))
     made = [p.relative_to(tmp_path / "outputs").parts[2:] for p in (tmp_path / "outputs").glob("2*/batch-*/*/*.png")]
     assert sorted(made) == sorted((str(n % 3), f"{n}.png") for n in range(12))
+
+
+def test_a_picture_whose_name_is_no_utf8_is_painted_under_one_that_is(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.png")
+    Image.new("RGB", (64, 64), "teal").save(file)
+    (entry,) = in_folder(tmp_path)
+    assert (entry.picture, entry.name) == (str(file), "caf?.png")
+    assert Batch(GenerationRequest(), (entry,)).file(0) == "caf_"
+    assert safe(file.stem) == "caf_"
+
+
+@pytest.mark.parametrize("path", ["~nosuchuser/x", "x" * 5000, "a\0b", "\ud800"],
+                         ids=["nobody's", "long", "NUL", "half a character"])
+def test_what_can_be_no_folder_is_one_line(folder: Path, path: str) -> None:
+    with pytest.raises(FieldError, match="^Folder: "):
+        in_folder(path)
+    with pytest.raises(FieldError, match="^Mask folder: "):
+        in_folder(folder, path)

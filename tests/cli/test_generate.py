@@ -85,6 +85,8 @@ def test_the_size_follows_the_picture_that_is_started_from_unless_it_is_typed(ru
     (["--like", "missing.png"], "Image: missing.png - no such file"), (["--request", "missing.json"], "--request: missing.json"),
     (["--init-image", "http://169.254.169.254/a.png"], "Image: http://169.254.169.254/a.png - no such file"),     # faults.md C40
     (["--init-image", "file:///etc/passwd"], "no such file"),
+    (["--init-image", "~nosuchuser/a.png"], "there is no user of that name on this machine"),
+    (["--request", "~nosuchuser/a.json"], "--request: ~nosuchuser/a.json - there is no user"),
     (["--mask-image", "data:image/png;base64," + "A\n=" * 99], "no such file"),
     (["--init-image", "a\0b"], "Image: a"), (["--init-image", __file__], "not an image"),
     (["--stpes", "4"], "Did you mean --steps?"), (["--schedule", "none"], "Schedule"), (["--port", "x"], "port: x")],

@@ -45,6 +45,7 @@ def test_minis_own_is_the_default_and_lies_beside_the_source(folder, capsys):
 @pytest.mark.parametrize(("words", "code", "line"), [
     (["a.png", "--upscaler", "lanczo"], 2, "Upscaler: lanczo - not found. Allowed: Lanczos"),
     (["a.png", "--upscaler", "Nearest", "--scale", "9"], 2, "Upscale by: 9"), (["gone.png"], 2, "no such file"),
+    (["a.png", "-o", "~nosuchuser/b.png"], 2, "--output: ~nosuchuser/b.png - there is no user of that name"),
     (["a.png", "--tile", "32", "--tile-overlap", "32"], 2, "Tile overlap: 32"),
     (["a.png", "--format", "tiff"], 2, "--format: tiff"), (["a.png", "--quality", "101"], 2, "--quality: 101"),
     (["a.png", "--format", "webp", "-o", "large.jpg"], 2, "--format: webp - does not go with large.jpg"),

@@ -115,7 +115,8 @@ def test_no_path_leads_outside(app, ask, path):
     "/gradio_api/file=http://127.0.0.1/", "/gradio_api/file=https%3A%2F%2Fexample.com",
     "/gradio_api/proxy=https://a.hf.space/", "/gradio_api/proxy=http://localhost/", "/pictures/../private.png",
     "/pictures/%2e%2e/private.png", "/pictures//etc/passwd",
-    "/pictures/page.html", "/pictures/.env", "/pictures/a.png%00.html", "/pictures/"], ids=lambda r: r[:40])
+    "/pictures/page.html", "/pictures/.env", "/pictures/a.png%00.html", "/pictures/",
+    f"/pictures/{'x' * 300}.png"], ids=lambda r: r[:40])
 def test_no_download_leads_outside(app, route):
     answer = httpx.Client(base_url=app.url, trust_env=False).get(route)
     assert answer.status_code in (403, 404) and "root:" not in answer.text and "SECRET" not in answer.text

@@ -1,13 +1,18 @@
 """What lies in models/: A1111's and ComfyUI's folders, broken and misplaced files (D44, D48, D50), names (A10, A11)."""
 
+import json
 import os
+import sqlite3
 import time
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from pipelines.families import Detected
+from pipelines.loading.facts import DETECTOR, Facts
 from pipelines.loading.library import Library
+from pipelines.loading.model_file import detected_by, inspect
 from pipelines.spec.errors import FieldError, ModelFileError
 
 LORA = {"lora_unet_x.lora_down.weight": (4, 8), "lora_unet_x.lora_up.weight": (8, 4), "lora_unet_x.alpha": ()}
@@ -154,6 +159,90 @@ def test_a_damaged_cache_is_set_aside(tmp_path, copied):
     assert (tmp_path / "data" / "models.bad").exists()
 
 
+def cache_of(tmp_path, copied):
+    """A cache of one checkpoint and many other rows, closed."""
+    copied("models/Stable-diffusion/a.safetensors")
+    library = Library([tmp_path / "models"], tmp_path / "data")
+    library.scan()
+    library.facts.remember_detected({f"/x/{i}" * 20: (f"{DETECTOR}:1", Detected("lora")) for i in range(300)})
+    library.facts._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    library.facts._db.close()
+    return tmp_path / "data" / "models.sqlite"
+
+
+def edited(path, *statements):
+    db = sqlite3.connect(path)
+    for statement in statements:
+        db.execute(statement)
+    db.commit()
+    db.close()
+
+
+DAMAGES = {
+    "holes": lambda p: p.write_bytes(p.read_bytes()[:4096] + b"\xa5" * 8192 + p.read_bytes()[12288:]),
+    "no JSON": lambda p: edited(p, f"INSERT INTO facts VALUES ('a', 'detected', '{DETECTOR}:1', '{{')"),
+    "no object": lambda p: edited(p, f"INSERT INTO facts VALUES ('a', 'detected', '{DETECTOR}:1', '7')"),
+    "a newer studio's": lambda p: edited(p, f"""INSERT INTO facts VALUES
+                                         ('a', 'detected', '{DETECTOR + 1}:1', '{{"kind": "lora", "hologram": 1}}')"""),
+    "a newer field": lambda p: edited(p, f"""INSERT INTO facts VALUES
+                                      ('a', 'detected', '{DETECTOR}:1', '{{"kind": "lora", "hologram": 1}}')"""),
+    "other columns": lambda p: edited(p, "DROP TABLE facts", "CREATE TABLE facts (a)"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_cache_that_says_nonsense_is_forgotten(tmp_path, copied, damage):
+    damage(cache_of(tmp_path, copied))
+    library = Library([tmp_path / "models"], tmp_path / "data")
+    (model,) = library.models()
+    known = model.short_hash()
+    again = Library([tmp_path / "models"], tmp_path / "data")
+    again.scan()
+    assert again.find("a").title == f"a [{known}]"
+
+
+def test_a_cache_that_breaks_while_it_is_open_is_replaced(tmp_path, copied):
+    path = cache_of(tmp_path, copied)
+    library = Library([tmp_path / "models"], tmp_path / "data")
+    path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * (path.stat().st_size - 4096))
+    library.facts._db.execute("PRAGMA shrink_memory")       # pages it has read already would hide the damage
+    library.scan()
+    library.scan()
+    assert [model.name for model in library.models()] == ["a"] and path.with_suffix(".bad").exists()
+
+
+def test_what_could_not_be_written_leaves_the_cache_writable(tmp_path):
+    facts = Facts(tmp_path)
+    facts.remember_detected({("no", "text"): ("3:1", Detected("lora"))})
+    facts.remember_detected({"text": (f"{DETECTOR}:1", Detected("lora"))})
+    assert set(Facts(tmp_path).detected()) == {"text"}
+
+
+def test_a_file_nobody_foresaw_is_listed_with_a_problem_and_the_others_are_there(tmp_path, copied, monkeypatch):
+    copied("models/Stable-diffusion/a.safetensors")
+    copied("models/Stable-diffusion/b.safetensors")
+    def failing(path, name):
+        if path.stem == "a":
+            raise IndexError("tuple index out of range")
+        return inspect(path, name)
+    monkeypatch.setattr("pipelines.loading.library.inspect", failing)
+    library = Library([tmp_path / "models"])
+    assert [model.name for model in library.models()] == ["b"]
+    assert line(library, "a") == "Model file: a - its description cannot be understood. Copy it again, or remove it."
+
+
+def test_a_pickle_nobody_foresaw_is_one_with_a_problem(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.loading.model_file.detect_file", lambda *_: ()[0])
+    assert detected_by(tmp_path / "x.bin", "ip-adapter", {}).problem == "its description cannot be understood"
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (768,)], ids=str)
+def test_an_adapter_of_any_shape_is_listed(tmp_path, shape):
+    write(tmp_path / "odd.safetensors", {"id_encoder.fuse_module.layer_norm.weight": shape})
+    (file,) = Library([tmp_path]).files()
+    assert (file.kind, file.detected.family) == ("ip-adapter", "sd15" if shape == (768,) else "")
+
+
 def test_twenty_thousand_files_list_in_seconds(tmp_path):
     write(tmp_path / "one.safetensors", LORA)
     for folder in ("Lora", "Stable-diffusion"):
@@ -169,6 +258,10 @@ def test_twenty_thousand_files_list_in_seconds(tmp_path):
     assert first < 8 and time.process_time() - started < 4, f"first {first:.1f} s"
 
 
+def told(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
 FOLDERS = {
     "no index": (lambda d: (d / "model_index.json").unlink(), "this folder has no model_index.json"),
     "program code": (lambda d: (d / "unet" / "modeling.py").write_text("x"), "brings its own program code (modeling.py)"),
@@ -179,6 +272,12 @@ FOLDERS = {
     "missing shard": (lambda d: [(d / "unet/diffusion_pytorch_model.safetensors").unlink(),
                                  (d / "unet/x.safetensors.index.json").write_text('{"weight_map": {"a": "part-1"}}')],
                       "unet lacks its part part-1"),
+    "parts without classes": (lambda d: told(d / "model_index.json", unet=True), "does not say what its unet is"),
+    "parts as objects": (lambda d: told(d / "model_index.json", unet={"a": 1}), "does not say what its unet is"),
+    "channels as a list": (lambda d: told(d / "unet/config.json", in_channels=[4], cross_attention_dim={"a": 1}),
+                           "does not say how many input channels"),
+    "prediction as a list": (lambda d: told(d / "scheduler/scheduler_config.json", prediction_type=["v"]),
+                             "does not say what the model predicts"),
 }
 
 

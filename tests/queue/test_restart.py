@@ -15,7 +15,7 @@ import pytest
 from pipelines.queue import Job, JobQueue, Outcome, Status
 from pipelines.queue.store import Store
 from pipelines.spec.errors import StorageError, StudioError
-from pipelines.spec.events import Emit, Saved, Step
+from pipelines.spec.events import Emit, Note, Saved, Step
 from tests.queue.conftest import REQUEST, Gate
 
 Open = Callable[..., JobQueue]
@@ -237,3 +237,57 @@ def test_a_full_disk_holds_the_queue_even_if_that_cannot_be_written(
 def test_a_queue_that_is_not_open_says_so(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match=r"^Queue: it is not open\. Start the studio first\.$"):
         JobQueue(tmp_path / "q.sqlite", print).submit(REQUEST)
+
+
+def test_pictures_that_cannot_be_looked_for_stop_no_start(tmp_path: Path, open_queue: Open) -> None:
+    def failing(_: str) -> dict[int, str]:
+        raise OverflowError("too large")
+
+    id = crashed(tmp_path / "data" / "queue.sqlite", saved=1)
+    assert open_queue(saved_files=failing).watch(id).files == ("0.png",)
+
+
+def test_a_start_that_fails_leaves_the_folder_free(tmp_path: Path, open_queue: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashed(tmp_path / "data" / "queue.sqlite", saved=1)
+    with monkeypatch.context() as broken, pytest.raises(OverflowError):
+        broken.setattr(Store, "running", lambda _: (_ for _ in ()).throw(OverflowError))
+        open_queue()
+    assert open_queue().wait("second", 10).status is Status.DONE
+
+
+def test_what_a_run_says_can_be_written_and_shown(open_queue: Open) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+
+    def run(job: Job, emit: Emit) -> None:
+        emit(Note(f"{name}: skipped."))
+        raise StudioError(f"{name} cannot be used.")
+
+    queue = open_queue(run)
+    id = queue.submit(REQUEST)
+    end = queue.wait(id, 10)
+    assert (end.notes, end.error) == (("caf?.png: skipped.",), "caf?.png cannot be used.")
+    queue.stop()
+    assert open_queue().get(id).error == end.error
+
+
+@pytest.mark.parametrize("change", [
+    "request = NULL", "request = x'ff'", "status = 'suspended'", "fraction = 'much'", "ended = NULL",
+])
+def test_a_row_no_version_wrote_stops_no_other(change: str, tmp_path: Path, open_queue: Open) -> None:
+    path = tmp_path / "data" / "queue.sqlite"
+    crashed(path, saved=0)
+    with sqlite3.connect(path) as db:
+        db.execute(f"UPDATE jobs SET {change} WHERE id = 'first'")
+    db.close()
+    queue = open_queue()
+    assert queue.wait("second", 10).status is Status.DONE
+    assert [job.id for job in queue.jobs()] == ["second"]
+
+
+def test_a_job_without_readable_notes_is_there(tmp_path: Path, open_queue: Open) -> None:
+    path = tmp_path / "data" / "queue.sqlite"
+    crashed(path, saved=0)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE jobs SET notes = NULL, status = 'done' WHERE id = 'first'")
+    db.close()
+    assert {job.id: job.notes for job in open_queue().jobs()}["first"] == ()

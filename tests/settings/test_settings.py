@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -92,3 +93,32 @@ def test_settings_are_frozen(tmp_path):
     settings, _ = room.load({"data_dir": tmp_path}, {})
     with pytest.raises(ValueError):
         settings.port = 1
+
+
+PATHS = {"nobody's home": "~nosuchuser/x", "NUL": "/tmp/a\0b", "half a character": "/tmp/\ud800z"}
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+@pytest.mark.parametrize("key", ["data_dir", "outputs_dir", "state_dir", "models_dir"])
+def test_what_can_be_no_path_is_one_line(tmp_path, key, path):
+    value = [path] if key == "models_dir" else path
+    with pytest.raises(RequestError) as caught:
+        room.load({"data_dir": tmp_path, key: value}, {})
+    assert str(caught.value).startswith(f"{key}: ") and "\n" not in str(caught.value)
+    settings, notes = room.load(write(tmp_path, json.dumps({key: value, "theme": "dark"})), {})
+    assert settings.theme == "dark" and len(notes) == 1 and notes[0].startswith(f"settings.json: {key}: ")
+
+
+def test_a_folder_whose_name_is_no_utf8_may_be_used(tmp_path):
+    folder = os.fsdecode(bytes(tmp_path) + b"/caf\xe9")
+    assert str(room.load({"data_dir": tmp_path, "outputs_dir": folder}, {}).settings.outputs_dir) == folder
+
+
+def test_what_could_not_be_used_stays_in_the_file(tmp_path):
+    written = {"port": "78 60", "future_key": {"a": "\udce9"}, "models_dir": ["/data/models"], "auth": "me", "theme": "light"}
+    settings, notes = room.load(write(tmp_path, json.dumps(written)), {})
+    assert len(notes) == 3
+    room.store(settings, {"theme": "dark"})
+    assert json.loads((tmp_path / "settings.json").read_text()) == written | {"theme": "dark"}
+    room.store(settings, {"port": 7860})
+    assert json.loads((tmp_path / "settings.json").read_text())["port"] == 7860

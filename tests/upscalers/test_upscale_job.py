@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from pipelines.studio import Studio
 from pipelines.tasks.repaint import Repaint
 from pipelines.upscale_job import Source, Work
 from pipelines.upscalers import Target
+from pipelines.upscalers.files import pictures
 from pipelines.upscalers.recipe import Recipe
 
 OURS = GenerationRequest(prompt="a cat", seed=9, width=64, height=64)
@@ -87,7 +89,7 @@ def test_no_folder_of_this_machine_while_others_may_reach_it(studio: Studio, fil
         upscale_job.folder(studio, str(files))
 
 
-@pytest.mark.parametrize("path", ["relative/in", "/nowhere/at/all", "", "\0"])
+@pytest.mark.parametrize("path", ["relative/in", "/nowhere/at/all", "", "\0", "~nosuchuser/x", "/" + "x" * 5000, "/\ud800"])
 def test_a_folder_that_is_none_is_one_line(studio: Studio, path: str) -> None:
     with pytest.raises((FieldError, ImageFileError)):
         upscale_job.folder(studio, path)
@@ -160,3 +162,18 @@ def test_extensions_are_told_of_what_was_painted_again_and_not_of_what_was_only_
         work = upscale_job.work_of(studio, recipe, [source], repaint)
         assert studio.queue.wait(upscale_job.submit(studio, work), 300).status == "done"
     assert told == [((128, 96), "a cat")]
+
+
+def test_pictures_whose_names_are_no_utf8_are_made_and_listed(studio: Studio, tmp_path: Path) -> None:
+    folder = tmp_path / "latin"
+    folder.mkdir()
+    for raw in (b"caf\xe9.png", b"caf\xea.png"):
+        Image.new("RGB", (8, 8), "teal").save(folder / os.fsdecode(raw))
+    _, progress = submitted(studio, upscale_job.folder(studio, str(folder)))
+    assert [Path(file).name for file in progress.files] == ["caf_-1.png", "caf_-2.png"]
+    assert sorted(item.file for item in studio.archive.items()) == sorted(progress.files)
+
+
+def test_a_picture_in_nobodys_home_is_one_line() -> None:
+    with pytest.raises(ImageFileError, match="it cannot be read"):
+        pictures(["~nosuchuser/x.png"])
