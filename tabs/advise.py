@@ -103,13 +103,21 @@ class Advisor:
         bar = _bar(verdict.zones, self._ranges[path], value) if path in self._ranges else ""
         mend = ""
         if verdict.changes:
-            wanted = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in flattened(verdict.changes).values())
+            wanted = self._wanted(flattened(verdict.changes))
             label = self._studio.words("try_words" if path in TEXTS else "set_recommended").replace("{value}", wanted)
             changes = html.escape(json.dumps(dict(verdict.changes)), quote=True)
             mend = f'<button type="button" data-set="{changes}">{html.escape(label)}</button>'
         return (f'<div class="verdict {verdict.level}" title="{html.escape(verdict.note, quote=True)}">{bar}'
                 f'<span class="dot"></span><b>{html.escape(verdict.label)}</b> '
                 f'<span class="why">{html.escape(verdict.text)}</span>{mend}</div>')
+
+
+    def _wanted(self, changes: Mapping[str, Any]) -> str:
+        """The values that a button would set, of several fields each behind its name."""
+        said = {path: f"{value:g}" if isinstance(value, float) else str(value) for path, value in changes.items()}
+        if len(said) == 1:
+            return str(*said.values())
+        return ", ".join(f"{self._studio.words.label(path)} {value}" for path, value in said.items())
 
 
 def _bar(zones: Sequence[Zone], param: Param, value: Any) -> str:

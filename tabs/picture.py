@@ -22,6 +22,7 @@ from tabs.send import vary_buttons
 
 STARTS = ("img2img", "inpaint")             # tabs that start from a picture
 UNREADABLE = ("source", "upscaled")         # a kept picture's hash, and what the infotext says in words
+OURS = ("version", "seconds", "device", "precision", "processor", "threads", "together", "job", "index")    # of `made`
 LEADING = ("prompt", "negative_prompt")     # shown above the table, whole
 
 
@@ -97,7 +98,8 @@ def facts(item: Item, read: Read, words: Words) -> str:
             rows.append((words.label(row.path, row.param.label), _hash(value) if row.param.picture else value))
     rows += [(words("size"), f"{item.width}×{item.height}"), *_of_file(item, words)]
     rows += [(words("made_with"), item.source)] if item.source else []
-    rows += [(str(key), value) for key, value in {**read.made, **read.unknown}.items() if key not in UNREADABLE]
+    rows += [(words(f"made_{key}") if key in OURS else str(key), value)
+             for key, value in {**read.made, **read.unknown}.items() if key not in UNREADABLE]
     prompts = "".join(f"<h4>{html.escape(words(path))}</h4><p class='made-of'>{html.escape(str(request[path]))}</p>"
                       for path in LEADING if request.get(path))
     notes = "".join(f"<p class='told'>{html.escape(note)}</p>" for note in read.notes)
