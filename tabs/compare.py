@@ -103,6 +103,8 @@ class Comparison:
         words, archive = self._studio.words, self._studio.archive
         if not (chosen.first and chosen.second):
             named = chosen.first or chosen.second
+            if named:       # the fold lies below all there is to know of the picture
+                gr.Info(html.escape(words("compare_one", file=named)), duration=6)
             return [chosen, gr.Accordion(open=True), *_hidden(1), _told(words("compare_hint")) + _told(named), *_hidden(2)]
         try:
             paths = [str(archive.view(file)) for file in chosen.files]
