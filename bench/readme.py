@@ -18,6 +18,7 @@ from PIL import Image  # noqa: E402
 from bench.likeness import USUAL, Sitting  # noqa: E402
 from bench.measure import ROOT  # noqa: E402
 from bench.own_studio import own_studio, painted  # noqa: E402
+from pipelines.families.mini import MINI  # noqa: E402
 from pipelines.studio import Studio  # noqa: E402
 from pipelines.training.mini import control_score, sheet  # noqa: E402
 from pipelines.upscalers import Target  # noqa: E402
@@ -35,7 +36,7 @@ def main() -> None:
         likeness(studio).save(PICTURES / "mini-likeness.png", optimize=True)
         enlarged(studio).save(PICTURES / "mini-upscaled.png", optimize=True)
     control_score.show(FAMILY, PICTURES / "mini-conditions.png")
-    sheet.save_sheet(FAMILY, sheet.all_prompts(), PICTURES / "mini-sheet.png", 8, 7.0)
+    sheet.save_sheet(FAMILY, sheet.all_prompts(), PICTURES / "mini-sheet.png", 8, MINI.default_request["cfg_scale"])
 
 
 def likeness(studio: Studio) -> Image.Image:
@@ -54,7 +55,7 @@ def likeness(studio: Studio) -> Image.Image:
 
 def enlarged(studio: Studio) -> Image.Image:
     """The head of one picture four times as large: bicubic, and by mini's own upscaler."""
-    picture = painted(studio, {"prompt": PROMPT, "seed": 3})
+    picture = painted(studio, {"prompt": PROMPT, "seed": 3, "cfg_scale": MINI.default_request["cfg_scale"]})
     left = (picture.width - CUT) // 2
     box = (left, 0, left + CUT, CUT)
     bench = Bench(studio.upscalers, studio.engine.residency)
