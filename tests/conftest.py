@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-# Before torch is imported anywhere: two cores, and results that do not depend on how busy they are.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Before torch is imported anywhere: two cores, one for each of two workers, and results that do not depend on how busy they are.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")     # a busy neighbour costs its share, not everything
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

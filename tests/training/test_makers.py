@@ -70,7 +70,11 @@ def test_hands_draw_what_their_seeds_say_into_the_store(tmp_path, monkeypatch):
     monkeypatch.setattr(drawn, "ROOM", 6)
     monkeypatch.setattr(drawn, "ENOUGH", 2)
     store = drawn.Drawn(Plan(tmp_path, 1, seed=5, hands=2), FIRST)
-    assert store.batch(4).shape == (4, 3, 256, 256)
+    try:
+        assert store.batch(4).shape == (4, 3, 256, 256)
+    finally:
+        store.close()       # or they take both processors from every test that follows
+    assert not any(process.is_alive() for process in store.drawing)
     held, filled = torch.zeros(2, 256, 256, 3, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
 
     class Enough(Exception):

@@ -26,9 +26,17 @@ class Drawn:
         self.hands, self.device = plan.hands, plan.device
         self.held = torch.empty(ROOM // self.hands * self.hands, height, width, 3, dtype=torch.uint8).share_memory_()
         self.filled = torch.zeros(self.hands, dtype=torch.int64).share_memory_()
+        self.drawing = []
         for hand in range(self.hands):
             given = (hand, Random(plan.seed + 104_729 * hand), mix, self.held, self.filled)
-            multiprocessing.get_context("spawn").Process(target=fill, args=given, daemon=True).start()
+            self.drawing.append(multiprocessing.get_context("spawn").Process(target=fill, args=given, daemon=True))
+            self.drawing[-1].start()
+
+    def close(self) -> None:
+        """Let the hands rest; they would go on until this process ends."""
+        for process in self.drawing:
+            process.terminate()
+            process.join()
 
     def batch(self, count: int) -> torch.Tensor:
         """(count, 3, height, width) in -1..1 on the plan's device; waits until every hand has drawn some."""
