@@ -91,9 +91,9 @@ def test_the_studys_negative_prompt_is_offered_where_its_numbers_hold(advice: Ad
 @pytest.mark.parametrize("text", ["a," * 50_000, "(" * 99_000, "<a:" * 33_000, "[a:" * 33_000, "night, " * 14_000],
                          ids=["commas", "brackets", "tags", "edits", "repeats"])
 def test_hostile_prompts_are_read_in_linear_time(advice: Advice, text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()         # its own, whatever else runs; quadratic it would be minutes
     advice.prompt_structure(text, text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 8
 
 
 def test_an_empty_prompt_is_offered_one_that_suits_the_model(advice: Advice, families: Any) -> None:

@@ -56,7 +56,7 @@ def test_an_extension_that_breaks_at_import_is_named_and_left_out(install, text,
     install("good", HEAD + "@hookimpl\ndef atelier_tabs(): return [Tab('Good', print)]")
     began = time.monotonic()
     hooks = load(install("broken", text), seconds=0.5)
-    assert time.monotonic() - began < 5 and hooks.names() == ["good"] and len(hooks.tabs()) == 1
+    assert time.monotonic() - began < 30 and hooks.names() == ["good"] and len(hooks.tabs()) == 1
     assert [f.extension for f in hooks.faults] == ["broken"] and any(n in hooks.faults[0].why for n in named.split("|"))
 
 
