@@ -7,6 +7,7 @@ It looks at lists and headers only: no weights are read. It knows the studio by 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -29,6 +30,8 @@ from pipelines.tasks.start import started, task_of
 
 if TYPE_CHECKING:
     from pipelines.studio import Studio
+
+FILES = ("models", "vaes", "upscalers", "hires_upscalers")     # sources of names that another machine's settings may not find here
 
 
 def checked(studio: Studio, request: GenerationRequest) -> GenerationRequest:
@@ -106,40 +109,34 @@ def absent(studio: Studio, read: Read) -> list[tuple[str, str]]:
 
 
 def _told(studio: Studio, read: Read) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    request, digest = dict(read.request), str(read.made.get("Model hash", ""))
+    request, digest = deepcopy(dict(read.request)), str(read.made.get("Model hash", ""))
     if request.get("prompt"):
         request["prompt"] = loras.at_home(str(request["prompt"]), str(read.unknown.get("Lora hashes", "")), studio.library)
     gone = []
-    if request.get("model") and not _is_here(studio, "models", str(request["model"])):
-        name = str(request.pop("model"))
-        try:
-            request["model"] = studio.model(digest or name).name
-        except StudioError:
-            gone.append(("model", name))
-    for row in declared(GenerationRequest):
+    for row in (row for row in declared(GenerationRequest) if row.param.source in FILES):
         *parts, field = row.path.split(".")
-        place: Any = request
+        place = request
         for part in parts:
-            place = place.get(part) if isinstance(place, dict) else None
-        value = place.get(field) if isinstance(place, dict) else None
-        if row.path != "model" and isinstance(value, str) and value and not _is_here(studio, row.param.source, value):
-            parent = request
-            for part in parts:      # what was read stays as it is
-                parent[part] = dict(parent[part])
-                parent = parent[part]
-            del parent[field]
-            gone.append((row.path, value))
+            place = place.get(part) or {}
+        name = str(place.get(field) or "")
+        if not name or _is_here(studio, row.param.source, name):
+            continue
+        del place[field]
+        if row.path == "model" and digest and _is_here(studio, "models", digest):
+            request["model"] = studio.model(digest).name
+        else:
+            gone.append((row.path, name))
     return request, gone
 
 
 def _is_here(studio: Studio, source: str, name: str) -> bool:
-    """Whether a file of that name is here, or the source needs none."""
+    """Whether the source (one of FILES) has that name."""
     try:
         if source == "models":
             studio.model(name)
-        elif source == "vaes" and name != AUTOMATIC:
-            studio.library.find_vae(name)
-        elif source in ("upscalers", "hires_upscalers"):
+        elif source == "vaes":
+            return name == AUTOMATIC or bool(studio.library.find_vae(name))
+        else:
             return name.lower() in (one.lower() for one in listed(source, studio.upscalers))
     except StudioError:
         return False

@@ -98,7 +98,7 @@ class Runner:
 
     def _on_open(self, act: Callable[[str], Any]) -> Callable[[str], None]:
         def handler(owner: str) -> None:
-            job = self._job(owner)
+            job = shown(self._mine(owner))
             if job is not None and job.status in OPEN:
                 act(job.id)
 
@@ -109,38 +109,30 @@ class Runner:
         return [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind not in OTHERS
                 and shown_in(j) == self._form.prefix]
 
-    def _job(self, owner: str) -> Any:
-        """The job this tab shows, or None."""
-        mine = self._mine(owner)
-        for status in ("running", "queued"):
-            waiting = [j for j in mine if j.status == status]
-            if waiting:
-                return waiting[0]
-        return max(mine, key=lambda j: j.created, default=None)
-
-    def _pictures(self, owner: str, job: Any, files: Sequence[str]) -> Sequence[str]:
+    def _pictures(self, mine: Sequence[Any], job: Any, files: Sequence[str]) -> Sequence[str]:
         """What lies on the easel: the job's own pictures, and of one that ended without any those that lay there before."""
         if files or job.status in OPEN:
             return files
-        painted = max((j for j in self._mine(owner) if j.finished), key=lambda j: j.created, default=None)
+        painted = max((j for j in mine if j.finished), key=lambda j: j.created, default=None)
         return self._studio.queue.watch(painted.id).files if painted else ()
 
     def _look(self, owner: str, seen: str) -> list[Any]:
-        job = self._job(owner)
+        mine = self._mine(owner)
+        job = shown(mine)
         if job is None:
             return [self._empty(), gr.Gallery(visible=False), gr.skip(), *self._after(False), *self._buttons(False),
                     gr.Timer(IDLE), seen]
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
         now = f"{job.id} {job.status} {len(progress.files)}"
-        waiting = sum(j.status == "queued" and j.id != job.id for j in self._mine(owner)) if busy else 0
+        waiting = sum(j.status == "queued" and j.id != job.id for j in mine) if busy else 0
         words = self._studio.words
         stage = troubles(self._studio) + (working(words, progress, waiting) if busy else ended(words, progress))
         if now == seen:
             return [stage if busy else gr.skip(), *[gr.skip()] * (2 + len(self._view.after)), *self._buttons(busy),
                     gr.Timer(BUSY if busy else IDLE), seen]
         files = [str(self._studio.archive.view(f))         # too large a one stalls a browser
-                 for f in self._pictures(owner, job, progress.files)[-SHOWN:]]
+                 for f in self._pictures(mine, job, progress.files)[-SHOWN:]]
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
         return [stage, results, self._explained(job) if progress.files and not busy else "", *self._after(bool(files)),
                 *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now]
@@ -207,6 +199,15 @@ def clock(seconds: float) -> str:
     """75 → "1:15", 9.4 → "9 s"."""
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02d}" if whole >= 60 else f"{whole} s"
+
+
+def shown(mine: Sequence[Any]) -> Any:
+    """Of a visitor's jobs the one that a tab shows: the running one, else the next that waits, else the newest, or None."""
+    for status in OPEN[::-1]:
+        waiting = [j for j in mine if j.status == status]
+        if waiting:
+            return waiting[0]
+    return max(mine, key=lambda j: j.created, default=None)
 
 
 def shown_in(job: Any) -> str:
