@@ -35,6 +35,7 @@ def test_after_the_login_a_picture_is_painted_over_https(shared: tuple[Page, str
     page, url = shared
     assert httpx.get(f"{url}/config", verify=False).status_code == 401
     log_in(page, "a wrong password")
+    page.locator("p.creds").wait_for()      # the refusal empties both fields: what is written before it comes is lost
     expect(page.get_by_role("tab", name="txt2img")).to_have_count(0)
     log_in(page, "a long password")
     page.get_by_role("tab", name="txt2img").wait_for(timeout=PATIENCE)

@@ -245,4 +245,4 @@ def test_jobs_of_this_tab_do_not_show_in_txt2img(studio: Studio, tab: UpscaleTab
     tab._submit(asked(tab, [picture]))
     with gr.Blocks():
         runner = Runner(studio, SimpleNamespace(prefix="txt2img"), None, None)
-    assert runner._job("me") is None and tab.job("me") is not None
+    assert not runner._mine("me") and tab.job("me") is not None
