@@ -200,7 +200,8 @@ WHOLE: tuple[tuple[str, float], ...] = (
 
 def run_all(given: argparse.Namespace) -> None:
     """Every stage in its own process, so that one command re-makes the family and can be stopped and repeated."""
-    common = ["--work", str(given.work), "--seed", str(given.seed), "--device", given.device, "--threads", str(given.threads)]
+    common = ["--work", str(given.work), "--seed", str(given.seed), "--device", given.device, "--threads", str(given.threads),
+              "--hands", str(given.hands), "--chunks", *map(str, given.chunks), "--count", str(given.count)]
     for stage, share in WHOLE:
         minutes = f"{given.minutes * share:.1f}" if share else "1"
         command = [sys.executable, "-m", "pipelines.training.mini", *stage.split(), "--minutes", minutes, *common]
