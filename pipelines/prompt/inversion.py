@@ -75,7 +75,7 @@ class Inversions:
             if vectors is None:
                 had = ", ".join(map(str, self._by_name[name].vectors))
                 raise FieldError("Embedding", name, f"made for a text encoder {had} wide; this model's is {width} wide",
-                                 fix="Use one made for this kind of model")
+                                 fix="Use one made for this kind of model; if the word was meant, rename the file")
             if words[at:start]:
                 yield words[at:start]
             first = FIRST_HOLDER + self._first[name]
