@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.families import detect_file
+from pipelines.families.architecture import text_config
 from pipelines.families.signature import home, misplaced
 from pipelines.loading.folder import read_json
 from pipelines.loading.header import Header, read_header
 from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.pickled import safetensors_of
-from pipelines.prompt.inversion import mentioned
+from pipelines.prompt.inversion import mentioned, unfit
 from pipelines.prompt.networks import networks, tag_of
 from pipelines.spec.errors import FieldError, ModelFileError
 
@@ -206,6 +207,31 @@ def _named(texts: Sequence[str], library: Library) -> list[ModelFile]:
     files = embeddings(library)
     used = {name for text in texts for _, _, name in mentioned(text, tuple(files))} if files else set()
     return [file for name, file in files.items() if name in used]
+
+
+def check_embeddings(texts: Sequence[str], model: ModelFile, library: Library) -> list[FieldError]:
+    """Why the embeddings of `texts` cannot be used with `model`; from headers alone, templates left out as in `check`.
+
+    Raises as `named_embeddings` does, and ModelFileError for one that cannot be read.
+    """
+    refusals = []
+    for file in named_embeddings([text for text in texts if not TEMPLATE.search(text)], library):
+        _, header, keys = _embedding_keys(file)
+        had = sorted({header.tensors[key].shape[-1] for key in keys if header.tensors[key].shape})
+        refusals += [unfit(file.stem, had, width) for width in encoder_widths(model) if width not in had][:1]
+    return refusals
+
+
+def encoder_widths(model: ModelFile) -> list[int]:
+    """Width of each text encoder of the model; those that cannot be told are left out."""
+    if model.is_folder:
+        told = [read_json(model.path / encoder.component / "config.json", model.name).get("hidden_size")
+                for encoder in model.family.encoders]
+        return [width for width in told if isinstance(width, int)]
+    shapes = read_header(model.path, model.name).shapes
+    with suppress(KeyError, IndexError):        # a layout that loading will name
+        return [text_config(model.family, encoder, shapes)["hidden_size"] for encoder in model.family.encoders]
+    return []
 
 
 def vectors_of(text: str, library: Library) -> dict[str, int]:

@@ -18,6 +18,7 @@ from pipelines.loading.loras import (
     at_home,
     called,
     check,
+    check_embeddings,
     chosen,
     lora_width,
     named_embeddings,
@@ -213,3 +214,20 @@ def test_an_embedding_of_two_files_is_asked_for_unless_they_are_the_same(tmp_pat
     with pytest.raises(FieldError, match="Embedding: twice - 3 different files have that name: a/twice, b/twice, c/twice. Rename"):
         named_embeddings(["a twice b"], library)
     assert named_embeddings(["once"], library) == [] and list(vectors_of("twice", library)) == ["twice"]
+
+
+@pytest.mark.parametrize(("model", "file", "said"), [
+    ("thin-sd15", {"emb_params": (2, 64)}, ""), ("thin-sd15", {"clip_l": (2, 64), "clip_g": (2, 128)}, ""),
+    ("thin-sdxl", {"clip_l": (2, 64), "clip_g": (2, 128)}, ""),
+    ("thin-sdxl", {"emb_params": (64,)}, "64 wide; this model's is 128"),
+    ("thin-sd15", {"emb_params": (2, 1024)}, "1024 wide; this model's is 64"),
+    ("mini", {"emb_params": (2, 768)}, "this model's is 192"),
+], ids=["fits", "one half is enough", "both halves", "a half is missing", "another family", "a folder"])
+def test_an_embedding_of_another_width_is_refused_before_the_run(thin: Path, root: Path, tmp_path: Path, model: str, file: dict,
+                                                                  said: str) -> None:
+    write(tmp_path / "embeddings" / "cat.safetensors", {name: torch.zeros(shape) for name, shape in file.items()})
+    library = Library([root / "models", thin, tmp_path])
+    refused = check_embeddings(["a dog", "a cat, x"], library.find(model), library)
+    assert len(refused) == bool(said) and all(said in str(one) and "if the word was meant, rename the file" in str(one)
+                                              for one in refused)
+    assert check_embeddings(["a dog", "{a|b} cat"], library.find(model), library) == []
