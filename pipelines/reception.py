@@ -82,17 +82,20 @@ def holds(studio: Studio, request: GenerationRequest) -> None:
 
 
 def files(studio: Studio, request: GenerationRequest, model: ModelFile) -> Iterator[FieldError]:
-    """VAE, LoRAs and control models that are not there or do not fit. Raises FieldError at the first of some."""
+    """VAE, LoRAs, embeddings and control models that are not there or do not fit. Raises FieldError at the first of some."""
     if request.vae != "Automatic":
         studio.library.find_vae(request.vae)
-    prompt, _ = studio.styles.apply(request.prompt, request.negative_prompt, request.styles)
+    prompt, negative = studio.styles.apply(request.prompt, request.negative_prompt, request.styles)
     yield from loras.check(prompt, model, studio.library)
+    yield from loras.check_embeddings((prompt, negative), model, studio.library)
     if request.control:
         yield from unit_refusals(request, studio.library, studio.conditions)
     if request.hires:       # another checkpoint wears the LoRAs of the first pass
         other = studio.model(request.hires.model or model.name)
         if request.hires.prompt or other.name != model.name:
             yield from loras.check(request.hires.prompt or prompt, other, studio.library)
+            texts = (request.hires.prompt or prompt, request.hires.negative_prompt or negative)
+            yield from loras.check_embeddings(texts, other, studio.library)
 
 
 def at_home(studio: Studio, read: Read) -> dict[str, Any]:

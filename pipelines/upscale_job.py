@@ -13,7 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from pipelines.batch import safe
 from pipelines.images import open_image
@@ -60,7 +62,7 @@ class Work:
     """What a job's payload holds."""
 
     recipe: Recipe
-    sources: tuple[Source, ...]
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     format: str = "png"
     quality: int = 95
     repaint: Repaint | None = None
@@ -70,15 +72,15 @@ class Work:
 
     @classmethod
     def of_json(cls, text: str) -> Work:
-        """Raises RequestError for what no version of this wrote."""
+        """Raises RequestError, one line a field, for what no version of this wrote."""
         try:
-            data = json.loads(text)
-            repaint = Repaint(**data["repaint"]) if data.get("repaint") else None
-            return cls(Recipe.of(data["recipe"]), tuple(Source(**s) for s in data["sources"]), data["format"], data["quality"],
-                       repaint)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise RequestError([FieldError("Upscale", "", f"this job cannot be read any more ({type(error).__name__})")]) from None
-
+            return TypeAdapter(cls).validate_python(json.loads(text), extra="forbid")
+        except ValidationError as error:
+            refused = [(".".join(map(str, item["loc"])), item["input"], item["msg"]) for item in error.errors()]
+        except (ValueError, RecursionError) as error:
+            refused = [("job", text, f"not JSON ({type(error).__name__})")]
+        raise RequestError([FieldError(f"Upscale {where}", given, f"this job cannot be read any more: {why}")
+                            for where, given, why in refused])
 
     def file(self, job: Job, index: int) -> str:
         """Where result `index` is kept: "" (numbered) for a single picture, else the source's own name in the job's folder."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import time
 from collections.abc import MutableMapping
+from pathlib import Path
 
 from pipelines.settings import Settings
 from pipelines.spec.errors import StorageError
@@ -18,6 +21,7 @@ IGNORED = {
         "GRADIO_RUN_HISTORY", "GRADIO_SHARE_SERVER_ADDRESS", "GRADIO_NUM_WORKERS", "GRADIO_ROOT_PATH", "GRADIO_DEBUG",
         "GRADIO_PROFILING", "GRADIO_CACHE_EXAMPLES"), "")}
 log = logging.getLogger(__name__)
+DAY = 86_400       # seconds
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -36,6 +40,7 @@ def prepare_gradio(settings: Settings, environ: MutableMapping[str, str] = os.en
     try:
         settings.uploads_dir.mkdir(parents=True, exist_ok=True)
         settings.uploads_dir.chmod(0o700)
+        forget_cut(settings.uploads_dir)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise StorageError(f"Data folder: {settings.data_dir} - nothing can be kept there ({why}). It must be a folder that can "
@@ -43,6 +48,17 @@ def prepare_gradio(settings: Settings, environ: MutableMapping[str, str] = os.en
     environ["GRADIO_TEMP_DIR"] = str(settings.uploads_dir.resolve())
     spare_from_proxies(settings, environ)
     return notes
+
+
+def forget_cut(uploads: Path) -> None:
+    """Delete what is left of uploads that were cut off: Gradio writes them straight into the folder, and never looks at them again.
+
+    Those of the last day stay: one may be on its way to another page of this studio.
+    """
+    for left in uploads.glob("tmp*"):
+        with contextlib.suppress(OSError):
+            if left.is_file() and left.stat().st_mtime < time.time() - DAY:
+                left.unlink()
 
 
 def spare_from_proxies(settings: Settings, environ: MutableMapping[str, str]) -> None:

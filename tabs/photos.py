@@ -6,7 +6,6 @@ The photo itself stays in the browser; what is kept is the square that is used. 
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import json
 from collections.abc import Mapping
@@ -114,5 +113,5 @@ def decoded(address: Any) -> bytes:
         raise FieldError("Photo", "", "not a photo of this page", fix="Reload the page")
     try:
         return base64.b64decode(address.partition(",")[2], validate=True)
-    except binascii.Error:
+    except ValueError:      # no base64, or not even ASCII
         raise FieldError("Photo", "", "not a photo of this page", fix="Reload the page") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import io
 from collections.abc import Mapping
@@ -63,7 +62,7 @@ def drawing(value: Any, words: Words) -> Image.Image:
         raise FieldError(words("sketch"), "", "not a drawing of this page", fix="Reload the page")
     try:
         return open_image(base64.b64decode(value[len(HEAD):], validate=True), name="sketch")
-    except binascii.Error:
+    except ValueError:      # no base64, or not even ASCII
         raise FieldError(words("sketch"), "", "not a drawing of this page", fix="Reload the page") from None
 
 

@@ -17,7 +17,7 @@ from pipelines.preprocess import CONTROL_TYPES, Preprocessor
 from pipelines.presets.units import UnitPresets
 from pipelines.spec.errors import StudioError
 from pipelines.spec.param import param_of
-from pipelines.spec.parts import ControlUnit
+from pipelines.spec.parts import UNITS, ControlUnit
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.form import Form
@@ -120,7 +120,7 @@ class Desk:
                 "words": {key: words(key) for key in (*(n for n in words.names() if n.startswith(("pose_", "control_"))),
                                                       "undo", "import", "export")},
                 "fields": {name: self._field(name) for name in ControlUnit.model_fields},
-                "unit": ControlUnit().model_dump(), "types": CONTROL_TYPES,
+                "unit": ControlUnit().model_dump(), "most": UNITS, "types": CONTROL_TYPES,
                 "rows": [self._row(row) for row in self._studio.preprocessors.rows], **self._poses.told()}
 
     def _field(self, name: str) -> dict[str, Any]:

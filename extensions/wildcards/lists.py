@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,7 +27,10 @@ class Lists:
         if file is None:
             raise unknown("Wildcard", name, self.names(), "Put a text file of that name into the wildcards folder")
         try:
-            if file.stat().st_size > FILE_LIMIT:
+            state = file.stat()
+            if not stat.S_ISREG(state.st_mode):     # a pipe would be waited for
+                raise FieldError("Wildcard", name, "its list is not a file")
+            if state.st_size > FILE_LIMIT:
                 raise FieldError("Wildcard", name, "its list is too large", f"up to {FILE_LIMIT // 1_000_000} MB")
             lines = file.read_text(encoding="utf-8-sig").splitlines()
         except UnicodeDecodeError:

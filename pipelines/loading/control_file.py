@@ -5,6 +5,7 @@ Without one, the config is that of the checkpoint's UNet, of which every Control
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -89,7 +90,7 @@ def _empty(kind: str, config: Config, name: str) -> torch.nn.Module:
 def _own_config(file: ModelFile) -> Config | None:
     """The `config.json` of a diffusers folder; None for a file with a name of its own, which shares its folder with others."""
     beside = file.path.parent / "config.json"
-    if file.path.stem not in GENERIC_STEMS or not beside.is_file():
+    if file.path.stem not in GENERIC_STEMS or not os.path.isfile(beside):
         return None
     config = read_json(beside, file.name)
     return config if "_class_name" in config else None

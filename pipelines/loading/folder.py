@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ WITH_WEIGHTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 
 def describe_folder(folder: Path, name: str) -> Detected:
     """What the folder is. Raises ModelFileError for one that cannot be used."""
-    if not (folder / "model_index.json").is_file():
+    if not os.path.isfile(folder / "model_index.json"):
         raise ModelFileError(name, "this folder has no model_index.json", "Copy the whole model again.")
     code = next(iter(sorted(folder.rglob("*.py"))), None)
     if code is not None:
@@ -60,7 +61,7 @@ def weights_file(component: Path) -> Path | None:
     for variant in VARIANTS:
         for stem in STEMS:
             path = component / f"{stem}{variant}.safetensors"
-            if path.is_file():
+            if os.path.isfile(path):
                 return path
     return None
 
@@ -84,7 +85,7 @@ def weight_files(component: Path, name: str) -> list[Path]:
     listed = read_json(index, name).get("weight_map")
     shards = sorted({str(v) for v in listed.values()}) if isinstance(listed, dict) else []
     files = [component / Path(shard).name for shard in shards]
-    missing = next((f.name for f in files if not f.is_file()), "")
+    missing = next((f.name for f in files if not os.path.isfile(f)), "")
     if missing or not files:
         raise ModelFileError(name, f"{component.name} lacks its part {shown(missing, 60)}", "Copy the whole model again.")
     return files

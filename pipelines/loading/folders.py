@@ -1,6 +1,7 @@
 """Which folder holds which kind of model, under AUTOMATIC1111's and ComfyUI's names, and a walk that cannot run in circles.
 
-Knows no headers and no families: it finds candidates. `library.py` asks what they are.
+Knows no headers and no families: it finds candidates. `library.py` asks what they are. Whether something is there is asked
+of `os.path`: pathlib raises where a folder may not be looked into, a drive is gone or a name is too long.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.loading.folder import main_weights
-from pipelines.loading.header import PARTIAL, PICKLES
+from pipelines.loading.header import GGUF, PARTIAL, PICKLES
 
 KIND_OF_FOLDER = {
     "stable-diffusion": "checkpoint", "checkpoints": "checkpoint", "diffusion_models": "checkpoint", "unet": "checkpoint",
@@ -33,7 +34,7 @@ KIND_OF_FOLDER = {
 PASSED_OVER = {"__pycache__", "node_modules", "venv", "vae_approx", "configs", "hypernetworks", "style_models", "gligen",
                "karlo", "blip", "deepbooru", "torch_deepdanbooru", "localizations", "annotators", "sketch"}
 GENERIC_STEMS = {"diffusion_pytorch_model", "model", "pytorch_lora_weights", "diffusion_pytorch_model.fp16", "model.fp16"}
-SUFFIXES = (".safetensors", *PICKLES)
+SUFFIXES = (".safetensors", GGUF, *PICKLES)
 OF_EXTENSION = Path("extensions", "sd-webui-controlnet", "models")      # where that extension keeps them by default
 
 
@@ -57,11 +58,11 @@ class Candidate:
 
 def walk(root: Path) -> Iterator[Candidate]:
     """Every candidate below `root`: a `models` folder, a studio's folder that holds one, or one kind's folder."""
-    start = [root / "models", root / "embeddings"] if (root / "models").is_dir() else [root]
+    start = [root / "models", root / "embeddings"] if os.path.isdir(root / "models") else [root]
     seen: set[tuple[int, int]] = set()      # a folder is entered once, by whichever name comes first
     for folder in start:
         yield from _walk(folder, root, KIND_OF_FOLDER.get(folder.name.lower(), ""), (), seen)
-    if (root / OF_EXTENSION).is_dir():
+    if os.path.isdir(root / OF_EXTENSION):
         yield from _walk(root / OF_EXTENSION, root, "controlnet", (), seen)
 
 
@@ -75,7 +76,7 @@ def _walk(folder: Path, root: Path, kind: str, group: Sequence[str], seen: set[t
     except OSError:
         return      # gone, not readable, or a link in a circle: nothing to list
     names = {entry.name for entry in entries}
-    if "model_index.json" in names or ("unet" in names and (folder / "unet" / "config.json").is_file()):
+    if "model_index.json" in names or ("unet" in names and os.path.isfile(folder / "unet" / "config.json")):
         yield _folder(folder, root, kind, group, state)
         if "controlnet" in names:       # ControlNets that came with the model, as mini's do
             yield from _walk(folder / "controlnet", root, "controlnet", ("/".join(group) or folder.name,), seen)

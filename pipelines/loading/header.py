@@ -26,6 +26,7 @@ BITS = {
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
     "F16": 16, "BF16": 16, "F32": 32, "F64": 64, "C64": 64,
 }
+GGUF = ".gguf"
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 PARTIAL = (".part", ".crdownload", ".aria2", ".download", ".partial", ".tmp")
 CONVERT = "Convert it to .safetensors in a place you trust, or download the .safetensors version."
@@ -38,7 +39,7 @@ OTHER_FILES = (
     (b"version https://git-lfs", "this is a git-lfs pointer, not the model itself", "Run `git lfs pull` in its folder."),
     (b"pk\x03\x04", "this is a zip file or a renamed PyTorch checkpoint", CONVERT),
     (b"\x80", "this is a renamed pickle, which can run code when it is loaded", CONVERT),
-    (b"gguf", "this is a GGUF file, which this version does not read", "Use the .safetensors version."),
+    (b"gguf", *(NO_GGUF := ("this is a GGUF file, which this version does not read", "Use the .safetensors version."))),
     (b"\x89png", "this is a picture, not a model", ""),
     (b"{", "this is a JSON text, not a model", AGAIN),
 )
@@ -90,13 +91,15 @@ def read_header(path: Path, name: str = "") -> Header:
 
 
 def refuse_by_name(path: Path, name: str) -> None:
-    """Raise ModelFileError for a pickle and for an unfinished download; their names tell."""
+    """Raise ModelFileError for a pickle, a GGUF file and an unfinished download; their names tell."""
     suffix = path.suffix.lower()
+    if suffix == GGUF:
+        raise ModelFileError(name, *NO_GGUF)
     if suffix in PICKLES:
         raise ModelFileError(name, f"{suffix} is a pickle, which can run any code when it is loaded", CONVERT)
     if suffix in PARTIAL:
         raise ModelFileError(name, "the download is not finished", "Wait for it, or download it again.")
-    if path.with_name(path.name + ".aria2").exists():
+    if os.path.exists(f"{path}.aria2"):
         raise ModelFileError(name, "the download is not finished (an .aria2 file lies beside it)", "Wait for it.")
 
 

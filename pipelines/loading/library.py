@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -147,7 +148,7 @@ def _version(candidate: Candidate) -> str:
 
 def _double(candidate: Candidate) -> bool:
     """A pickle beside the .safetensors of the same name, as many are published."""
-    return accepted(candidate.expected, candidate.path) and candidate.path.with_suffix(".safetensors").is_file()
+    return accepted(candidate.expected, candidate.path) and os.path.isfile(candidate.path.with_suffix(".safetensors"))
 
 
 def _pickled(candidates: Iterable[Candidate], known: Mapping[str, tuple[str, Detected]]) -> dict[str, tuple[str, Detected]]:

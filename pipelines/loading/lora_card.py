@@ -7,6 +7,7 @@ picture `<name>.preview.png`. Files of strangers: bounded, and shown as text.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,4 +95,4 @@ def _frequent(text: str) -> tuple[str, ...]:
 
 
 def _preview(path: Path) -> Path | None:
-    return next((beside for suffix in PREVIEWS if (beside := path.with_suffix(suffix)).is_file()), None)
+    return next((beside for suffix in PREVIEWS if os.path.isfile(beside := path.with_suffix(suffix))), None)

@@ -15,11 +15,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.families import detect_file
+from pipelines.families.architecture import text_config
+from pipelines.families.signature import home, misplaced
 from pipelines.loading.folder import read_json
 from pipelines.loading.header import Header, read_header
 from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.pickled import safetensors_of
-from pipelines.prompt.inversion import mentioned
+from pipelines.prompt.inversion import mentioned, unfit
 from pipelines.prompt.networks import networks, tag_of
 from pipelines.spec.errors import FieldError, ModelFileError
 
@@ -99,7 +102,9 @@ def _head(file: ModelFile, key: str) -> str:
 
 
 def check(prompt: str, model: ModelFile, library: Library) -> list[FieldError]:
-    """Why the LoRAs of `prompt` cannot be used with `model`; from headers alone. Raises as `chosen` does.
+    """Why the LoRAs of `prompt` cannot be used with `model`; from headers alone.
+
+    Raises as `chosen` does, and ModelFileError for a file that is no LoRA.
 
     A template (`{a|b}`, `__name__`) is looked at when its pictures are drawn: which tags it will hold is not known yet.
     """
@@ -108,7 +113,11 @@ def check(prompt: str, model: ModelFile, library: Library) -> list[FieldError]:
     refusals = []
     own = context_width(model)
     for one in chosen(prompt, library):
-        made_for = lora_width(read_header(one.file.path, one.file.name))
+        header = read_header(one.file.path, one.file.name)
+        found = detect_file(header.shapes, header.metadata, one.file.stem, {})
+        if wrong := misplaced(found, "lora"):
+            raise ModelFileError(one.file.name, wrong, home(found))
+        made_for = lora_width(header)
         if own and made_for and own != made_for:
             why = f"made for {_label(made_for)}; {model.name} is {_label(own, model)}"
             refusals.append(FieldError("LoRA", one.file.name, why, fix="Choose a LoRA made for this kind of model"))
@@ -184,16 +193,51 @@ def embeddings(library: Library) -> dict[str, ModelFile]:
 
 
 def named_embeddings(texts: Sequence[str], library: Library) -> list[ModelFile]:
-    """The embeddings `texts` name, in the library's order."""
+    """The embeddings `texts` name, in the library's order. Raises FieldError for a name of several files that differ."""
+    named = _named(texts, library)
+    for file in named:
+        alike = [other for other in library.of_kind("embedding") if other.stem == file.stem]
+        if len(alike) > 1 and len({other.sha256() for other in alike}) > 1:
+            raise FieldError("Embedding", file.stem, f"{len(alike)} different files have that name: "
+                             + ", ".join(other.name for other in alike), fix="Rename one of them")
+    return named
+
+
+def _named(texts: Sequence[str], library: Library) -> list[ModelFile]:
     files = embeddings(library)
     used = {name for text in texts for _, _, name in mentioned(text, tuple(files))} if files else set()
     return [file for name, file in files.items() if name in used]
 
 
+def check_embeddings(texts: Sequence[str], model: ModelFile, library: Library) -> list[FieldError]:
+    """Why the embeddings of `texts` cannot be used with `model`; from headers alone, templates left out as in `check`.
+
+    Raises as `named_embeddings` does, and ModelFileError for one that cannot be read.
+    """
+    refusals = []
+    for file in named_embeddings([text for text in texts if not TEMPLATE.search(text)], library):
+        _, header, keys = _embedding_keys(file)
+        had = sorted({header.tensors[key].shape[-1] for key in keys if header.tensors[key].shape})
+        refusals += [unfit(file.stem, had, width) for width in encoder_widths(model) if width not in had][:1]
+    return refusals
+
+
+def encoder_widths(model: ModelFile) -> list[int]:
+    """Width of each text encoder of the model; those that cannot be told are left out."""
+    if model.is_folder:
+        told = [read_json(model.path / encoder.component / "config.json", model.name).get("hidden_size")
+                for encoder in model.family.encoders]
+        return [width for width in told if isinstance(width, int)]
+    shapes = read_header(model.path, model.name).shapes
+    with suppress(KeyError, IndexError):        # a layout that loading will name
+        return [text_config(model.family, encoder, shapes)["hidden_size"] for encoder in model.family.encoders]
+    return []
+
+
 def vectors_of(text: str, library: Library) -> dict[str, int]:
     """The embeddings `text` names, with the number of their vectors; of one that cannot be read it is 1."""
     found: dict[str, int] = {}
-    for file in named_embeddings([text], library):
+    for file in _named([text], library):
         try:
             _, header, keys = _embedding_keys(file)
         except ModelFileError:

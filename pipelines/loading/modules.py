@@ -55,6 +55,9 @@ def filled(module: torch.nn.Module, tensors: Tensors, name: str, what: str) -> t
                              "The file is damaged or of an unknown layout.")
     for key, value in wanted.items():
         given = tensors[key]
+        if value.is_floating_point() and not given.is_floating_point():
+            raise ModelFileError(name, f"{what} tensor {shown(key, 60)} is quantized ({str(given.dtype).removeprefix('torch.')}), "
+                                 "which this version cannot use", "Use an fp16 or fp32 version.")
         if given.shape != value.shape:
             raise ModelFileError(name, f"{what} tensor {shown(key, 60)} has the shape {tuple(given.shape)}, "
                                  f"not {tuple(value.shape)}", "The file is of an unknown layout.")

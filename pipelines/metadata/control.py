@@ -15,10 +15,9 @@ from pydantic import ValidationError
 from pipelines.preprocess import ROWS
 from pipelines.spec.errors import FieldError, shown
 from pipelines.spec.param import kind_of, param_of
-from pipelines.spec.parts import ControlUnit
+from pipelines.spec.parts import UNITS, ControlUnit
 
 KEY = re.compile(r"ControlNet (\d{1,3})")
-UNITS = 10                  # as many as the extension allows
 # A threshold that is the preprocessor's own, as Forge has it, and what holds where nothing is said.
 UNTOLD = (("Threshold A", -1.0), ("Threshold B", -1.0), ("Hr Option", "Both"))
 NAMES: Mapping[str, str] = MappingProxyType({       # in the order they are written
@@ -50,6 +49,8 @@ def read_units(pairs: dict[str, str]) -> tuple[list[dict[str, Any]], list[str]]:
         if len(units) < UNITS:
             units.append(_unit(text, notes))
             notes.append(f"ControlNet {number}: its picture is not in this text; choose it again.")
+        else:
+            notes.append(f"ControlNet {number}: left out; a request has at most {UNITS} units.")
     return units, notes
 
 

@@ -87,10 +87,13 @@ def _change(name: str, module: nn.Module, path: str, factors: Factors, strength:
         base = before.to(_precise(before))
         try:
             change = held[key].reshape(base.shape) if key else delta(held, base)
-        except (RuntimeError, KeyError, ValueError) as error:
-            why = "lacks a part" if isinstance(error, KeyError) else "has another shape"
-            raise FieldError("LoRA", name, f"its layer {shown(path, 60)} {why} than in this model",
+        except KeyError:
+            raise FieldError("LoRA", name, f"its layer {shown(path, 60)} lacks a part", fix="Download it again") from None
+        except (RuntimeError, ValueError, IndexError, ZeroDivisionError):       # the last two: fewer dimensions, rank 0
+            raise FieldError("LoRA", name, f"its layer {shown(path, 60)} has another shape than in this model",
                              fix="Use one made for this kind of model") from None
+        if not change.isfinite().all():
+            raise FieldError("LoRA", name, f"its layer {shown(path, 60)} holds values that are no numbers", fix="Use another one")
         kept.setdefault((id(module), part), (module, part, before))
         parameter.data = (base + strength * change).to(before.dtype)
 

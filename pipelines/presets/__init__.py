@@ -6,7 +6,6 @@ Shipped presets lie in `presets/*.yaml` and are read-only; the user's lie in `us
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from pipelines.presets import files
 from pipelines.presets.names import display, stem
 from pipelines.presets.preset import LIMIT, Preset, checked, partial, read
-from pipelines.spec.errors import FieldError, StorageError, unknown
+from pipelines.spec.errors import FieldError, unknown
 from pipelines.spec.request import GenerationRequest
 
 __all__ = ["Preset", "Presets", "partial"]
@@ -77,7 +76,7 @@ class Presets:
 
     def delete(self, name: str) -> str:
         """Move one of the user's presets to the trash; returns the token with which `restore` brings it back."""
-        return self._to_trash(self._mine(name).name)
+        return files.to_trash(self._file(self._mine(name).name))
 
     def trashed(self) -> Sequence[tuple[str, Preset]]:
         """(token, preset) of what was deleted, newest first."""
@@ -105,10 +104,14 @@ class Presets:
     def import_file(self, file: Path, shown_name: str = "") -> Preset:
         """Take in one exported file, under a free name when its own is taken.
 
-        Raises FieldError naming the line when it is no preset or too large; nothing is written then.
+        Raises FieldError naming the line when it is no preset, too large or not to be read; nothing is written then.
         """
         name = Path(shown_name or file.name).stem[:60]
-        preset = self._parse(file, name)
+        try:
+            preset = self._parse(file, name)
+        except OSError as error:
+            raise FieldError("Preset", shown_name or file.name, f"cannot be read ({error.strerror})",
+                             "a preset exported by this studio") from None
         if preset is None:
             raise FieldError("Preset", f"{name}.yaml", "another kind of file", "a preset exported by this studio")
         return self._write(self._free(replace(preset, name=stem(preset.shown()), order=0, shipped=False)), False)
@@ -185,17 +188,6 @@ class Presets:
         if len(text.encode("utf-8")) > LIMIT:
             raise FieldError("Preset", preset.shown(), "too large for a preset", f"up to {LIMIT // 1024} KB")
         if overwrite and self._file(preset.name).exists():
-            self._to_trash(preset.name)
+            files.to_trash(self._file(preset.name), copy=True)
         files.write(self._file(preset.name), text)
         return preset
-
-    def _to_trash(self, name: str) -> str:
-        """Rename into the trash under a name of its own."""
-        trash, stamp = self.user / ".trash", time.time_ns()
-        token = f"{name}~{stamp}"
-        try:
-            trash.mkdir(parents=True, exist_ok=True)
-            self._file(name).rename(trash / f"{token}.yaml")
-        except OSError as error:
-            raise StorageError(f"Presets: {name}.yaml could not be deleted ({error.strerror}).") from None
-        return token

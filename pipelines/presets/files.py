@@ -34,6 +34,24 @@ def write(file: Path, text: str | bytes) -> None:
         raise StorageError(f"Presets: {file.name} could not be written ({why}). Nothing was changed.") from None
 
 
+def to_trash(file: Path, copy: bool = False) -> str:
+    """Into `.trash/` beside it, under a name of its own: its token, the stem there. Raises StorageError; `file` is unharmed then.
+
+    copy: `file` stays until what replaces it is written.
+    """
+    token, trash = f"{file.stem}~{time.time_ns()}", file.parent / ".trash"
+    kept = trash / f"{token}{file.suffix}"
+    try:
+        trash.mkdir(parents=True, exist_ok=True)
+        if copy:
+            write(kept, file.read_bytes())
+        else:
+            file.rename(kept)
+    except OSError as error:
+        raise StorageError(f"Presets: {file.name} could not be moved to the trash ({error.strerror}).") from None
+    return token
+
+
 def _sync(folder: Path) -> None:
     """fsync of a folder, where the system has it."""
     with contextlib.suppress(OSError):

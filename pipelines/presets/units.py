@@ -1,4 +1,6 @@
-"""Named lists of ControlNet units without their pictures: `units/*.json` of the preset folders. Nothing else is kept here."""
+"""Named lists of ControlNet units without their pictures: `units/*.json` of the preset folders. Nothing is lost:
+what is replaced or forgotten lies in `units/.trash/`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import Any
 
 from pipelines.presets import files
 from pipelines.presets.names import display, stem
-from pipelines.spec.errors import FieldError, StorageError, StudioError, unknown
+from pipelines.spec.errors import FieldError, StudioError, unknown
 from pipelines.spec.request import GenerationRequest
 
 LIMIT = 256 * 1024      # bytes of one file
@@ -34,26 +36,28 @@ class UnitPresets:
         return found[name]
 
     def save(self, name: str, units: Any) -> None:
-        """Keep these units under a name; an own preset of that name is replaced.
+        """Keep these units under a name; an own preset of that name goes to `.trash/` beside it.
 
         Raises FieldError for no name or no units, RequestError for units that are none, StorageError.
         """
         title, checked = display(name, "Unit preset"), _checked(units)
         if not checked:
             raise FieldError("Unit preset", title, "there is no unit to keep", fix="Add a unit first")
-        data = {"name": title, "units": checked}
-        files.write(self._folders[-1] / f"{stem(title)}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        file, data = self._file(title), {"name": title, "units": checked}
+        if file.exists():
+            files.to_trash(file, copy=True)
+        files.write(file, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
     def forget(self, name: str) -> None:
-        """Delete an own preset. Raises FieldError for a name that is none or a shipped one, StorageError."""
+        """Move an own preset to `.trash/`. Raises FieldError for a name that is none or a shipped one, StorageError."""
         self.get(name)
-        file = self._folders[-1] / f"{stem(name)}.json"
+        file = self._file(name)
         if not file.is_file():
             raise FieldError("Unit preset", name, "it belongs to the studio and stays")
-        try:
-            file.unlink()
-        except OSError as error:
-            raise StorageError(f"Unit preset: {name} could not be deleted ({error.strerror}).") from None
+        files.to_trash(file)
+
+    def _file(self, title: str) -> Path:
+        return self._folders[-1] / f"{stem(title)}.json"
 
     def _read(self) -> dict[str, list[dict[str, Any]]]:
         found = {}

@@ -7,7 +7,7 @@ vectors where the place holders stand; it is gone afterwards. Knows no files: it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,13 @@ def _continues(text: str, end: int) -> bool:
     return end < len(text) and bool(_RUN.match(text[end])) and bool(_RUN.match(text[end - 1]))
 
 
+def unfit(name: str, widths: Iterable[int], wanted: int) -> FieldError:
+    """The refusal of an embedding that has vectors of `widths` and none of the `wanted` one."""
+    had = ", ".join(map(str, widths))
+    return FieldError("Embedding", name, f"made for a text encoder {had} wide; this model's is {wanted} wide",
+                      fix="Use one made for this kind of model; if the word was meant, rename the file")
+
+
 class Inversions:
     """The embeddings one run may use."""
 
@@ -73,9 +80,7 @@ class Inversions:
         for start, end, name in mentioned(words, tuple(self._by_name)):
             vectors = self._by_name[name].vectors.get(width)
             if vectors is None:
-                had = ", ".join(map(str, self._by_name[name].vectors))
-                raise FieldError("Embedding", name, f"made for a text encoder {had} wide; this model's is {width} wide",
-                                 fix="Use one made for this kind of model")
+                raise unfit(name, self._by_name[name].vectors, width)
             if words[at:start]:
                 yield words[at:start]
             first = FIRST_HOLDER + self._first[name]

@@ -27,6 +27,7 @@ TILE_ORDERS = ("Linear", "Chess")
 SEAM_FIXES = ("None", "Band", "Half tile", "Half tile + intersections")
 CONTROL_MODES = BALANCED, PROMPT_LEADS, CONTROL_LEADS = "Balanced", "My prompt is more important", "ControlNet is more important"
 CONTROL_RESIZES = ("Just Resize", "Crop and Resize", "Resize and Fill")
+UNITS = 10                  # ControlNet units of one request: as many as sd-webui-controlnet allows
 HR_OPTIONS = ("Both", "Low res only", "High res only")
 SKETCH_WAYS = ("Automatic", "ControlNet", "Guidance predictor", "Colour refinement", "Three branches")
 

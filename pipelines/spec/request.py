@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.geometry import Size
@@ -24,6 +24,7 @@ from pipelines.spec.parts import (
     LAST_SEED,
     PROMPT_LIMIT,
     RANDOM_SEED,
+    UNITS,
     ControlUnit,
     Hires,
     Identity,
@@ -100,6 +101,13 @@ class GenerationRequest(Part):
     model_hash: str = ""        # first 10 hex digits of the checkpoint's sha256
     vae_hash: str = ""
     control_hashes: tuple[str, ...] = ()    # of the units' nets, "" for a unit that did nothing
+
+    @field_validator("control", mode="before")
+    @classmethod
+    def _few_units(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and len(value) > UNITS:
+            raise FieldError("ControlNet units", len(value), "too many", f"0-{UNITS}", "Take some of them away")
+        return value
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.presets import files
 from pipelines.presets.names import display
-from pipelines.spec.errors import FieldError, unknown
+from pipelines.spec.errors import FieldError, StorageError, unknown
 from pipelines.styles.table import Style, parse, written
 
 __all__ = ["Style", "Styles", "joined", "removed"]
@@ -112,9 +112,17 @@ class Styles:
         return tuple(styles), tuple(problems)
 
     def _write(self, styles: Iterable[Style]) -> None:
-        """Write the user's file whole, the older one beside it as `.bak`."""
-        if self.user.exists():
-            files.write(self.user.with_name(f"{FILE}.bak"), self.user.read_bytes())
+        """Write the user's file whole, the older one beside it as `.bak`.
+
+        Raises StorageError where the older one cannot be read: what is in it would be lost.
+        """
+        try:
+            if self.user.exists():
+                if self.user.stat().st_size > LIMIT:
+                    raise StorageError(f"Styles: {FILE} is too large to be changed here. Make it smaller than {LIMIT // 2**20} MB.")
+                files.write(self.user.with_name(f"{FILE}.bak"), self.user.read_bytes())
+        except OSError as error:
+            raise StorageError(f"Styles: {FILE} cannot be read ({error.strerror}). Close the program that holds it.") from None
         files.write(self.user, written(styles))
 
 

@@ -15,9 +15,9 @@ from PIL import Image
 from pipelines.loading.header import read_header
 from pipelines.loading.library import Library
 from pipelines.loading.pickled import check_start
-from pipelines.spec.errors import ModelFileError, unknown
+from pipelines.spec.errors import ModelFileError
 from pipelines.spec.events import Emit
-from pipelines.upscalers.restorers import Restorers
+from pipelines.upscalers.restorers import Restorers, named
 
 RESAMPLERS = {
     "Lanczos": Image.Resampling.LANCZOS, "Bicubic": Image.Resampling.BICUBIC, "Bilinear": Image.Resampling.BILINEAR,
@@ -67,16 +67,8 @@ class Upscalers:
         return Restorers(self.library)
 
     def find(self, name: str) -> Upscaler:
-        """By name in any case, with or without suffix. Raises FieldError with the nearest, ModelFileError for a broken one."""
-        everything = self._everything()
-        wanted = re.sub(r"\.(safetensors|pth)$", "", name.strip(), flags=re.IGNORECASE).lower()
-        hits = [u for u in everything if wanted in (u.name.lower(), u.name.rpartition("/")[2].lower())]
-        if not hits:
-            raise unknown("Upscaler", name, [u.name for u in everything if not u.problem])
-        found = next((u for u in hits if not u.problem), hits[0])
-        if found.problem:
-            raise ModelFileError(found.name, found.problem, found.fix)
-        return found
+        """As `named`."""
+        return named("Upscaler", name, self._everything())
 
     def short_hash(self, name: str) -> str:
         """First 10 hex digits of the sha256 of an upscaler's file, "" for one that is no file. Raises as `find`."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size
@@ -86,12 +85,3 @@ class Recipe:
                 "Postprocess upscaler 2 hash": self.second if self.visibility else ""}
         digests = {key: listed.short_hash(name) for key, name in used.items() if name}
         return {key: digest for key, digest in digests.items() if digest}
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
-
-    @classmethod
-    def of(cls, data: dict[str, Any]) -> Self:
-        """From what `asdict` gave. Raises TypeError, KeyError for anything else."""
-        return cls(**(data | {"target": Target(**data["target"]), "tiling": Tiling(**data["tiling"]),
-                             "faces": Faces(**data["faces"])}))

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from pipelines.loading.header import read_header
 from pipelines.loading.library import Library
 from pipelines.loading.pickled import check_start
-from pipelines.spec.errors import ModelFileError, unknown
+from pipelines.spec.errors import FieldError, ModelFileError, unknown
 
 KIND = "face restorer"
 HELPERS = ("detection_", "parsing_", "alignment_")      # what other programs keep beside them
 EXTRA = "spandrel_extra_arches"                         # the package that knows CodeFormer
 EXTRA_FIX = f"Its network is in the package {EXTRA}, whose licence forbids commercial use: python -m pip install {EXTRA}"
+
+
+class Listed(Protocol):
+    """One name of a list; `problem` says why it cannot be used, "" when it can."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def problem(self) -> str: ...
+    @property
+    def fix(self) -> str: ...
+
+
+T = TypeVar("T", bound=Listed)
 
 
 @dataclass(frozen=True)
@@ -48,21 +65,33 @@ class Restorers:
         return [r for r in self._everything() if r.problem]
 
     def find(self, name: str) -> Restorer:
-        """By name in any case. Raises FieldError with the nearest, ModelFileError for one that cannot run."""
+        """As `named`."""
         everything = self._everything()
-        wanted = name.strip().lower().removesuffix(".pth").removesuffix(".safetensors")
-        hits = [r for r in everything if wanted in (r.name.lower(), r.name.rpartition("/")[2].lower())]
-        if not hits:
-            raise unknown("Restore faces", name, [r.name for r in everything if not r.problem],
-                          "Put GFPGANv1.4.pth into models/GFPGAN" if not everything else "")
-        if hits[0].problem:
-            raise ModelFileError(hits[0].name, hits[0].problem, hits[0].fix)
-        return hits[0]
+        return named("Restore faces", name, everything, "" if everything else "Put GFPGANv1.4.pth into models/GFPGAN")
 
     def _everything(self) -> list[Restorer]:
         files = [f for f in self._library.files() if f.kind == KIND and not f.path.name.lower().startswith(HELPERS)]
         return [Restorer(f.name, f.path, f.problem, f.fix) if f.problem else _looked_at(f.name, f.path)
                 for f in sorted(files, key=lambda f: f.name.lower())]
+
+
+def named(label: str, name: str, listed: Sequence[T], fix: str = "") -> T:
+    """The usable one of that name, in any case, with or without suffix and folder.
+
+    Raises FieldError with the nearest, or asking for the folder when several have that name, and ModelFileError for a broken one.
+    """
+    wanted = re.sub(r"\.(safetensors|pth)$", "", name.strip(), flags=re.IGNORECASE).lower()
+    hits = [one for one in listed if one.name.lower() == wanted]
+    if not hits:
+        hits = [one for one in listed if one.name.rpartition("/")[2].lower() == wanted]
+        if len(usable := [one.name for one in hits if not one.problem]) > 1:
+            raise FieldError(label, name, f"{len(usable)} files have that name", ", ".join(usable), "Give the folder too")
+    if not hits:
+        raise unknown(label, name, [one.name for one in listed if not one.problem], fix)
+    found = next((one for one in hits if not one.problem), hits[0])
+    if found.problem:
+        raise ModelFileError(found.name, found.problem, found.fix)
+    return found
 
 
 def _looked_at(name: str, path: Path) -> Restorer:

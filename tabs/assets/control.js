@@ -1,6 +1,6 @@
 // The ControlNet units of one form: a row of chips and one editor for the chosen unit. The value of the component is the list
 // of the enabled units as the request takes them; what the request has no room for (units that are switched off, the points of
-// a pose) stays in the browser. `kit`: words, fields (ranges and choices by name), unit (the defaults), rows, types,
+// a pose) stays in the browser. `kit`: words, fields (ranges and choices by name), unit (the defaults), most (units), rows, types,
 // ask(name, data), store(file), edit(start), paint(start). Returns mount({host, props, watch, tab, takes}).
 (kit) => {
   const { words: w, fields, rows } = kit;
@@ -123,7 +123,8 @@
           onchange: (e) => { wake(unit); unit.on = e.target.checked; commit(); } }),
         button(unit.blank ? `${w.control_unit} ${i}` : `${w.control_unit} ${i}: ${named(unit)}`, () => { chosen = i; preview = null; line = ''; chips(); show(); },
           { className: i === chosen ? 'chosen' : '' }))),
-        button(`+ ${w.control_add}`, () => add({}), { className: 'unit-add' }), presets);
+        button(`+ ${w.control_add}`, () => add({}),
+          { className: 'unit-add', disabled: units.length >= kit.most }), presets);
     };
     const picture = (unit) => {
       const image = unit.image ? thumb(unit.image, element('img', { alt: w.control_picture })) : null;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from contextlib import suppress
@@ -63,6 +64,12 @@ def test_a_prompt_without_a_template_is_left_as_it_stands(text):
 def test_a_template_that_cannot_be_resolved_is_named(lists, template, message):
     with pytest.raises(FieldError, match=message):
         resolve(template, "1", lists)
+
+
+def test_a_list_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(FieldError, match="Wildcard: pipe - its list is not a file"):
+        resolve("__pipe__", "1", Lists([tmp_path]))
 
 
 @pytest.mark.parametrize(("template", "number"), [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 
 import httpx
 import pytest
@@ -127,6 +128,21 @@ def test_a_link_in_the_outputs_does_not_lead_outside(app):
     link.symlink_to(app.private)
     assert app.client.get("/pictures/link.png").status_code == 404
     assert app.client.get(f"/gradio_api/file={link}").status_code == 403
+
+
+UPLOADS = {
+    "parent": "../../x.html", "absolute": "/etc/x.html", "Windows": "..\\..\\x.html", "NUL": "a\0b.png", "long": "x" * 300 + ".png",
+    "long in bytes": "ю" * 200 + ".png", "NFD": "cafe\u0301.png", "dots": "...", "nothing": "", "device": "CON.png",
+}
+
+
+@pytest.mark.parametrize("name", UPLOADS.values(), ids=UPLOADS)
+def test_an_upload_lies_among_the_uploads_whatever_it_is_called(app, name):
+    body = (b'--B\r\nContent-Disposition: form-data; name="files"; filename="' + name.encode()
+            + b'"\r\nContent-Type: image/png\r\n\r\nx\r\n--B--\r\n')
+    sent = app.client.post("/gradio_api/upload", content=body, headers={"content-type": "multipart/form-data; boundary=B"})
+    [path] = sent.json()
+    assert Path(path).read_bytes() == b"x" and Path(path).resolve().parent.parent == app.settings.uploads_dir.resolve()
 
 
 def test_an_upload_can_be_used_and_comes_back_unrun(app, ask):

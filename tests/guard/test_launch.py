@@ -101,3 +101,15 @@ def test_the_program_ends_when_it_is_asked_to(number, root):
     assert child.stdout.readline() == "up\n"
     threading.Timer(0.3, child.send_signal, [number]).start()
     assert child.communicate(timeout=90)[0] == "closed\n" and child.returncode == 0
+
+
+def test_what_is_left_of_a_cut_upload_goes_at_a_start(tmp_path):
+    known = checked({"data_dir": tmp_path})
+    known.uploads_dir.mkdir(parents=True)
+    (known.uploads_dir / "tmpdir1").mkdir()
+    for name in ("tmpold", "tmpnew", "other"):
+        (known.uploads_dir / name).write_bytes(b"half a picture")
+    for name in ("tmpdir1", "tmpold", "other"):
+        os.utime(known.uploads_dir / name, (1, 1))
+    prepare_gradio(known, {})
+    assert sorted(path.name for path in known.uploads_dir.iterdir()) == ["other", "tmpdir1", "tmpnew"]

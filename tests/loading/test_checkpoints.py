@@ -88,6 +88,8 @@ MISSING = "model.diffusion_model.middle_block.0.in_layers.2.weight"
 WRONG = {
     "one tensor missing": (lambda t: t.pop(MISSING), "its UNet lacks 1 of 684 tensors (mid_block.resnets.0.conv1.weight …)"),
     "a wrong shape": (lambda t: t.update({MISSING: torch.zeros(3, dtype=torch.float16)}), "has the shape (3,), not (64, 64, 3, 3)"),
+    "quantized to whole numbers": (lambda t: t.update({MISSING: t[MISSING].to(torch.int8)}), "is quantized (int8)"),
+    "packed to four bits": (lambda t: t.update({MISSING: torch.zeros(18432, 1, dtype=torch.uint8)}), "is quantized (uint8)"),
     "a block missing": (lambda t: [t.pop(k) for k in list(t) if "input_blocks.7." in k], "its unet lacks"),
 }
 

@@ -71,6 +71,12 @@ def test_pickles_are_refused_with_the_reason(tmp_path, suffix):
         read_header(path)
 
 
+def test_a_gguf_file_is_named(tmp_path):
+    (path := tmp_path / "small.GGUF").write_bytes(GOOD)
+    with pytest.raises(ModelFileError, match="this is a GGUF file, which this version does not read. Use the .safetensors"):
+        read_header(path)
+
+
 @pytest.mark.parametrize("suffix", [".part", ".crdownload", ".aria2"])
 def test_an_unfinished_download_is_named(tmp_path, suffix):
     (path := tmp_path / f"new.safetensors{suffix}").write_bytes(GOOD[:20])

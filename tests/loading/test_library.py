@@ -1,7 +1,9 @@
 """What lies in models/: A1111's and ComfyUI's folders, broken and misplaced files (D44, D48, D50), names (A10, A11)."""
 
+import errno
 import json
 import os
+import shutil
 import sqlite3
 import time
 
@@ -103,6 +105,35 @@ def test_pickles_and_unfinished_downloads_are_listed_with_the_reason(tmp_path, c
     library = Library([tmp_path])
     assert "old - .ckpt is a pickle, which can run any code when it is loaded. Convert it" in line(library, "old")
     assert "the download is not finished" in line(library, "a.safetensors.part")
+
+
+def test_a_gguf_file_is_listed_with_the_reason(tmp_path):
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "small.gguf").write_bytes(b"GGUF")
+    assert line(Library([tmp_path]), "small").startswith("Model file: small - this is a GGUF file, which this version does not")
+
+
+def test_a_name_as_long_as_a_disk_allows_is_a_name(tmp_path, copied):
+    name = "x" * (255 - len(".safetensors"))
+    copied(f"models/Stable-diffusion/{name}.safetensors")
+    assert Library([tmp_path]).find(name).family.name == "sd15"
+
+
+@pytest.mark.parametrize("closed", ["", "models", "models/closed", "models/closed/unet", "models/mini/unet"])
+def test_a_place_that_may_not_be_looked_into_stops_no_other(tmp_path, copied, mini_dir, monkeypatch, closed):
+    copied("other/Stable-diffusion/a.safetensors")
+    for folder in ("closed", "mini"):
+        shutil.copytree(mini_dir, tmp_path / "models" / folder, ignore=lambda *_: ["controlnet"])
+    (tmp_path / "models" / "closed" / "model_index.json").unlink()      # then its UNet is looked for
+    stat, place = os.stat, str(tmp_path / closed)
+
+    def refused(path, **more):
+        if os.path.join(os.fspath(path), "").startswith(os.path.join(place, "")) and "other" not in os.fspath(path):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return stat(path, **more)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert "a" in [model.stem for model in Library([tmp_path, tmp_path / "models", tmp_path / "other"]).models()]
 
 
 def test_a_symlink_in_a_circle_ends(tmp_path, copied):
@@ -283,7 +314,6 @@ FOLDERS = {
 
 @pytest.mark.parametrize("case", FOLDERS.values(), ids=FOLDERS.keys())
 def test_a_broken_diffusers_folder_gets_one_line(tmp_path, mini_dir, case):
-    import shutil
     breaking, says = case
     folder = shutil.copytree(mini_dir, tmp_path / "models" / "mini")
     assert Library([tmp_path / "models"]).find("mini").family.name == "mini"

@@ -18,6 +18,7 @@ from pipelines.loading.loras import (
     at_home,
     called,
     check,
+    check_embeddings,
     chosen,
     lora_width,
     named_embeddings,
@@ -116,6 +117,17 @@ def test_a_lora_of_another_family_is_refused_with_both_names(library: Library) -
     assert check("{<lora:a/one:1>|x}", model, library) == [], "a template is looked at when it is drawn"
 
 
+@pytest.mark.parametrize(("tensors", "said"), [
+    ({"encoder.conv_in.weight": (8, 3, 3, 3), "decoder.conv_in.weight": (8, 4, 3, 3), "decoder.conv_out.weight": (3, 8, 3, 3)},
+     "this looks like a VAE. Move it to models/VAE."),
+    ({"emb_params": (2, 768)}, "this looks like a textual inversion embedding. Move it to embeddings."),
+], ids=["VAE", "embedding"])
+def test_what_lies_among_loras_and_is_none_is_sent_home(library: Library, tmp_path: Path, tensors: dict, said: str) -> None:
+    write(tmp_path / "Lora" / "odd.safetensors", {name: torch.zeros(shape) for name, shape in tensors.items()})
+    with pytest.raises(ModelFileError, match=f"odd - {said}"):
+        check("<lora:odd:1>", library.find("thin-sd15"), library)
+
+
 def test_the_hash_is_of_the_tensors_alone(tmp_path: Path) -> None:
     tensors = {KEY: torch.randn(4, 768)}
     for name, metadata in (("x", {"a": "b"}), ("y", {"a": "another"}), ("z", None)):
@@ -191,3 +203,31 @@ def test_what_is_no_embedding_is_refused_and_never_run(tmp_path: Path, what: obj
         read_embedding(Library([tmp_path]).of_kind("embedding")[0])
     assert list(vectors_of("x", Library([tmp_path]))) == ["x"], "the counter tells it all the same"
     assert not Path("/tmp/atelier-was-here").exists()  # noqa: S108
+
+
+def test_an_embedding_of_two_files_is_asked_for_unless_they_are_the_same(tmp_path: Path) -> None:
+    for folder, rows in (("a", 2), ("b", 2), ("c", 3)):
+        write(tmp_path / "embeddings" / folder / "twice.safetensors", {"emb_params": torch.ones(rows, 768)})
+        library = Library([tmp_path])
+        if folder != "c":
+            assert [file.stem for file in named_embeddings(["a twice b"], library)] == ["twice"]
+    with pytest.raises(FieldError, match="Embedding: twice - 3 different files have that name: a/twice, b/twice, c/twice. Rename"):
+        named_embeddings(["a twice b"], library)
+    assert named_embeddings(["once"], library) == [] and list(vectors_of("twice", library)) == ["twice"]
+
+
+@pytest.mark.parametrize(("model", "file", "said"), [
+    ("thin-sd15", {"emb_params": (2, 64)}, ""), ("thin-sd15", {"clip_l": (2, 64), "clip_g": (2, 128)}, ""),
+    ("thin-sdxl", {"clip_l": (2, 64), "clip_g": (2, 128)}, ""),
+    ("thin-sdxl", {"emb_params": (64,)}, "64 wide; this model's is 128"),
+    ("thin-sd15", {"emb_params": (2, 1024)}, "1024 wide; this model's is 64"),
+    ("mini", {"emb_params": (2, 768)}, "this model's is 192"),
+], ids=["fits", "one half is enough", "both halves", "a half is missing", "another family", "a folder"])
+def test_an_embedding_of_another_width_is_refused_before_the_run(thin: Path, root: Path, tmp_path: Path, model: str, file: dict,
+                                                                  said: str) -> None:
+    write(tmp_path / "embeddings" / "cat.safetensors", {name: torch.zeros(shape) for name, shape in file.items()})
+    library = Library([root / "models", thin, tmp_path])
+    refused = check_embeddings(["a dog", "a cat, x"], library.find(model), library)
+    assert len(refused) == bool(said) and all(said in str(one) and "if the word was meant, rename the file" in str(one)
+                                              for one in refused)
+    assert check_embeddings(["a dog", "{a|b} cat"], library.find(model), library) == []

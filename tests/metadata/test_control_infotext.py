@@ -54,5 +54,11 @@ def test_other_versions_are_read_as_far_as_they_go(text: str, field: str, value:
     assert getattr(unit, field) == value
 
 
+def test_more_units_than_a_request_has_are_told() -> None:
+    read = from_infotext(HEAD + ", ".join(f'ControlNet {number}: "{UNIT}"' for number in range(12)))
+    assert len(GenerationRequest.parse(read.request).control) == 10
+    assert sum("left out; a request has at most 10 units" in note for note in read.notes) == 2
+
+
 def test_a_text_without_units_turns_them_off() -> None:
     assert from_infotext(f"{HEAD}Version: v1.10.1").request["control"] == []

@@ -193,6 +193,26 @@ def test_a_file_of_another_model_is_refused_by_name(sd: Any, sdxl: Any) -> None:
     assert all(torch.equal(value, before[key]) for key, value in weights(sd).items())
 
 
+BROKEN = {
+    "no rank": ((64, 0), (0, 64), "has another shape"), "scalars": ((), (), "has another shape"), "empty": ((0,), (0,), "another"),
+    "alpha of two": ((64, 4), (4, 64), "has another shape"), "one half": ((64, 4), None, "lacks a part."),
+    "NaN": ((64, 4), (4, 64), "no numbers"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=BROKEN)
+def test_a_damaged_file_is_refused_by_name(sd: Any, case: str) -> None:
+    up, down, said = BROKEN[case]
+    layer = sd.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_q
+    name, before = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_q", layer.weight.data_ptr()
+    fill = float("nan") if case == "NaN" else 1.0
+    tensors = {f"{name}.lora_up.weight": torch.full(up, fill), f"{name}.alpha": torch.ones(2 if case == "alpha of two" else ())}
+    tensors |= {f"{name}.lora_down.weight": torch.full(down, fill)} if down is not None else {}
+    with pytest.raises(FieldError, match=f"LoRA: x - its layer .*{said}"), applied(sd, [Lora("x", tensors)]):
+        pass
+    assert layer.weight.data_ptr() == before
+
+
 def test_what_a_model_does_not_have_is_said(sd: Any) -> None:
     more = kohya(sd) | {f"lora_unet_nowhere.lora_{part}.weight": torch.ones(2, 2) for part in ("up", "down")}
     with applied(sd, [Lora("x", more)]) as notes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from pathlib import Path
 from shutil import copytree
@@ -13,9 +14,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.presets import Preset, Presets
+from pipelines.presets import Preset, Presets, files
 from pipelines.presets.names import stem
 from pipelines.presets.preset import LIMIT, checked, read
+from pipelines.presets.units import UnitPresets
 from pipelines.spec.errors import FieldError, StorageError
 from pipelines.spec.request import GenerationRequest
 
@@ -158,6 +160,11 @@ def test_a_file_too_large_is_refused_before_it_is_read(presets: Presets, tmp_pat
         presets.import_file(tmp_path / "big.yaml")
 
 
+def test_a_file_that_is_not_there_is_one_line(presets: Presets, tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match=r"^Preset: gone\.yaml - cannot be read \(No such file or directory\)\. Allowed: a preset"):
+        presets.import_file(tmp_path / "gone.yaml")
+
+
 def test_two_thousand_mutated_files_break_nothing(root: Path, tmp_path: Path) -> None:
     source = (root / "presets" / "tokyo-lady.yaml").read_bytes()
     rng = random.Random(7)
@@ -239,6 +246,34 @@ def test_a_failed_write_says_so_and_changes_nothing(presets: Presets, monkeypatc
     with pytest.raises(StorageError, match="No space left on device"):
         presets.rename("Cat", "Dog")
     assert presets.get("Cat") == before and not list(presets.user.glob(".*.tmp"))
+
+
+def test_what_is_replaced_stays_when_the_new_one_cannot_be_written(presets: Presets, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = presets.save("Cat", WORKED)
+    write = files.write
+
+    def full(file: Path, text: str | bytes) -> None:
+        if file.parent.name != ".trash":
+            raise StorageError("full")
+        write(file, text)
+
+    monkeypatch.setattr("pipelines.presets.files.write", full)
+    with pytest.raises(StorageError, match="full"):
+        presets.save("Cat", GenerationRequest(), overwrite=True)
+    assert presets.get("Cat") == before
+
+
+def test_units_that_are_replaced_or_forgotten_lie_in_the_trash(tmp_path: Path) -> None:
+    units = UnitPresets([tmp_path])
+    units.save("Soft", [{"weight": 0.5}])
+    (tmp_path / "units" / f"{stem('Broken')}.json").write_text("{")
+    for name in ("Soft", "Broken"):
+        units.save(name, [{"weight": 0.7}])
+    units.forget("Soft")
+    assert units.names() == ["Broken"]
+    kept = sorted((tmp_path / "units" / ".trash").glob("*.json"), key=lambda file: file.stem.rpartition("~")[2])
+    assert [re.findall(r'"weight": ([\d.]+)', file.read_text()) for file in kept] == [["0.5"], [], ["0.7"]]
+    assert kept[1].read_text() == "{"
 
 
 def test_a_preset_laid_over_a_form_keeps_what_it_does_not_name(presets: Presets, root: Path, tmp_path: Path) -> None:

@@ -115,6 +115,9 @@ def test_a_file_of_more_than_fifty_megabytes_is_refused_unread(styles: Styles) -
     with styles.user.open("r+b") as file:
         file.truncate(LIMIT + 1)
     assert any("50 MB are too large" in p for p in styles.problems()) and len(styles.names()) == 16
+    with pytest.raises(StorageError, match="too large to be changed here"):
+        styles.save("New", "n")
+    assert styles.user.stat().st_size == LIMIT + 1, "what could not be read is not written over"
 
 
 def test_a_locked_file_is_named(styles: Styles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +128,8 @@ def test_a_locked_file_is_named(styles: Styles, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Path, "read_bytes", locked)
     assert any("Permission denied" in p for p in styles.problems())
+    with pytest.raises(StorageError, match="cannot be read .Permission denied.. Close the program that holds it"):
+        styles.save("New", "n")
 
 
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-2", "@SUM(A1)", "'=x", "''=x", "\u0442=1"])

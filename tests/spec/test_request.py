@@ -45,6 +45,7 @@ REFUSED = [     # faults.md A1-A8, A12, B18
      "Prompt: xxxxxxxxxxxxxxxxxxx… - 1000000 characters are too long. Allowed: up to 100000 characters."),
     ({"tiling": "yes"}, "Seamless tiling: yes - neither true nor false. Allowed: true, false."),
     ({"nonsense": 1}, "nonsense: 1 - no such field."),
+    ({"control": [{}] * 1000}, "ControlNet units: 1000 - too many. Allowed: 0-10. Take some of them away."),
 ]
 
 

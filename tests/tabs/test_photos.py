@@ -10,11 +10,12 @@ from PIL import Image
 
 from extensions.hooks import Hooks
 from pipelines import settings
-from pipelines.spec.errors import FieldError
+from pipelines.spec.errors import FieldError, ImageFileError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.photos import Desk
 from tabs.pose_editor import data_url
+from tabs.sketchpad import drawing
 
 
 @pytest.fixture
@@ -56,3 +57,15 @@ def test_a_square_that_a_waiting_job_needs_stays_until_the_photos_are_deleted(st
     assert there(studio) == set()
     with pytest.raises(FieldError, match="no longer kept"):
         studio.inputs.open(first)
+
+
+@pytest.mark.parametrize("data", ["data:image/png;base64,!!!", "data:image/png;base64,AAA", "data:image/png;base64,AA\nAA",
+                                  "data:image/png;base64,ééé", "data:image/png;base64,", "data:image/png;base64,AAAA",
+                                  "data:text/html;base64,AAAA", "http://169.254.169.254/a.png", "file:///etc/passwd", None, 7],
+                         ids=["signs", "padding", "newline", "no ASCII", "nothing", "no picture", "no image", "address", "file",
+                              "none", "number"])
+def test_what_is_no_picture_of_the_page_is_one_line(studio: Studio, data: object) -> None:
+    error = Desk(studio).ask({"what": "keep", "photo": data})["error"]
+    assert error.startswith(("Photo: ", "Image: ")) and "\n" not in error
+    with pytest.raises((FieldError, ImageFileError), match=r"^[^\n]+$"):
+        drawing(data, studio.words)

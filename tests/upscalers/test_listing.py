@@ -7,6 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
+from pipelines.loading.library import Library
 from pipelines.spec.errors import FieldError, ModelFileError
 from pipelines.upscalers import RESAMPLERS, Upscaler, Upscalers
 
@@ -35,13 +36,21 @@ def test_an_unknown_name_shows_the_nearest(upscalers):
         upscalers.find("mini-x3")
 
 
+def test_a_name_in_two_folders_asks_for_the_folder(tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / "ESRGAN" / folder).mkdir(parents=True)
+        (tmp_path / "ESRGAN" / folder / "4x-a.pth").write_bytes(b"PK\x03\x04")
+    listed = Upscalers(Library([tmp_path]))
+    with pytest.raises(FieldError, match="4x-A.pth - 2 files have that name. Allowed: x/4x-a, y/4x-a. Give the folder too."):
+        listed.find("4x-A.pth")
+    assert listed.find("Y/4x-a").path.parent.name == "y"
+
+
 @pytest.mark.parametrize(("name", "content", "why"), [
     ("page.pth", b"<!DOCTYPE html><html>login", "web page"), ("empty.pth", b"", "empty"),
     ("text.pth", b"some words", "no PyTorch file"), ("page.safetensors", b"<html>" * 9, "web page"),
     ("model.pt", b"PK\x03\x04", "pickle"), ("half.pth.part", b"PK\x03\x04", "not finished")])
 def test_a_broken_file_is_listed_with_its_line(models, tmp_path, name, content, why):
-    from pipelines.loading.library import Library
-
     (tmp_path / "ESRGAN").mkdir()
     (tmp_path / "ESRGAN" / name).write_bytes(content)
     listed = Upscalers(Library([tmp_path]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from PIL import Image
 
 from pipelines import upscale_job
 from pipelines.metadata import read, write
+from pipelines.queue import Job
 from pipelines.settings import Settings
 from pipelines.spec.errors import Cancelled, FieldError, ImageFileError, RequestError
 from pipelines.spec.events import Note, Step
@@ -134,9 +136,19 @@ def test_sixteen_bits_are_kept_and_said(studio: Studio, files: Path) -> None:
     assert read(studio.archive.open(file)).made["upscaled"]["upscaler"] == "mini-x2"
 
 
-def test_a_job_of_no_version_is_one_line() -> None:
-    with pytest.raises(RequestError, match="cannot be read any more"):
-        Work.of_json('{"recipe": {}}')
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"recipe": {"target": {"scale": "x"}}}, "Upscale recipe.target.scale: x - this job cannot be read any more: .*number"),
+    ({"recipe": {"target": {"scale": 2, "depth": 3}}}, "Upscale recipe.target.depth: 3 - this job cannot be read any more"),
+    ({"sources": []}, "Upscale sources: .*at least 1"), ({"sources": [{"name": "a"}]}, r"Upscale sources\.0\.picture"),
+    ({"repaint": 7}, "Upscale repaint: 7"), ("{", "Upscale job: {"), ("[" * 100_000, "Upscale job: "), ("{}", "Upscale recipe: "),
+], ids=["a text for a number", "a newer field", "no picture", "half a picture", "no part", "cut", "deep", "empty"])
+def test_a_job_of_no_version_is_one_line_a_field(changes: dict | str, said: str) -> None:
+    whole = json.loads(Work(Recipe(), (Source("a", "b" * 64),)).to_json())
+    text = changes if isinstance(changes, str) else json.dumps(whole | changes)
+    with pytest.raises(RequestError, match=said) as caught:
+        Work.of_json(text)
+    assert all("\n" not in str(line) for line in caught.value.errors)
+    assert upscale_job.described(Job("j", GenerationRequest(), upscale_job.KIND, payload=text)) == ("", "")
 
 
 def test_automatic_is_decided_for_each_picture_by_how_far_it_is_enlarged(studio: Studio, files: Path) -> None:
