@@ -206,7 +206,9 @@ class Studio:
         return request, extra | more
 
     def _run(self, job: Job, emit: Emit) -> None:
-        """What the queue's worker does with one job: paint, save, tell."""
+        """What the queue's worker does with one job: paint, save, tell. Not begun where nothing could be saved (StorageError)."""
+        if warning := self.archive.check():
+            emit(Note(warning))
         with self.turn.of_queue():
             self._do(job, emit)
 
