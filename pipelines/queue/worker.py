@@ -25,10 +25,12 @@ class Workers:
     """Fields are guarded by `changed`.
 
     live: running jobs, and ended ones the disk would not take.   held: why no further job begins, though no user paused.
+    ended: called after every job.
     """
 
-    def __init__(self, store: Store, run: Callable[[Job, Emit], None], changed: threading.Condition) -> None:
-        self.store, self._run, self._changed = store, run, changed
+    def __init__(self, store: Store, run: Callable[[Job, Emit], None], changed: threading.Condition,
+                 ended: Callable[[], None]) -> None:
+        self.store, self._run, self._changed, self._told = store, run, changed, ended
         self.live: dict[str, Live] = {}
         self.held = ""
         self._threads: list[threading.Thread] = []
@@ -69,6 +71,7 @@ class Workers:
             perform(live, self._run, self.store, self._notify)
             with self._changed:
                 self._ended(live)
+                self._told()
                 self._changed.notify_all()
 
     def _next(self, device: int) -> Live | None:
