@@ -241,8 +241,11 @@ def test_the_made_up_password_opens_and_a_wrong_one_makes_wait(locked):
     assert len(password) >= 12
     with httpx.Client(base_url=locked.url, trust_env=False) as client:
         assert client.get("/config").status_code == 401
-        wrong = [client.post("/login", data={"username": user, "password": f"guess{i}"}).status_code for i in range(8)]
+        answers = [client.post("/login", data={"username": user, "password": f"guess{i}"}) for i in range(8)]
+        wrong = [answer.status_code for answer in answers]
         assert wrong[:5] == [400] * 5 and set(wrong[5:]) == {429}
+        assert answers[5].json()["error"].startswith("Login: too many wrong passwords. Try again in ")
+        assert int(answers[5].headers["retry-after"]) >= 1
         locked.served.policy.attempts.wrong.clear()
         assert client.post("/login", data={"username": user, "password": password}).status_code == 200
         assert client.get("/config").status_code == 200 and client.get("/pictures/a.png").status_code == 200
