@@ -223,6 +223,16 @@ def test_without_a_login_nothing_is_answered(locked, path, cookie):
     assert answer.status_code in (401, 404) and len(answer.content) < 200
 
 
+@pytest.mark.parametrize(("route", "body"), [
+    ("call/nope", {"data": []}), ("call/%00", {"data": []}), ("run/nope", {"data": []}),
+    ("queue/join", {"data": [], "fn_index": 99999, "session_hash": "a"}),
+    ("queue/join", {"data": [], "fn_index": -1, "session_hash": "a"}),
+    ("component_server", {"data": {}, "component_id": 99999, "fn_name": "ask", "session_hash": "a"})])
+def test_a_function_nobody_knows_is_not_found(app, route, body):
+    got = app.client.post(f"/gradio_api/{route}", json=body)
+    assert got.status_code == 404 and got.json()["detail"] == "Request: the studio has no such function. Reload the page."
+
+
 @pytest.mark.parametrize("path", [
     "/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset", "/gradio_api/upload",
     "/gradio_api/component_server", "/gradio_api/call/text", "/gradio_api/run/text"])
