@@ -18,7 +18,7 @@ from PIL.Image import open as looked_at
 from pipelines import samplers
 from pipelines.archive.inputs import Inputs
 from pipelines.passes import Painted, Passes
-from pipelines.spec.errors import Cancelled, FieldError, OutOfMemory, Skipped, StorageError, StudioError
+from pipelines.spec.errors import Cancelled, FieldError, Halt, OutOfMemory, Skipped, StudioError
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
@@ -95,7 +95,7 @@ class Engine:
         """Paint single pictures in the given order, each by its own request.
 
         exact: each alone; else neighbours that may (`tasks.together`) are sampled in one batch, equal up to rounding.
-        What the user could mend in one of them is handed to `failed`, and the next follows. Raises Cancelled, StorageError.
+        What the user could mend in one of them is handed to `failed`, and the next follows. Raises Cancelled, Halt.
         """
         begun = 0
         for group in self._cells(indices, request_of, failed, exact):
@@ -103,7 +103,7 @@ class Engine:
                 yield from self._paint(group, begun, len(indices), emit)
             except Skipped:
                 emit(Note(f"Skipped picture {group[0].index + 1}."))
-            except (Cancelled, StorageError):
+            except (Cancelled, Halt):
                 raise
             except StudioError as error:
                 for item in group:
@@ -121,7 +121,7 @@ class Engine:
             try:
                 [item] = self._planned(index, request_of(index))
                 own = None if exact else together.key(item.request)
-            except StorageError:        # the next cell's pictures would meet the same disk
+            except Halt:        # the next cell's pictures would meet the same
                 raise
             except StudioError as error:
                 failed(index, error)
@@ -178,17 +178,21 @@ class Engine:
             yield group
 
     def _paint(self, group: Sequence[Planned], begun: int, images: int, emit: Emit) -> Iterator[Finished]:
-        """All passes of one group; every stage can be cancelled by `emit`."""
+        """All passes of one group; every stage can be cancelled by `emit`. The device may raise OutOfMemory, DeviceLost."""
+        from pipelines.loading.memory import explained
+
         started = time.monotonic()
         requests = self._passes.laid_out([p.request for p in group])
         course = Course(begun + len(group), images, passes(requests, self.residency.family(requests[0].model), self._inputs),
                         emit)
-        first = self._passes.first(requests, course, emit)
+        with explained():
+            first = self._passes.first(requests, course, emit)
         if requests[0].hires is None:
             yield from self._finished(group, first, started)
             return
         try:
-            enlarged = self._passes.second(requests, first, course, emit)
+            with explained():
+                enlarged = self._passes.second(requests, first, course, emit)
         except OutOfMemory:
             emit(Note("The second pass did not fit into memory; the picture of the first pass is kept."))
             kept = [replace(item, request=item.request.merged({"hires": None})) for item in group]

@@ -17,6 +17,7 @@ from pipelines.advice import Advice
 from pipelines.archive import Archive
 from pipelines.archive.inputs import Inputs
 from pipelines.archive.lineage import Lineage
+from pipelines.archive.photos import Photos
 from pipelines.engine import Engine, Finished
 from pipelines.live import Turn
 from pipelines.loading.controls import Control, controls
@@ -74,7 +75,9 @@ class Studio:
         self.advice = Advice(settings.language, samplers=samplers.SAMPLERS)
         self.words = Words(settings.language)
         self.turn = Turn()
-        self.queue = JobQueue(settings.data_dir / "queue.sqlite", self._run, saved_files=self.archive.of_job)
+        self.queue = JobQueue(settings.data_dir / "queue.sqlite", self._run, saved_files=self.archive.of_job,
+                              ended=lambda: self.photos.sweep())
+        self.photos = Photos(self.inputs, self._needed)
 
     @classmethod
     def open(cls, settings: Settings, hooks: Hooks) -> Studio:
@@ -82,6 +85,7 @@ class Studio:
         studio = cls(settings, hooks)
         studio.library.scan()
         studio.queue.start()
+        studio.photos.sweep()
         return studio
 
     def close(self) -> None:
@@ -160,6 +164,10 @@ class Studio:
         """The engine if there is one already: asking for it would wait for torch."""
         return vars(self).get("engine")
 
+    def _needed(self, open_: bool) -> set[str]:
+        """Names of the kept pictures that jobs need: those that wait or run, or all that the queue lists."""
+        return {name for job in self.queue.jobs() if not (open_ and job.status.ended) for name in job.request.pictures()}
+
     # -- the worker's side ---------------------------------------------------------------------------------------------
 
     @cached_property
@@ -206,7 +214,9 @@ class Studio:
         return request, extra | more
 
     def _run(self, job: Job, emit: Emit) -> None:
-        """What the queue's worker does with one job: paint, save, tell."""
+        """What the queue's worker does with one job: paint, save, tell. Not begun where nothing could be saved (StorageError)."""
+        if warning := self.archive.check():
+            emit(Note(warning))
         with self.turn.of_queue():
             self._do(job, emit)
 

@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pipelines.batch import safe
 from pipelines.images import open_image
 from pipelines.metadata import check_size, read, read_texts
-from pipelines.spec.errors import Cancelled, FieldError, RequestError, Skipped, StorageError, StudioError
+from pipelines.spec.errors import Cancelled, FieldError, Halt, RequestError, Skipped, StudioError
 from pipelines.spec.events import Emit, Event, Note, Saved, Stage, Step
 from pipelines.spec.geometry import Size
 from pipelines.spec.param import SHA256
@@ -183,7 +183,7 @@ def run(studio: Studio, job: Job, emit: Emit) -> None:
             emit(Saved(index, one(studio, work, source, part, {"job": job.id, "index": index}, work.file(job, index))))
         except Skipped:
             emit(Note(f"{source.name}: skipped."))
-        except (Cancelled, StorageError):
+        except (Cancelled, Halt):
             raise
         except StudioError as error:
             errors.append(error)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -30,6 +31,8 @@ BEFORE_LOGIN = ("/", "/login", "/login/", "/favicon.ico", "/theme.css", "/gradio
 BEFORE_LOGIN_FOLDERS = ("/assets/", "/static/", "/svelte/", "/pwa_icon")
 CLOSED = ("/gradio_api/proxy=", "/proxy=", "/gradio_api/vibe", "/gradio_api/undo-vibe", "/gradio_api/dev/", "/docs",
           "/redoc", "/openapi.json", "/monitoring")
+# Routes that name a function or a component by its number or name; Gradio looks an unknown one up and fails.
+CALLED = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/", "/gradio_api/component_server")
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer",
            "content-security-policy": "frame-ancestors 'self'; object-src 'none'; base-uri 'self'"}
 FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'"
@@ -101,6 +104,10 @@ class Guard:
             await refuse(scope, receive, send, refusal)
         except ClientDisconnect:
             return      # nobody is left to answer
+        except (KeyError, FnIndexInferError):
+            if scope.get("method") != "POST" or not scope["path"].startswith(CALLED):
+                raise
+            await refuse(scope, receive, send, Refused(404, "Request: the studio has no such function. Reload the page."))
 
     # -- before the request is let in ----------------------------------------------------------------------------------
 

@@ -60,7 +60,6 @@ class Desk:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._older: dict[str, list[str]] = {}      # squares that a job still needs, by the square that took their place
         self._answers = {"look": self._look, "keep": self._keep, "seen": self._seen, "forget": self._forget}
 
     def ask(self, data: Any) -> dict[str, Any]:
@@ -85,26 +84,17 @@ class Desk:
                 "note": portrait.note.partition(": ")[2]}
 
     def _keep(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The name of the square `photo`; the square it stands instead of is deleted, unless a job of the queue names it.
-
-        Such a one goes with the photo: "delete all" must leave nothing of it.
-        """
-        name = self._studio.inputs.keep(open_image(decoded(data["photo"])).convert("RGB"))
-        old = str(data.get("instead") or name)
-        before = [one for one in (*self._older.pop(old, []), old) if one != name]
-        needed = {picture for job in self._studio.queue.jobs() for picture in job.request.pictures()}
-        self._older[name] = [*self._older.get(name, []), *(one for one in before if one in needed)]
-        self._studio.inputs.forget([one for one in before if one not in needed])
-        return {"name": name}
+        """The name of the square `photo`."""
+        photo = open_image(decoded(data["photo"])).convert("RGB")
+        return {"name": self._studio.photos.keep(photo, str(data.get("instead") or ""))}
 
     def _seen(self, data: Mapping[str, Any]) -> dict[str, Any]:
         return {"thumb": data_url(self._studio.inputs.open(str(data["name"])), 256)}
 
     def _forget(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        names = [str(name) for name in data["names"]]
-        count = self._studio.inputs.forget(names)
-        self._studio.inputs.forget([old for name in names for old in self._older.pop(name, [])])
-        return {"told": self._studio.words("photos_deleted", count=count)}
+        gone, later = self._studio.photos.delete([str(name) for name in data["names"]])
+        told = self._studio.words("photos_deleted", count=gone)
+        return {"told": f"{told} {self._studio.words('photos_later', count=later)}" if later else told}
 
 
 def decoded(address: Any) -> bytes:

@@ -36,6 +36,7 @@ from pipelines.spec.errors import FieldError, StorageError
 from pipelines.spec.request import GenerationRequest
 
 KEPT_UNSAVED = 32       # pictures held in memory when the disk is full
+LITTLE = 200 * 2**20    # bytes of free disk: some hundred pictures, or a few large ones
 VIEWED = 4096 * 4096    # pixels a browser shows at once without a stall; of a larger picture it is shown a copy
 WORKED_OVER = "upscaled"    # in the name of a file, where a seed is not known
 log = logging.getLogger(__name__)
@@ -137,8 +138,11 @@ class Archive:
             saved.append(self.save(lost.image, lost.request, lost.extra, "png16", file=lost.file))     # nothing is lost
         return saved
 
-    def check(self) -> None:
-        """Raise StorageError, one line, where nothing could be saved: before anything is painted that would be lost."""
+    def check(self) -> str:
+        """Raise StorageError, one line, where nothing could be saved: before anything is painted that would be lost.
+
+        The line about little room, "" where there is enough.
+        """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             probe = temporary_beside(self.root / "probe")
@@ -149,6 +153,9 @@ class Archive:
         except OSError as error:
             raise StorageError(f"Outputs: {self.root} - nothing can be saved there ({why(error)}). Make room, or choose another "
                                "folder for the pictures.") from error
+        if (left := self.free_bytes()) >= LITTLE:
+            return ""
+        return f"Outputs: {left >> 20} MiB are left on the disk of {self.root}. Make room, or not every picture may be saved."
 
     def free_bytes(self) -> int:
         """Room left on the disk of the outputs folder; 0 when it is gone."""

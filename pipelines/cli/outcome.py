@@ -13,7 +13,6 @@ from pipelines.metadata import write
 from pipelines.spec.errors import FieldError, ImageFileError, RequestError, StudioError
 
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
-LITTLE = 200 * 2**20     # bytes of free disk: some hundred pictures, or a few large ones
 
 
 def outcome(command: Callable[[], int], stopped: str = "") -> int:
@@ -48,9 +47,8 @@ def rescued(lost: NotSaved) -> str:
 
 def with_room(archive: Archive) -> None:
     """Before anything is painted: raises StorageError where nothing could be saved, and complains of little room."""
-    archive.check()
-    if (left := archive.free_bytes()) < LITTLE:
-        complain(f"Outputs: {left >> 20} MiB are left on the disk of {archive.root}. Make room, or not every picture may be saved.")
+    if warning := archive.check():
+        complain(warning)
 
 
 def code_of(error: StudioError) -> int:

@@ -11,11 +11,14 @@ from pipelines.loading import estimate
 from pipelines.loading.compat import torch
 from pipelines.loading.device import Device
 from pipelines.loading.store import give_memory_back
-from pipelines.spec.errors import OutOfMemory
+from pipelines.spec.errors import DeviceLost, OutOfMemory
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.geometry import Size
 
 T = TypeVar("T")
+# CUDA's and HIP's words for faults after which a process gets nothing more from its card, whatever it asks for.
+LOST = ("device-side assert", "illegal memory access", "an illegal address", "illegal instruction", "misaligned address",
+        "unspecified launch failure", "launch timed out", "uncorrectable ecc", "hardware stack error", "gpu is lost")
 # How allocators other than CUDA's say it; all of them are RuntimeError.
 SAID = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory", "alloc_failed")
 
@@ -25,6 +28,42 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in SAID)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether `error` says that the device computes nothing more for this process."""
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in LOST)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """What the device says in there, as the one line for the user. Raises OutOfMemory, DeviceLost; all else passes."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if is_lost(error):
+            raise DeviceLost(str(error).partition("\n")[0]) from error
+        if not is_out_of_memory(error):
+            raise
+        traceback.clear_frames(error.__traceback__)     # the frames hold the tensors that did not fit
+    else:
+        return
+    raise OutOfMemory("the picture")
+
+
+def with_others_away(load: Callable[[], T], put_away: Callable[[], None], device: Device, emit: Emit | None) -> T:
+    """`load()`; when memory runs out, once more after `put_away()` dropped all models. Raises OutOfMemory when that fails too."""
+    if not _ran_out(loaded := _attempt(load)):
+        return loaded
+    put_away()
+    free(device)
+    if emit is not None:
+        emit(Note("Memory was full; trying again with all other models put away."))
+    if not _ran_out(loaded := _attempt(load)):
+        return loaded
+    put_away()
+    free(device)
+    raise OutOfMemory("the model", ["putting all others away"])
 
 
 def with_memory_ladder(run: Callable[[], T], pipe: Any, device: Device, emit: Emit, what: str = "the picture") -> T:

@@ -29,6 +29,7 @@ from pipelines.loading.folders import GENERIC_STEMS
 from pipelines.loading.header import read_header
 from pipelines.loading.latent_rgb import LatentRgb, latent_rgb
 from pipelines.loading.library import AUTOMATIC, Library, ModelFile
+from pipelines.loading.memory import with_others_away
 from pipelines.loading.model_file import check_task
 from pipelines.loading.store import Key, Store
 from pipelines.loading.tiny_decoder import TinyDecoder, tiny_decoder
@@ -55,7 +56,8 @@ class Residency:
         It is the family's text pipeline for every task: the others begin elsewhere (`tasks/begin.py`), and what works in one
         works in all.
 
-        Raises FieldError (unknown model, VAE or task, a VAE that does not fit) and ModelFileError (broken, gone, changed).
+        Raises FieldError (unknown model, VAE or task, a VAE that does not fit), ModelFileError (broken, gone, changed),
+        OutOfMemory.
         """
         with self._lock:
             model = self.library.find(model_name)
@@ -64,7 +66,7 @@ class Residency:
             vae = None if vae_name in ("", AUTOMATIC) else self.library.find_vae(vae_name)
             if vae is None and not model.detected.has_vae:
                 raise ModelFileError(model.name, "it holds no VAE", "Choose one in the VAE field.")
-            modules = self._modules(model, vae, emit)
+            modules = with_others_away(lambda: self._modules(model, vae, emit), self.evict, self.device, emit)
             return self._assemble(family.pipelines["txt2img"], family, model, modules)
 
     def module(self, path: Path, component: str, load: Callable[[], torch.nn.Module], size: int,

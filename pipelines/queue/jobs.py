@@ -34,12 +34,14 @@ class JobQueue:
 
     run: does one job; makes the pictures `job.missing`. Its `emit` raises Cancelled or Skipped at the next event.
     saved_files: pictures of a job that are on the disk, asked once for a job that a crash interrupted.
+    ended: called whenever a job has ended, before those who wait for it hear of it; it must raise nothing.
     Every method may be called from any thread.
     """
 
-    def __init__(self, db_path: Path, run: Run, devices: int = 1, saved_files: SavedFiles | None = None) -> None:
+    def __init__(self, db_path: Path, run: Run, devices: int = 1, saved_files: SavedFiles | None = None,
+                 ended: Callable[[], None] = lambda: None) -> None:
         self._path, self._run, self._devices = Path(db_path), run, devices
-        self._saved_files = saved_files or (lambda _: {})
+        self._saved_files, self._ended = saved_files or (lambda _: {}), ended
         self._changed = threading.Condition(threading.RLock())
         self._lock = InstanceLock(self._path)
         self._workers_open: Workers | None = None
@@ -68,7 +70,7 @@ class JobQueue:
         except BaseException:       # whatever it was: the next try must not find the folder taken by ourselves
             self._lock.release()
             raise
-        self._workers_open = Workers(store, self._run, self._changed)
+        self._workers_open = Workers(store, self._run, self._changed, self._ended)
         self._workers_open.start(self._devices)
 
     def _opened(self) -> Store:
@@ -166,6 +168,8 @@ class JobQueue:
                 live.stopping = Status.CANCELLED
                 return Outcome.STOPPING
             cancelled = self._stored(lambda: self._store.cancel_waiting(id))
+            if cancelled:
+                self._ended()
             self._changed.notify_all()
         return Outcome.CANCELLED if cancelled else Outcome.ALREADY_ENDED
 

@@ -52,7 +52,7 @@ class Live:
         self.step = Step(0, len(job.missing), 0, job.request.steps)
         self.stopping: Status | None = None         # what the job becomes when the user or the studio stops it
         self.skipping = False
-        self.storage_failed = False
+        self.holds = False                          # no job after it may begin
         self._began = time.monotonic()
         self._first: tuple[float, float] | None = None     # time and fraction at the first step: loading is no step
         self._last = (self._began, 0.0)

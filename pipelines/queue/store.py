@@ -19,6 +19,8 @@ from pipelines.spec.request import GenerationRequest
 SCHEMA = 2          # 2: payload and pictures, for jobs of many requests
 ENDED = "('done', 'failed', 'cancelled', 'interrupted')"
 COLUMNS = "id, request, kind, status, owner, created, started, ended, notes, error, fraction, payload, pictures"
+TABLES = {"jobs": f"{COLUMNS}, key, place", "files": "job, picture, file", "state": "name, value", "turns": "owner, turn"}
+ADDED = {"payload": "''", "pictures": "0"}      # by version 2
 log = logging.getLogger(__name__)
 
 
@@ -35,12 +37,9 @@ class Store:
         try:
             self._db = self._open(str(path))
         except sqlite3.OperationalError as error:
-            self.volatile = str(error)
-            log.warning("The queue's file cannot be opened (%s); jobs are kept in memory only.", error)
-            self._db = self._open(":memory:")
+            self._db = self._only_in_memory(error)
         except sqlite3.DatabaseError as error:
-            self._aside(error)
-            self._db = self._open(str(path))
+            self._db = self._anew(error)
 
     def _open(self, where: str) -> sqlite3.Connection:
         db = sqlite3.connect(where, check_same_thread=False, timeout=10)
@@ -55,19 +54,30 @@ class Store:
             db.execute("PRAGMA synchronous=FULL")       # a job that was accepted is there after a power loss, too
             with db:
                 db.execute(f"CREATE TABLE IF NOT EXISTS jobs ({COLUMNS}, key, place, PRIMARY KEY (id))")
-                if version == 1:
-                    db.execute("ALTER TABLE jobs ADD COLUMN payload DEFAULT ''")
-                    db.execute("ALTER TABLE jobs ADD COLUMN pictures DEFAULT 0")
-                db.execute("CREATE UNIQUE INDEX IF NOT EXISTS by_key ON jobs (owner, key) WHERE key IS NOT NULL")
-                db.execute("CREATE INDEX IF NOT EXISTS by_status ON jobs (status, place)")
                 db.execute("CREATE TABLE IF NOT EXISTS files (job, picture, file, PRIMARY KEY (job, picture))")
                 db.execute("CREATE TABLE IF NOT EXISTS state (name PRIMARY KEY, value)")
                 db.execute(turns.TABLE)
+                _complete(db)
+                db.execute("CREATE UNIQUE INDEX IF NOT EXISTS by_key ON jobs (owner, key) WHERE key IS NOT NULL")
+                db.execute("CREATE INDEX IF NOT EXISTS by_status ON jobs (status, place)")
                 db.execute(f"PRAGMA user_version={SCHEMA}")
         except (sqlite3.Error, StudioError):
             db.close()
             raise
         return db
+
+    def _only_in_memory(self, error: Exception) -> sqlite3.Connection:
+        self.volatile = str(error)
+        log.warning("The queue's file cannot be opened (%s); jobs are kept in memory only.", error)
+        return self._open(":memory:")
+
+    def _anew(self, error: Exception) -> sqlite3.Connection:
+        """An empty file in place of the damaged one; in memory where the folder takes no change."""
+        try:
+            self._aside(error)
+            return self._open(str(self.path))
+        except (OSError, sqlite3.OperationalError) as refusal:
+            return self._only_in_memory(refusal)
 
     def _aside(self, error: Exception) -> None:
         kept = self.path.with_name(f"{self.path.name}.bad-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -219,6 +229,16 @@ class Store:
     def set_state(self, name: str, value: str) -> None:
         with self._lock, self._db:
             self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
+
+
+def _complete(db: sqlite3.Connection) -> None:
+    """Add the columns that version 1 had not. Raises sqlite3.DatabaseError for a table that lacks others."""
+    for table, columns in TABLES.items():
+        there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        for column in (name for name in columns.split(", ") if name not in there):
+            if column not in ADDED:
+                raise sqlite3.DatabaseError(f"its table {table} has no column {column}")
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} DEFAULT {ADDED[column]}")
 
 
 def _read(row: tuple[Any, ...], files: Mapping[int, str]) -> Job:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pipelines.queue.job import Job, Status
 from pipelines.queue.progress import Live
 from pipelines.queue.store import Store
-from pipelines.spec.errors import Cancelled, Skipped, StorageError, StudioError, shown
+from pipelines.spec.errors import Cancelled, Halt, Skipped, StudioError, shown
 from pipelines.spec.events import Emit, Event, Saved, Step
 
 KEPT_ENDED = 500
@@ -25,10 +25,12 @@ class Workers:
     """Fields are guarded by `changed`.
 
     live: running jobs, and ended ones the disk would not take.   held: why no further job begins, though no user paused.
+    ended: called after every job.
     """
 
-    def __init__(self, store: Store, run: Callable[[Job, Emit], None], changed: threading.Condition) -> None:
-        self.store, self._run, self._changed = store, run, changed
+    def __init__(self, store: Store, run: Callable[[Job, Emit], None], changed: threading.Condition,
+                 ended: Callable[[], None]) -> None:
+        self.store, self._run, self._changed, self._told = store, run, changed, ended
         self.live: dict[str, Live] = {}
         self.held = ""
         self._threads: list[threading.Thread] = []
@@ -69,6 +71,7 @@ class Workers:
             perform(live, self._run, self.store, self._notify)
             with self._changed:
                 self._ended(live)
+                self._told()
                 self._changed.notify_all()
 
     def _next(self, device: int) -> Live | None:
@@ -86,7 +89,7 @@ class Workers:
 
     def _ended(self, live: Live) -> None:
         """Write how it went; what cannot be written stays in memory and is tried again."""
-        if live.storage_failed:             # every further picture would meet the same full disk
+        if live.holds:                      # every further job would meet the same
             self.held = live.error
         if self.live.get(live.job.id) is not live:      # a retry was quicker and has written it
             return
@@ -130,8 +133,8 @@ def perform(live: Live, run: Callable[[Job, Emit], None], store: Store, notify: 
         live.end(live.stopping or Status.CANCELLED)
     except Skipped:                         # a run without a loop of its own: the picture was its last
         live.end(Status.DONE)
-    except StorageError as error:
-        live.storage_failed = True
+    except Halt as error:
+        live.holds = True
         live.end(Status.FAILED, str(error))
     except StudioError as error:
         live.end(Status.FAILED, str(error))

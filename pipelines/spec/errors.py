@@ -6,7 +6,9 @@
     ├── ModelFileError       a file in models/ that cannot be used, and why
     ├── ImageFileError       a picture that cannot be read, and why
     ├── OutOfMemory          the device had no room, and what was tried
-    ├── StorageError         the disk refused; a finished picture is still in memory (NotSaved)
+    ├── Halt                 whatever comes next would meet the same: the run ends, the queue waits
+    │   ├── StorageError     the disk refused; a finished picture is still in memory (NotSaved)
+    │   └── DeviceLost       the device computes nothing more for this process
     ├── Cancelled            the user stopped the job (not a failure; raised inward by `emit`)
     └── Skipped              the user skipped this picture; the job goes on with the next (raised inward by `emit`)
 """
@@ -70,8 +72,20 @@ class OutOfMemory(StudioError):
         super().__init__(f"Memory: {what} did not fit{after}. Try a smaller size or batch size, or start with --medvram.")
 
 
-class StorageError(StudioError):
+class Halt(StudioError):
+    """The next picture and the next job would fail of the same."""
+
+
+class StorageError(Halt):
     """Writing failed; the message says what is kept and where."""
+
+
+class DeviceLost(Halt):
+    """`why`: the driver's own words. Until the process ends it answers everything with them."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Device: it computes nothing more ({shown(why, 120)}). Close the studio and start it again; the jobs "
+                         "that wait go on then.")
 
 
 class Cancelled(StudioError):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pipelines.deep import Deep, Picture
 from pipelines.images import plain
+from pipelines.loading.memory import explained
 from pipelines.loading.residency import Residency
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.geometry import Size
@@ -32,8 +33,9 @@ class Made(NamedTuple):
     recipe: Recipe
 
 
+@explained()
 def made(image: Image.Image, recipe: Recipe, bench: Bench, emit: Emit) -> Made:
-    """Raises FieldError, ModelFileError, OutOfMemory, and whatever `emit` raises inward."""
+    """Raises FieldError, ModelFileError, OutOfMemory, DeviceLost, and whatever `emit` raises inward."""
     recipe, first, second = recipe.named(bench.upscalers, Size(*image.size))
     request = Request(image, first, recipe.target, recipe.tiling, recipe.deep)
     if second is None:

@@ -37,8 +37,15 @@ def test_after_the_login_a_picture_is_painted_over_https(shared: tuple[Page, str
     log_in(page, "a wrong password")
     page.locator("p.creds").wait_for()      # the refusal empties both fields: what is written before it comes is lost
     expect(page.get_by_role("tab", name="txt2img")).to_have_count(0)
+    told: list[str] = []
+    page.once("dialog", lambda dialog: (told.append(dialog.message), dialog.accept()))
+    page.route("**/login", lambda route: route.fulfill(status=429, json={"error": "Login: try again in 4 s."}))
+    with page.expect_response("**/login"):
+        log_in(page, "a long password")
+    page.unroute("**/login")
     log_in(page, "a long password")
     page.get_by_role("tab", name="txt2img").wait_for(timeout=PATIENCE)
+    assert told == ["Login: try again in 4 s."]
     page.locator("#txt2img-steps input[type=number]").fill("2")
     page.locator("#txt2img-prompt textarea").fill("a red car")
     page.locator("#txt2img-generate").click()

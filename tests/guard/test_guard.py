@@ -239,6 +239,16 @@ def test_without_a_login_nothing_is_answered(locked, path, cookie):
     assert answer.status_code in (401, 404) and len(answer.content) < 200
 
 
+@pytest.mark.parametrize(("route", "body"), [
+    ("call/nope", {"data": []}), ("call/%00", {"data": []}), ("run/nope", {"data": []}),
+    ("queue/join", {"data": [], "fn_index": 99999, "session_hash": "a"}),
+    ("queue/join", {"data": [], "fn_index": -1, "session_hash": "a"}),
+    ("component_server", {"data": {}, "component_id": 99999, "fn_name": "ask", "session_hash": "a"})])
+def test_a_function_nobody_knows_is_not_found(app, route, body):
+    got = app.client.post(f"/gradio_api/{route}", json=body)
+    assert got.status_code == 404 and got.json()["detail"] == "Request: the studio has no such function. Reload the page."
+
+
 @pytest.mark.parametrize("path", [
     "/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset", "/gradio_api/upload",
     "/gradio_api/component_server", "/gradio_api/call/text", "/gradio_api/run/text"])
@@ -257,8 +267,11 @@ def test_the_made_up_password_opens_and_a_wrong_one_makes_wait(locked):
     assert len(password) >= 12
     with httpx.Client(base_url=locked.url, trust_env=False) as client:
         assert client.get("/config").status_code == 401
-        wrong = [client.post("/login", data={"username": user, "password": f"guess{i}"}).status_code for i in range(8)]
+        answers = [client.post("/login", data={"username": user, "password": f"guess{i}"}) for i in range(8)]
+        wrong = [answer.status_code for answer in answers]
         assert wrong[:5] == [400] * 5 and set(wrong[5:]) == {429}
+        assert answers[5].json()["error"].startswith("Login: too many wrong passwords. Try again in ")
+        assert int(answers[5].headers["retry-after"]) >= 1
         locked.served.policy.attempts.wrong.clear()
         assert client.post("/login", data={"username": user, "password": password}).status_code == 200
         assert client.get("/config").status_code == 200 and client.get("/pictures/a.png").status_code == 200

@@ -1,17 +1,23 @@
-"""The page's script comes mended: it keeps no progress state of inputs."""
+"""The page's scripts come mended: no progress state of inputs is kept, and the login says why it must wait."""
 
 from __future__ import annotations
 
-from tabs.mended import RIGHT, SCRIPTS, WRONG, mended
+import pytest
+
+from tabs.mended import MENDS, SCRIPTS, Mend, mended
+
+each = pytest.mark.parametrize("mend", MENDS, ids=lambda mend: mend.scripts)
 
 
-def test_this_gradio_has_the_expression_once():
-    [name] = mended()
-    assert (SCRIPTS / name).read_text("utf-8").count(WRONG) == 1
+@each
+def test_this_gradio_has_the_expression_once(mend: Mend):
+    [path] = [SCRIPTS / name for name in mended() if (SCRIPTS / name).match(mend.scripts)]
+    assert path.read_text("utf-8").count(mend.wrong) == 1
 
 
-def test_the_mended_script_is_what_the_browser_gets_and_otherwise_gradios_own(app):
-    [name] = mended()
-    got = app.client.get(f"/assets/{name}")
+@each
+def test_the_mended_script_is_what_the_browser_gets_and_otherwise_gradios_own(app, mend: Mend):
+    [path] = SCRIPTS.glob(mend.scripts)
+    got = app.client.get(f"/assets/{path.name}")
     assert got.status_code == 200 and got.headers["content-type"].startswith("text/javascript")
-    assert RIGHT in got.text and got.text.replace(RIGHT, WRONG) == (SCRIPTS / name).read_text("utf-8")
+    assert mend.right in got.text and got.text.replace(mend.right, mend.wrong) == path.read_text("utf-8")

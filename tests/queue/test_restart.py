@@ -125,6 +125,48 @@ def test_a_damaged_file_is_kept_aside(data: bytes | None, tmp_path: Path, open_q
     assert len(list(path.parent.glob("queue.sqlite.bad-*"))) == 1
 
 
+def test_a_damaged_file_that_cannot_be_moved_keeps_jobs_in_memory(
+        tmp_path: Path, open_queue: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "data" / "queue.sqlite"
+    path.parent.mkdir()
+    path.write_bytes(DAMAGE["text"] or b"")
+
+    def read_only(*_: object) -> Path:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(Path, "replace", read_only)
+    queue = open_queue()
+    assert queue.volatile == "read-only" and queue.wait(queue.submit(THREE), 10).status is Status.DONE
+    assert path.read_bytes() == DAMAGE["text"]
+
+
+@pytest.mark.parametrize(("table", "column"), [("jobs", "notes"), ("jobs", "owner"), ("files", "file"), ("turns", "turn")])
+def test_a_file_whose_table_lacks_a_column_is_kept_aside(
+        table: str, column: str, tmp_path: Path, open_queue: Open, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "data" / "queue.sqlite"
+    crashed(path, saved=1)
+    with sqlite3.connect(path) as db:
+        for index in ("by_key", "by_status"):
+            db.execute(f"DROP INDEX {index}")
+        db.execute(f"ALTER TABLE {table} RENAME COLUMN {column} TO lost")
+    db.close()
+    queue = open_queue()
+    assert (queue.jobs(), queue.volatile, queue.wait(queue.submit(THREE), 10).status) == ([], "", Status.DONE)
+    assert len(list(path.parent.glob("queue.sqlite.bad-*"))) == 1
+    assert f"its table {table} has no column {column}" in caplog.text
+
+
+def test_a_file_whose_change_to_this_version_was_cut_off_is_taken_up(tmp_path: Path, open_queue: Open) -> None:
+    path = tmp_path / "data" / "queue.sqlite"
+    id = crashed(path, saved=1)
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE jobs DROP COLUMN pictures")
+        db.execute("PRAGMA user_version=1")
+    db.close()
+    queue = open_queue()
+    assert (queue.volatile, queue.watch(id).files, queue.get(id).count) == ("", ("0.png",), 3)
+
+
 def test_an_empty_file_is_a_new_queue(tmp_path: Path, open_queue: Open) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "queue.sqlite").write_bytes(b"")
