@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from pipelines.archive.inputs import Inputs
+from pipelines.archive.photos import Photos
 from pipelines.portraits.crop import Box
 from pipelines.words import Words
 from tabs.photos import SCRIPT, Desk, template
@@ -33,8 +34,8 @@ def inputs(tmp_path: Path) -> Inputs:
 @pytest.fixture
 def page(browser: Any, inputs: Inputs) -> Iterator[Page]:
     """A panel whose detector finds one face in every photo but a black one."""
-    queue = type("Queue", (), {"jobs": list})
-    desk = Desk(type("Studio", (), {"inputs": inputs, "words": WORDS, "queue": queue})())
+    photos = Photos(inputs, lambda _open: set())
+    desk = Desk(type("Studio", (), {"inputs": inputs, "words": WORDS, "photos": photos})())
     desk.__dict__["_detector"] = lambda photo: [FACE] if photo.getextrema()[0][1] > 9 else []
     page = browser.new_context(viewport={"width": 700, "height": 900}).new_page()
     page.set_default_timeout(PATIENCE)
