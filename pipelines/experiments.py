@@ -145,7 +145,7 @@ def of_job(job: Job) -> Grid:
 
 
 def described(job: Job) -> str:
-    """"4 × 3": how many values each axis has, for a list of jobs."""
+    """"4 × 3": how many values each axis has, for a list of jobs; "" when it cannot be read any more."""
     try:
         return " × ".join(str(len(axis.values)) for axis in of_job(job).axes)
     except RequestError:

@@ -132,8 +132,7 @@ def _row(studio: Studio, job: Job) -> str:
     if job.kind == upscale_job.KIND:
         name, how = upscale_job.described(job)
         what = (f"{words('upscale')}: {name}", how, "")
-    elif job.kind == experiments.KIND:
-        size = experiments.described(job)
+    elif job.kind == experiments.KIND and (size := experiments.described(job)):
         what = (f"{words('grid_job', size=size)}: {what[0]}", *what[1:])
     cells = ((html.escape(status) + why, ""), (html.escape(what[0]), "prompt-cell"),
              (f"{len(job.finished)}/{job.count}", ""), (html.escape(what[1]), "wide"),
