@@ -144,6 +144,14 @@ def of_job(job: Job) -> Grid:
     return Grid.of_json(job.request, job.payload)
 
 
+def described(job: Job) -> str:
+    """"4 × 3": how many values each axis has, for a list of jobs; "" when it cannot be read any more."""
+    try:
+        return " × ".join(str(len(axis.values)) for axis in of_job(job).axes)
+    except RequestError:
+        return ""
+
+
 def run(studio: Studio, job: Job, emit: Emit) -> None:
     """Paint and save the missing cells, the dearest changes least often."""
     paint(studio, of_job(job), emit, job.id, job.finished)

@@ -1,4 +1,4 @@
-"""Before and after: a result laid over what it was made from, with a slider; without a source, over another result."""
+"""Before and after: a result laid over what it was made from, with a slider."""
 
 from __future__ import annotations
 
@@ -30,16 +30,24 @@ class BeforeAfter:
         self._studio, self._prefix = studio, prefix
 
     def place_button(self) -> None:
-        self.button = gr.Button(self._studio.words("before_after"), size="sm", min_width=90, elem_id=f"{self._prefix}-before")
+        self.button = gr.Button(self._studio.words("before_after"), size="sm", min_width=90, visible=False,
+                                elem_id=f"{self._prefix}-before")
 
     def place_slider(self, height: int = 640) -> None:
         self.slider = gr.ImageSlider(type="filepath", interactive=False, show_label=False, max_height=height, visible=False,
                                      buttons=["fullscreen"], elem_id=f"{self._prefix}-slider")
 
     def wire(self, results: gr.Gallery, looked_at: gr.State) -> None:
-        """looked_at: the name of the file that was clicked, "" for none. New results put the slider away."""
+        """looked_at: the name of the file that was clicked, "" for none. New results put the slider away.
+
+        The pictures of one job have one source, so the newest says whether there is anything to lay below them.
+        """
         self.button.click(self._shown, [results, looked_at], self.slider, **SPOKEN)
-        results.change(lambda: gr.update(visible=False), None, self.slider, **QUIET)
+        results.change(self._offered, results, [self.slider, self.button], **QUIET)
+
+    def _offered(self, shown: list[Any] | None) -> list[Any]:
+        newest = chosen_of(originals(self._studio, shown), "")
+        return [gr.update(visible=False), gr.Button(visible=bool(newest and source_of(self._studio, newest)))]
 
     def _shown(self, shown: list[Any] | None, looked_at: str) -> Any:
         try:
@@ -57,13 +65,12 @@ class BeforeAfter:
 
 
 def pair(studio: Studio, files: Sequence[str], looked_at: str = "") -> Pair | None:
-    """(before, after) as files a browser may show: source and result, else the first other result and this one."""
+    """(before, after) as files a browser may show: source and result; None without a source."""
     chosen = chosen_of(files, looked_at)
     if chosen is None:
         return None
     source = source_of(studio, chosen)
-    before = cropped(studio, source, chosen) if source else next((viewed(studio, file) for file in files if file != chosen), None)
-    return (before, viewed(studio, chosen)) if before else None
+    return (cropped(studio, source, chosen), viewed(studio, chosen)) if source else None
 
 
 def source_of(studio: Studio, file: str | Path) -> str | None:

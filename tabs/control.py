@@ -24,7 +24,7 @@ def build(studio: Studio, page: Page) -> Form:
             bench.sampling()
             bench.size()
             bench.seed()
-            with gr.Row():
+            with gr.Row(elem_classes="card"):
                 bench.form.field("vae", min_width=140)
                 bench.form.field("emphasis", min_width=140)
         bench.easel()

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines import upscale_job
+from pipelines import experiments, upscale_job
 from pipelines.queue import Job
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
@@ -132,6 +132,8 @@ def _row(studio: Studio, job: Job) -> str:
     if job.kind == upscale_job.KIND:
         name, how = upscale_job.described(job)
         what = (f"{words('upscale')}: {name}", how, "")
+    elif job.kind == experiments.KIND and (size := experiments.described(job)):
+        what = (f"{words('grid_job', size=size)}: {what[0]}", *what[1:])
     cells = ((html.escape(status) + why, ""), (html.escape(what[0]), "prompt-cell"),
              (f"{len(job.finished)}/{job.count}", ""), (html.escape(what[1]), "wide"),
              (html.escape(what[2]), "wide"), (buttons, "acts"))

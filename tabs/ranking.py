@@ -14,7 +14,7 @@ from pipelines.spec.errors import FieldError, StudioError
 from pipelines.studio import Studio
 from tabs.before_after import originals
 from tabs.form import refused
-from tabs.listeners import SPOKEN
+from tabs.listeners import QUIET, SPOKEN
 
 
 class Ranking:
@@ -23,18 +23,19 @@ class Ranking:
     def __init__(self, studio: Studio, prefix: str) -> None:
         words = studio.words
         self._studio = studio
-        with gr.Row(visible=False, elem_classes="chips") as self.row:
+        with gr.Row(visible=False, elem_classes="chips ranking") as self._row:
             self._keep = gr.Number(1, precision=0, minimum=1, maximum=64, label=words("rank_keep"), min_width=110,
                                    elem_id=f"{prefix}-keep")
             self._button = gr.Button(words("rank"), size="sm", min_width=90, elem_id=f"{prefix}-rank")
         self._order = gr.HTML("", elem_id=f"{prefix}-ranked", elem_classes="told")
 
     def wire(self, results: gr.Gallery, model: Component, photos: Component | None = None) -> None:
-        """photos: a component whose value are names of kept photos."""
+        """photos: a component whose value are names of kept photos. Nothing is offered where there is nothing to choose from."""
         def judge(shown: list[Any] | None, keep: Any, model: str, names: list[str] | None = None) -> list[Any]:
             return best_of(self._studio, shown, int(keep or 1), model, names or ())
 
         self._button.click(judge, [results, self._keep, model, *([photos] if photos else [])], [self._order, results], **SPOKEN)
+        results.change(lambda shown: [gr.Row(visible=len(shown or ()) > 1), ""], results, [self._row, self._order], **QUIET)
 
 
 def best_of(studio: Studio, shown: list[Any] | None, keep: int, model: str, names: Any) -> list[Any]:

@@ -36,8 +36,8 @@ SHOWN = 60                  # newest results on the easel; all of them are in th
 
 @dataclass(frozen=True)
 class RunView:
-    """The components of a run. `stage` shows progress and preview, `results` the finished pictures, `after` the rows of what
-    to do with them."""
+    """The components of a run. `stage` shows progress and preview, `results` the finished pictures, `after` what to do
+    with them."""
 
     generate: gr.Button
     skip: gr.Button
@@ -45,7 +45,7 @@ class RunView:
     stage: gr.HTML
     results: gr.Gallery
     verdicts: gr.HTML
-    after: tuple[gr.Row, ...]
+    after: gr.Row
 
 
 class Runner:
@@ -59,7 +59,7 @@ class Runner:
     @property
     def _looked(self) -> list[Any]:
         view = self._view
-        return [view.stage, view.results, view.verdicts, *view.after, view.skip, view.interrupt, self._timer, self._seen]
+        return [view.stage, view.results, view.verdicts, view.after, view.skip, view.interrupt, self._timer, self._seen]
 
     def wire(self, page: gr.Blocks) -> None:
         view = self._view
@@ -120,7 +120,7 @@ class Runner:
         mine = self._mine(owner)
         job = shown(mine)
         if job is None:
-            return [self._empty(), gr.Gallery(visible=False), gr.skip(), *self._after(False), *self._buttons(False),
+            return [self._empty(), gr.Gallery(visible=False), gr.skip(), gr.Row(visible=False), *self._buttons(False),
                     gr.Timer(IDLE), seen]
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
@@ -129,19 +129,16 @@ class Runner:
         words = self._studio.words
         stage = troubles(self._studio) + (working(words, progress, waiting) if busy else ended(words, progress))
         if now == seen:
-            return [stage if busy else gr.skip(), *[gr.skip()] * (2 + len(self._view.after)), *self._buttons(busy),
+            return [stage if busy else gr.skip(), *[gr.skip()] * 3, *self._buttons(busy),
                     gr.Timer(BUSY if busy else IDLE), seen]
         files = [str(self._studio.archive.view(f))         # too large a one stalls a browser
                  for f in self._pictures(mine, job, progress.files)[-SHOWN:]]
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
-        return [stage, results, self._explained(job) if progress.files and not busy else "", *self._after(bool(files)),
+        return [stage, results, self._explained(job) if progress.files and not busy else "", gr.Row(visible=bool(files)),
                 *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now]
 
     def _buttons(self, busy: bool) -> list[Any]:
         return [gr.Button(interactive=busy), gr.Button(interactive=busy)]
-
-    def _after(self, shown: bool) -> list[Any]:
-        return [gr.Row(visible=shown) for _ in self._view.after]
 
     # -- what the stage shows ------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from tabs import (
     upscale,
 )
 from tabs.described import DescribedOnce
+from tabs.listeners import QUIET
 from tabs.page import Page
 
 TABS = (("txt2img", txt2img.build), ("img2img", img2img.build), ("inpaint", inpaint.build),
@@ -50,6 +51,8 @@ def build(studio: Studio) -> gr.Blocks:
                     extension_tab.build(studio, page)
             for connect in page.later:
                 connect()
+            # What another tab handed over is seen from its beginning, however far down that tab was.
+            tabs.change(None, None, None, js="() => scrollTo(0, 0)", **QUIET)
         undo.build(page, words)
     return blocks
 

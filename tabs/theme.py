@@ -23,7 +23,7 @@ def theme() -> gr.themes.Base:
     ).set(
         body_background_fill="*neutral_100", body_background_fill_dark="*neutral_950",
         block_background_fill="white", block_background_fill_dark="*neutral_900",
-        block_border_width="0px", block_shadow="none", block_label_text_color="*neutral_600",
+        block_border_width="0px", block_shadow="none", block_radius="12px", block_label_text_color="*neutral_600",
         block_label_text_color_dark="*neutral_400", block_title_text_color="*neutral_700",
         block_title_text_color_dark="*neutral_300", block_title_text_weight="500",
         button_primary_background_fill="*primary_500", button_primary_background_fill_hover="*primary_600",

@@ -159,8 +159,8 @@ class Workbench:
             verdicts = gr.HTML("", elem_id=f"{name}-verdicts")
             self._drop = gr.File(label=self.words("drop_png_here"), file_types=["image"], type="filepath", height=84,
                                  elem_id=f"{name}-drop", elem_classes="drop")
-        rows = (self._results.row, *([self._ranking.row] if self._ranking else []))
-        self._runner = Runner(self.studio, self.form, RunView(*self._buttons, stage, results, verdicts, rows), self.page.owner)
+        view = RunView(*self._buttons, stage, results, verdicts, self._results.row)
+        self._runner = Runner(self.studio, self.form, view, self.page.owner)
         return placed
 
     @property

@@ -81,6 +81,9 @@ def test_pictures_are_found_by_words_and_turned_over_by_pages(gallery: Page) -> 
     told(gallery, "found: 1")
     gallery.locator("#gallery-search").locator("input, textarea").fill("zebra")
     told(gallery, "No picture matches")
+    gallery.locator("#gallery-search").locator("input, textarea").fill("number 33")
+    gallery.set_viewport_size({"width": 390, "height": 844})
+    expect(gallery.locator("#gallery-grid img")).to_be_in_viewport(ratio=0.9, timeout=PATIENCE)
 
 
 def test_a_picture_shows_how_it_was_made_as_text(gallery: Page) -> None:

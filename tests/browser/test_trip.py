@@ -90,6 +90,7 @@ def test_from_words_to_a_picture_and_back(page: Page, tmp_path: Path) -> None:
     page.reload()
     expect(page.locator("#txt2img-results img").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#txt2img-verdicts")).to_contain_text(re.compile("\\w"))
+    expect(page.locator("#txt2img-before")).to_be_hidden()       # it was made from words alone
     expect(page.locator("#txt2img-prompt textarea")).to_have_value("a red car, in the snow")     # it may come after the picture
     expect(page.locator("#txt2img-seed input[type=number]")).to_have_value("4242")
     assert fields(page) == before, "the form came back from the browser after the reload"
@@ -110,6 +111,12 @@ def test_from_words_to_a_picture_and_back(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#txt2img-prompt textarea")).to_have_value("a red car, in the snow", timeout=PATIENCE)
     assert fields(page) == before
 
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("#txt2img-prompt")).not_to_be_in_viewport()
+    expect(page.locator("#txt2img-results")).to_be_in_viewport(ratio=0.9)       # the easel stays beside a long form
+    page.locator("#txt2img-to-img2img").click()
+    expect(page.locator("#img2img-prompt textarea")).to_be_in_viewport(ratio=0.9, timeout=PATIENCE)
+
 
 def test_cancel_frees_the_studio_at_once(page: Page) -> None:
     page.locator("#txt2img-prompt textarea").fill("a green meadow")
@@ -120,6 +127,11 @@ def test_cancel_frees_the_studio_at_once(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#txt2img-stage .progress")).to_have_count(0, timeout=60_000)
     expect(page.locator("#txt2img-interrupt")).to_be_disabled()
+    page.get_by_role("tab", name="Queue").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    row = page.locator("#queue-table tr", has_text="a green meadow").first
+    for part in (".prompt-cell", "[data-act=retry]"):
+        expect(row.locator(part)).to_be_in_viewport(ratio=1, timeout=PATIENCE)
 
 
 def test_the_models_tab_names_what_paints(page: Page) -> None:

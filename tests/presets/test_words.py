@@ -29,6 +29,10 @@ def test_both_languages_have_the_same_keys_and_gaps() -> None:
         assert isinstance(key, str) and english[key] and ukrainian[key] and gaps[0] == gaps[1], key
 
 
+def test_the_hint_of_the_editor_has_room_beside_its_tools_on_a_phone() -> None:
+    assert max(len(table(language, "words")["editor_hint"]) for language in ("en", "uk")) <= 25
+
+
 def test_every_declared_field_has_a_ukrainian_label_and_help() -> None:
     fields = table("uk", "fields")
     paths = {d.path for d in declared(GenerationRequest)} | {f"control.{d.path}" for d in declared(ControlUnit)}

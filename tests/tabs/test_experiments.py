@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from pipelines.spec.errors import RequestError
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.words import Words
-from tabs import experiment_table
+from tabs import experiment_table, queue
 from tabs.experiment_view import Looked
 from tabs.experiments import Experiments, axis_label, clock
 
@@ -65,6 +66,12 @@ def test_a_grid_is_one_job_with_its_cells(tab: Experiments, studio: Studio) -> N
     assert (job.kind, job.count, len(job.missing)) == ("grid", 6, 6)
     grid = experiments.of_job(studio.queue.get(job.id))
     assert {(grid.cell(i).cfg_scale, grid.cell(i).seed) for i in range(6)} == {(c, s) for c in (2, 4) for s in (1, 2, 3)}
+
+
+def test_the_queue_says_that_a_job_is_a_grid_and_how_large(tab: Experiments, studio: Studio) -> None:
+    job = submitted(tab, studio, x=("cfg_scale", "2, 4"), y=("seed", "1-3"))
+    assert "X/Y/Z 2 × 3: a red car" in queue._row(studio, job)
+    assert "X/Y/Z" not in queue._row(studio, replace(job, payload="damaged"))
 
 
 @pytest.mark.parametrize("change", [{0: "gone"}, {2: "no such axis"}, {3: 7}], ids=["tab", "axis", "value"])

@@ -22,6 +22,7 @@ from tabs import queue, run, shell
 from tabs.canvas import Canvas
 from tabs.form import SWITCHES, Form, flattened, nested, refused
 from tabs.page import usable
+from tabs.ranking import Ranking
 from tabs.workbench import choices, counted
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -178,6 +179,51 @@ def test_the_whole_page_is_built_with_every_tab(studio: Studio) -> None:
     ids = {b.elem_id for b in blocks.blocks.values() if getattr(b, "elem_id", None)}
     assert {"tab-txt2img", "tab-img2img", "tab-inpaint", "inpaint-editor", "img2img-source",
             "tab-gallery", "tab-queue", "tab-models", "tab-settings", "txt2img-steps"} <= ids
+
+
+def test_whatever_stands_in_a_form_stands_on_a_card(studio: Studio) -> None:
+    blocks = shell.build(studio)
+    columns = [b for b in blocks.blocks.values() if "controls" in (getattr(b, "elem_classes", None) or ())]
+    assert len(columns) >= 8
+    bare = [child for column in columns for child in column.children
+            if child.visible is True and not isinstance(child, (gr.Accordion, gr.HTML, gr.State, gr.Timer))
+            and not {"card", "actions", "chips"} & set(" ".join(child.elem_classes or ()).split())]
+    assert not [[c.elem_id for c in getattr(child, "children", [child])] for child in bare]
+
+
+def answers(blocks: gr.Blocks, component: Any) -> list[Any]:
+    """The handlers that change this component."""
+    return [f.fn for f in blocks.fns.values() if component in f.outputs]
+
+
+@pytest.mark.parametrize("title", ["hires_title", "tiled_title"])
+def test_the_head_of_a_closed_fold_says_whether_it_is_on(studio: Studio, title: str) -> None:
+    blocks = shell.build(studio)
+    off = studio.words(title)
+    folds = [b for b in blocks.blocks.values() if isinstance(b, gr.Accordion) and b.label == off]
+    assert folds
+    for fold in folds:
+        said, = answers(blocks, fold)
+        assert (said(True)["label"], said(False)["label"]) == (f"{off} · on", off)
+
+
+def test_pictures_are_ranked_only_where_there_are_several(studio: Studio) -> None:
+    with gr.Blocks() as blocks:
+        results, ranking = gr.Gallery(), Ranking(studio, "test")
+        ranking.wire(results, gr.Textbox())
+    offered, = answers(blocks, ranking._row)
+    assert [offered(shown)[0].visible for shown in (None, ["a.png"], ["a.png", "b.png"])] == [False, False, True]
+
+
+def test_the_stage_says_how_many_jobs_wait_behind_the_one_it_shows(studio: Studio) -> None:
+    studio.queue.pause()
+    with gr.Blocks():
+        runner = run.Runner(studio, SimpleNamespace(prefix="txt2img"), None, None)
+    for count in range(3):
+        studio.submit(GenerationRequest(seed=1), owner="me")
+        studio.submit(GenerationRequest(seed=1), owner="somebody else")
+        assert ("more waiting" in runner._look("me", "")[0]) == (count > 0)
+    assert "2 more waiting" in runner._look("me", "")[0]
 
 
 def test_building_the_page_reads_no_preset(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from pipelines.studio import Studio
 from pipelines.tasks.tiles import calls
 from pipelines.upscale_job import Work
 from tabs import upscale
-from tabs.before_after import chosen_of, originals, pair, source_of
+from tabs.before_after import BeforeAfter, chosen_of, originals, pair, source_of
 from tabs.page import Page
 from tabs.upscale import UpscaleTab
 from tabs.upscale_paint import told_of
@@ -204,13 +204,17 @@ def test_how_it_is_painted_again_comes_back(tab: UpscaleTab) -> None:
     assert gone[11:13] == [gr.skip()] * 2 and gone[13:] == held[13:]
 
 
-def test_a_result_of_img2img_is_laid_over_its_source_and_others_over_one_another(studio: Studio, picture: str) -> None:
+def test_a_result_of_img2img_is_laid_over_its_source_and_others_over_nothing(studio: Studio, picture: str) -> None:
     kept = studio.inputs.keep_file(picture)
     image = Image.new("RGB", (80, 60))
     files = [str(studio.archive.open(studio.archive.save(image, request).file)) for request in (
         GenerationRequest(seed=1), GenerationRequest(seed=2, init={"image": kept}), GenerationRequest(seed=3))]
     assert pair(studio, files, Path(files[1]).name) == (str(studio.inputs.path(kept)), files[1])
-    assert pair(studio, files) == (files[0], files[2]) and pair(studio, files[:1]) is None and pair(studio, []) is None
+    assert pair(studio, files) is None and pair(studio, []) is None
+    with gr.Blocks():
+        compared = BeforeAfter(studio, "test")
+    offered = [compared._offered([(file, None) for file in shown])[1].visible for shown in (files[:2], files, [])]
+    assert offered == [True, False, False]
     studio.inputs.path(kept).unlink()
     assert source_of(studio, files[1]) is None
 
