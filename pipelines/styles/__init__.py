@@ -6,11 +6,14 @@ is appended after ", ". Rows that cannot be read are named with their line and t
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.presets import files
-from pipelines.presets.names import display
+from pipelines.presets.names import display, stem
 from pipelines.spec.errors import FieldError, StorageError, unknown
 from pipelines.styles.table import Style, parse, written
 
@@ -50,35 +53,84 @@ class Styles:
         return prompt, negative_prompt
 
     def extract(self, prompt: str, negative_prompt: str) -> tuple[str, str, list[str]]:
-        """The other way: what is left of both prompts, and the styles that, applied again, give them back."""
+        """The other way: what is left of both prompts, and the styles that, applied again, give them back.
+
+        Where two styles say the same none is taken, and the prompts stay as they are: nobody can know which was meant.
+        """
         names: list[str] = []
-        styles = sorted(self._by_name().values(), key=lambda s: -len(s.prompt) - len(s.negative_prompt))
-        while True:
-            for style in styles:
-                left, left_negative = removed(prompt, style.prompt), removed(negative_prompt, style.negative_prompt)
-                if left is None or left_negative is None:
-                    continue
-                if len(left) + len(left_negative) < len(prompt) + len(negative_prompt):     # so that this ends
-                    prompt, negative_prompt = left, left_negative
-                    names.insert(0, style.name)
-                    break
-            else:
-                return prompt, negative_prompt, names
+        left, left_negative = prompt, negative_prompt
+        styles = self._by_name().values()
+        while fits := [(len(a) + len(b), a, b, style.name) for style in styles
+                       if (a := removed(left, style.prompt)) is not None
+                       and (b := removed(left_negative, style.negative_prompt)) is not None
+                       and len(a) + len(b) < len(left) + len(left_negative)]:       # so that this ends
+            shortest = min(fits)[0]
+            if sum(length == shortest for length, *_ in fits) > 1:
+                return prompt, negative_prompt, []
+            _, left, left_negative, name = min(fits)
+            names.insert(0, name)
+        return left, left_negative, names
 
     def save(self, name: str, prompt: str = "", negative_prompt: str = "") -> Style:
-        """Add one of the user's styles or replace the one of that name. Raises FieldError, StorageError."""
+        """Add one of the user's styles; one of that name before goes to the trash. Raises FieldError, StorageError."""
         style = Style(display(name, "Style name"), prompt, negative_prompt)
-        mine = {s.name: s for s in self._mine()} | {style.name: style}
-        self._write(mine.values())
+        mine = {s.name: s for s in self._mine()}
+        if style.name in mine and mine[style.name] != style:
+            self._to_trash(mine[style.name])
+        self._write((mine | {style.name: style}).values())
         return style
 
     def delete(self, name: str) -> None:
-        """Take one of the user's styles away; the file as it was stays beside it as `.bak`. Raises FieldError."""
+        """Move one of the user's styles to the trash, a file of its own there. Raises FieldError, StorageError."""
         mine = {s.name: s for s in self._mine()}
         if name not in mine:
             raise unknown("Styles", name, mine) if name not in self._by_name() else FieldError(
                 "Styles", name, "belongs to the studio and stays as it is")
+        self._to_trash(mine[name])
         self._write(s for s in mine.values() if s.name != name)
+
+    def restore(self) -> Style:
+        """Bring the newest style out of the trash, under a free name when its own is taken meanwhile. Raises FieldError."""
+        deleted = max(self._trash.glob("*.csv"), key=lambda file: file.stem.rpartition("~")[2], default=None)
+        found = parse(deleted.read_bytes())[0] if deleted else []
+        if deleted is None or not found:
+            raise FieldError("Styles", "", "nothing was deleted")
+        [name] = self._taken_in(found, {s.name: s for s in self._mine()})      # it may stand before a shipped one again
+        deleted.unlink(missing_ok=True)
+        return self.get(name)
+
+    def import_file(self, file: Path) -> list[str]:
+        """Take in the styles of another styles.csv (AUTOMATIC1111's, Forge's), and name them; those that are here already stay.
+
+        One whose name is taken by another text gets a number behind it. Raises FieldError when there is none in it.
+        """
+        size = file.stat().st_size
+        if size > LIMIT:
+            raise FieldError("Styles", file.name, f"{size / 2**20:.0f} MB are too large", f"{LIMIT // 2**20} MB")
+        found, problems = parse(file.read_bytes())
+        if not found:
+            raise FieldError("Styles", file.name, problems[0].removeprefix("Styles: ") if problems else "no style is in it",
+                             "a styles.csv with the columns name, prompt, negative_prompt")
+        return self._taken_in(found, self._by_name())
+
+    def _taken_in(self, found: Iterable[Style], here: dict[str, Style]) -> list[str]:
+        """Add to the user's styles without replacing one of those `here`; the names they have now."""
+        mine, names = {s.name: s for s in self._mine()}, []
+        for style in found:
+            free = (f"{style.name} ({number})" if number > 1 else style.name for number in itertools.count(1))
+            name = next(name for name in free if name not in here or _same(here[name], style))
+            names.append(name)
+            if name not in here:
+                here[name] = mine[name] = replace(style, name=name)
+        self._write(mine.values())
+        return names
+
+    def _to_trash(self, style: Style) -> None:
+        files.write(self._trash / f"{stem(style.name)}~{time.time_ns()}.csv", written([style]))
+
+    @property
+    def _trash(self) -> Path:
+        return self.user.parent / ".trash" / "styles"
 
     # -- the file ------------------------------------------------------------------------------------------------------
 
@@ -124,6 +176,10 @@ class Styles:
         except OSError as error:
             raise StorageError(f"Styles: {FILE} cannot be read ({error.strerror}). Close the program that holds it.") from None
         files.write(self.user, written(styles))
+
+
+def _same(one: Style, other: Style) -> bool:
+    return (one.prompt, one.negative_prompt) == (other.prompt, other.negative_prompt)
 
 
 def joined(text: str, addition: str) -> str:

@@ -67,6 +67,32 @@ def test_extraction_ends_and_gives_the_same_picture(
     assert styles.apply(left, negative, names) == (prompt, "")
 
 
+def test_no_style_is_extracted_where_two_would_do(styles: Styles) -> None:
+    styles.save("One", "sharp, golden")
+    assert styles.extract("a cat, sharp, golden", "rain") == ("a cat", "rain", ["One"])
+    styles.save("Two", "{prompt}, sharp, golden")
+    assert styles.extract("a cat, sharp, golden", "rain") == ("a cat, sharp, golden", "rain", [])
+
+
+def test_deleted_and_replaced_styles_come_back_from_the_trash(styles: Styles) -> None:
+    styles.save("Watercolour", "mine")
+    styles.save("Watercolour", "mine, better")
+    styles.delete("Watercolour")
+    assert [styles.restore(), styles.restore()] == [Style("Watercolour", "mine, better"), Style("Watercolour (2)", "mine")]
+    with pytest.raises(FieldError, match="nothing was deleted"):
+        styles.restore()
+
+
+def test_another_programs_styles_are_taken_in_beside_those_that_are_here(styles: Styles, tmp_path: Path) -> None:
+    styles.save("A", "mine")
+    (tmp_path / "theirs.csv").write_text(HEAD + 'A,mine,\nA,"theirs, too",\nB,x,y\n')
+    assert styles.import_file(tmp_path / "theirs.csv") == ["A", "A (3)", "B"]
+    assert [styles.get(name).prompt for name in ("A", "A (3)", "B")] == ["mine", "theirs, too", "x"]
+    (tmp_path / "none.csv").write_text(HEAD)
+    with pytest.raises(FieldError, match="no style is in it"):
+        styles.import_file(tmp_path / "none.csv")
+
+
 READ = [
     ("\ufeff" + HEAD + "A,a,b\n", [("A", "a", "b")], ""), (HEAD.replace("\n", "\r\n") + "A,a,b\r\n", [("A", "a",
     "b")], ""),
