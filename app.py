@@ -80,8 +80,7 @@ def serve(known: Settings, hooks: Hooks) -> int:
     from tabs import launch, shell, theme
 
     ended = launch.end_signal()
-    look = {"theme": theme.theme(), "css": theme.css(), "js": theme.script()}
-    with Studio.open(known, hooks) as studio, launch.launch(shell.build(studio), known, look) as served:
+    with Studio.open(known, hooks) as studio, launch.launch(shell.build(studio), known, theme.look(studio.words)) as served:
         settled()
         served.announce()
         served.after_the_first_visit(lambda: studio.engine)

@@ -68,6 +68,10 @@ class Specs:
     def atelier_upscalers(self) -> list[Upscaler]:
         """Upscalers to put behind the studio's own. Asked at every listing: look for files, load nothing."""
 
+    @hookspec
+    def atelier_wildcards(self) -> list[str]:
+        """Names that the prompt fields offer after `__`: what stands between two pairs of underscores for something else."""
+
 
 class Fault(NamedTuple):
     """Why an extension is off."""
@@ -147,6 +151,10 @@ class Hooks:
         """The extensions' upscalers."""
         return [u for impl in self._in_turn("atelier_upscalers") for u in self._call(impl, is_upscalers) or []]
 
+    def wildcards(self) -> list[str]:
+        """What the prompt fields offer after `__`."""
+        return [name for impl in self._in_turn("atelier_wildcards") for name in self._call(impl, is_names) or []]
+
     # -- how an extension is called ------------------------------------------------------------------------------------
 
     def _implementations(self, plugin: object) -> list[pluggy.HookImpl]:
@@ -202,6 +210,10 @@ def is_tabs(answer: Any) -> bool:
 
 def is_upscalers(answer: Any) -> bool:
     return isinstance(answer, list) and all(isinstance(u, Upscaler) for u in answer)
+
+
+def is_names(answer: Any) -> bool:
+    return isinstance(answer, list) and all(isinstance(name, str) for name in answer)
 
 
 def is_nothing(answer: Any) -> bool:

@@ -99,7 +99,8 @@ def files(studio: Studio, request: GenerationRequest, model: ModelFile) -> Itera
 
 
 def at_home(studio: Studio, read: Read) -> dict[str, Any]:
-    """The partial request of another program's text, its model and LoRAs under the names they have here where hashes tell.
+    """The partial request of another program's text, its model and LoRAs under the names they have here where hashes tell, and
+    the text of styles that are here as these styles.
 
     A model, a VAE or an upscaler that is not here is left out (`absent` says which): who takes the settings over keeps their own.
     """
@@ -115,6 +116,7 @@ def _told(studio: Studio, read: Read) -> tuple[dict[str, Any], list[tuple[str, s
     request, digest = deepcopy(dict(read.request)), str(read.made.get("Model hash", ""))
     if request.get("prompt"):
         request["prompt"] = loras.at_home(str(request["prompt"]), str(read.unknown.get("Lora hashes", "")), studio.library)
+    request |= _styled(studio, request)
     gone = []
     for row in (row for row in declared(GenerationRequest) if row.param.source in FILES):
         *parts, field = row.path.split(".")
@@ -130,6 +132,19 @@ def _told(studio: Studio, read: Read) -> tuple[dict[str, Any], list[tuple[str, s
         else:
             gone.append((row.path, name))
     return request, gone
+
+
+def _styled(studio: Studio, request: dict[str, Any]) -> dict[str, Any]:
+    """The prompts without the styles whose text they hold, and these by name; nothing where no style or several would do.
+
+    A second pass with words of its own stays as it is: they hold the styles too, and would get them twice.
+    """
+    hires = request.get("hires") or {}
+    if request.get("styles") or hires.get("prompt") or hires.get("negative_prompt"):
+        return {}
+    before = {key: str(request.get(key) or "") for key in ("prompt", "negative_prompt")}
+    *left, names = studio.styles.extract(*before.values())
+    return {**dict(zip(before, left, strict=True)), "styles": names} if names else {}
 
 
 def _is_here(studio: Studio, source: str, name: str) -> bool:

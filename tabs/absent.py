@@ -7,7 +7,7 @@ import html
 import gradio as gr
 
 from pipelines.metadata import Read
-from pipelines.reception import absent
+from pipelines.reception import absent, at_home
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
@@ -20,6 +20,8 @@ def left_out(studio: Studio, read: Read) -> list[str]:
 
 
 def tell(studio: Studio, read: Read) -> None:
-    """Say in a toast what was left out of settings that a form has just taken over."""
+    """Say in toasts what was left out of settings that a form has just taken over, and which text in them became a style."""
+    if not read.full and (names := at_home(studio, read).get("styles")):
+        gr.Info(html.escape(studio.words("styles_found", names=", ".join(names))), duration=8)
     if lines := left_out(studio, read):
         gr.Warning("<br>".join(map(html.escape, lines)), duration=12)

@@ -23,6 +23,8 @@ TYPED = ("seed", "variation.seed", "batch_count", "batch_size", "hires.width", "
          "tiled.width", "tiled.height")     # a slider over so many values helps nobody
 SIDES = ("width", "height")
 SWITCHES = frozenset({"hires", "tiled", "identity", "sketch"})      # parts that are turned on, not filled in
+HELPED = "helped"       # the class of fields of which `assets/tips.js` says what they do
+OURS = ("samplers", "schedules")        # lists that change with the program alone
 FEW = 2                 # so many choices are shown side by side
 VIEW = 2048             # px a size slider shows; a larger value that comes from elsewhere stretches it
 
@@ -58,10 +60,49 @@ class Form:
     def field(self, path: str, **look: Any) -> Component:
         """Make the component of one field here; `look` is passed on (lines, scale, elem_classes …)."""
         row = self._declared[path]
-        component = _component(row, self._start.get(path, row.default), self._labels(row) | {"elem_id": self.elem_id(path)} | look,
-                               self._or_same if row.default == SAME else self._choices)
+        named = {"elem_id": self.elem_id(path), "label": self._words.label(path, row.param.label)} | look
+        named["elem_classes"] = [HELPED, *filter(None, [look.get("elem_classes")])]
+        component = _component(row, self._start.get(path, row.default), named, lambda _: self.choices(path))
         self.fields[path] = component
         return component
+
+    def choices(self, path: str) -> list[Any]:
+        """What a field that takes names from a list may hold now: more or fewer than when the page was made."""
+        row = self._declared[path]
+        return (self._or_same if row.default == SAME else self._choices)(row.param.source)
+
+    def names(self, path: str) -> list[str]:
+        """The values of `choices`."""
+        return [str(one[-1] if isinstance(one, tuple) else one) for one in self.choices(path)]
+
+    @property
+    def listed(self) -> dict[str, Component]:
+        """The fields that take names from a list, by path."""
+        return {path: field for path, field in self.fields.items()
+                if path in self._declared and self._declared[path].param.source}
+
+    def gone(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(label, name) of every file and style that `values`, by path, name and that is not here any more."""
+        found = []
+        for path in self.listed.keys() & values.keys():
+            if self._declared[path].param.source in OURS:
+                continue
+            here = {name.lower() for name in self.names(path)}
+            held = values[path] if isinstance(values[path], (list, tuple)) else [values[path]]
+            found += [(self._words.label(path), name) for name in held
+                      if isinstance(name, str) and name and name.lower() not in here]
+        return sorted(found)
+
+    def relisted(self, path: str, held: Any = None) -> dict[str, Any]:
+        """The update that offers what there is now. Of several names `held` those that are gone are taken off, for
+        the page takes no others; a single one stays: its file may come back, and Generate says what is wrong with it."""
+        left = self.here(path, held) if isinstance(held, (list, tuple)) else held
+        return gr.update(choices=self.choices(path)) | ({} if left == held else {"value": left})
+
+    def here(self, path: str, held: Iterable[str]) -> list[str]:
+        """Those of the names that the field may hold now."""
+        names = self.names(path)
+        return [name for name in held if name in names]
 
     def _or_same(self, source: str) -> list[Any]:
         """For a second pass: the names, and before them that it is as in the first."""
@@ -80,9 +121,6 @@ class Form:
 
     def elem_id(self, path: str) -> str:
         return f"{self.prefix}-{path.replace('.', '-').replace('_', '-')}"
-
-    def _labels(self, row: Declared) -> dict[str, Any]:
-        return {"label": self._words.label(row.path, row.param.label), "info": None}
 
     @property
     def inputs(self) -> set[Component]:
@@ -158,6 +196,8 @@ class Form:
     def _shown(self, path: str, value: Any) -> Any:
         if path in SIDES and isinstance(value, int):       # the slider may be showing less than the field allows
             return gr.Slider(value=value, maximum=max(VIEW, value))
+        if path in self.listed and isinstance(value, (list, tuple)):       # the page takes none it was not offered
+            return gr.update(choices=self.choices(path), value=list(value))
         return list(value) if isinstance(value, tuple) else value
 
 

@@ -23,6 +23,7 @@ from pipelines.spec.errors import ImageFileError
 from pipelines.studio import Studio
 from pipelines.words import Words
 from tabs.listeners import SPOKEN
+from tabs.lists import refreshing
 from tabs.page import Page
 
 CLICK = """element.addEventListener('click', (e) => {
@@ -47,10 +48,6 @@ def build(studio: Studio, page: Page) -> None:
     def arrive(query: str, event: gr.SelectData) -> Any:
         return shown(studio, query) if event.value == words("lora") else gr.skip()
 
-    def rescan(query: str) -> str:
-        studio.library.scan()
-        return shown(studio, query)
-
     def click(data: Mapping[Component, Any], event: gr.EventData) -> dict[Component, Any]:
         """The chosen tab's prompt with the LoRA put in, or taken out."""
         found = next((one for one in found_cards(studio) if one.name == event.name and not one.problem), None)
@@ -64,7 +61,8 @@ def build(studio: Studio, page: Page) -> None:
 
     page.tabs.select(arrive, search, cards, **SPOKEN)
     search.change(lambda query: shown(studio, query), search, cards, trigger_mode="always_last", **SPOKEN)
-    refresh.click(rescan, search, cards, **SPOKEN)
+    page.later.append(lambda: refreshing(studio, page, refresh.click).then(lambda query: shown(studio, query), search, cards,
+                                                                            **SPOKEN))
     cards.select(click, {into, *prompts.values()}, set(prompts.values()), **SPOKEN)
 
 

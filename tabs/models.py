@@ -12,8 +12,8 @@ from pipelines.families import FAMILIES
 from pipelines.studio import Studio
 from pipelines.words import Words
 from tabs.listeners import SPOKEN
+from tabs.lists import refreshing
 from tabs.page import Page
-from tabs.workbench import choices
 
 MOST = 40       # files of one kind by name; the tab LoRA shows cards of its own
 
@@ -23,19 +23,13 @@ def build(studio: Studio, page: Page) -> None:
     with gr.Row(elem_classes="toolbar"):
         refresh = gr.Button(words("refresh"), size="sm", min_width=110, elem_id="models-refresh")
     table = gr.HTML("", elem_id="models-table")
-    form = page.forms["txt2img"]
-    lists = [form.fields["model"], form.fields["vae"]]
-
-    def rescan() -> list[Any]:
-        studio.library.scan()
-        return [shown(studio), *(gr.Dropdown(choices(studio, source)) for source in ("models", "vaes"))]
 
     def arrive(event: gr.SelectData) -> Any:
         """Look only when this tab comes on screen: reading every preset takes as long as building the page."""
         return shown(studio) if event.value == words("models") else gr.skip()
 
     page.tabs.select(arrive, None, table, **SPOKEN)
-    refresh.click(rescan, None, [table, *lists], **SPOKEN)
+    page.later.append(lambda: refreshing(studio, page, refresh.click).then(lambda: shown(studio), None, table, **SPOKEN))
 
 
 def shown(studio: Studio) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -28,6 +29,8 @@ class Page:
     doors: dict[str, Component] = field(default_factory=dict)       # fields for pictures of tabs that have no form
     painters: dict[str, Callable[..., None]] = field(default_factory=dict)      # `Runner.submit_on` of each tab that paints
     later: list[Callable[[], None]] = field(default_factory=list)   # what needs all forms; the shell calls it at the end
+    lists: dict[Any, Callable[[Any], Any]] = field(default_factory=dict)    # component -> what it offers now, given its value
+    kept: dict[str, gr.BrowserState] = field(default_factory=dict)
 
     def remember(self, form: Form) -> None:
         """Keep the form in the browser at every change, without asking the server, and bring it back on load.
@@ -35,17 +38,25 @@ class Page:
         Pictures are not kept: a browser has room for a few megabytes only.
         """
         self.forms[form.prefix] = form
-        kept = self.memory(form.prefix)
-        components, paths = noted(form), list(form.fields)
+        self.kept[form.prefix] = kept = self.memory(form.prefix)
+        for path, component in form.listed.items():
+            self.lists[component] = lambda held, path=path: form.relisted(path, held)
+        components = noted(form)
         gr.on([c.change for c in components], None, components, kept, queue=False, show_progress="hidden",
               api_visibility="private", js=f"(...values) => {{ window.atelierUndo?.note({form.prefix!r}, values); "
-                                           f"return [values.slice(0, {len(paths)})]; }}")
+                                           f"return [values.slice(0, {len(form.fields)})]; }}")
 
         def bring_back(values: Any) -> list[Any]:
-            held = dict(zip(paths, values, strict=False)) if isinstance(values, list) else {}
-            return form.write(usable(held, form))
+            return form.write(usable(by_path(form, values), form))
 
         self.blocks.load(bring_back, kept, form.outputs, queue=False, show_progress="hidden", api_visibility="private")
+
+    def relist(self, data: Mapping[Component, Any] = MappingProxyType({})) -> dict[Any, Any]:
+        """Updates by component for everything that offers names of files, styles or presets.   data: what they hold.
+
+        One place for all of them, so that no form forgets a list.
+        """
+        return {component: renewed(data.get(component)) for component, renewed in self.lists.items()}
 
     def memory(self, name: str) -> gr.BrowserState:
         """What the browser keeps under this name, out of the tab that is being placed: Gradio reads it only if on screen."""
@@ -77,6 +88,11 @@ class Page:
         return self.show(name, self.forms[name].write_all(request))
 
 
+def by_path(form: Form, values: Any) -> dict[str, Any]:
+    """What the browser kept of a form, by path."""
+    return dict(zip(form.fields, values, strict=False)) if isinstance(values, list) else {}
+
+
 def noted(form: Form) -> list[Any]:
     """The components whose values make a step of undo: all fields, and the pictures that are files."""
     return [*form.fields.values(), *getattr(form.pictures, "noted", ())]
@@ -95,7 +111,10 @@ def tab_of(request: GenerationRequest) -> str:
 
 
 def usable(values: Mapping[str, Any], form: Form) -> dict[str, Any]:
-    """Those kept values that the fields of today still take (a browser keeps what an older studio wrote)."""
+    """Those kept values that the fields of today still take (a browser keeps what an older studio wrote).
+
+    A name that is not here now stays, as one that was typed would: a file may have come since the last look, or come back.
+    """
     result: dict[str, Any] = {part: values[part] for part in SWITCHES & values.keys() if isinstance(values[part], bool)}
     for path in form.held & values.keys():
         with suppress(StudioError):
@@ -108,8 +127,5 @@ def usable(values: Mapping[str, Any], form: Form) -> dict[str, Any]:
             value = row.param.check(values[row.path], row.kind)
         except FieldError:
             continue
-        names = [c[-1] if isinstance(c, tuple) else c for c in getattr(form.fields[row.path], "choices", None) or ()]
-        if row.param.source and not set([value] if isinstance(value, str) else value) <= set(names):
-            continue
-        result[row.path] = value
+        result[row.path] = form.here(row.path, value) if row.param.source and isinstance(value, tuple) else value
     return result

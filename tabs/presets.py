@@ -14,10 +14,11 @@ from gradio.components import Component
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.studio import Studio
 from tabs.form import Form, refused
-from tabs.listeners import QUIET, SPOKEN
+from tabs.listeners import SPOKEN
+from tabs.page import Page
 
 
-def build(studio: Studio, form: Form) -> Callable[[gr.Blocks], None]:
+def build(studio: Studio, form: Form) -> Callable[[Page], None]:
     """Place the row here; the returned function wires it once all fields of the form exist."""
     words = studio.words
     with gr.Row(elem_classes="card presets"):
@@ -36,9 +37,9 @@ def build(studio: Studio, form: Form) -> Callable[[gr.Blocks], None]:
             bring = gr.UploadButton(words("import"), file_types=[".yaml", ".yml"], size="sm", min_width=70)
             take = gr.DownloadButton(words("export"), size="sm", min_width=70)
 
-    def wire(blocks: gr.Blocks) -> None:
+    def wire(page: Page) -> None:
         # Read when somebody looks, not while the studio starts; a reload shows what was added meanwhile.
-        blocks.load(lambda: listed(studio, None), None, chosen, **QUIET)
+        page.lists[chosen] = lambda held: relisted(studio, held)
         chosen.change(lambda key: description(studio, key), chosen, told, **SPOKEN)
         apply.click(lambda key, model: applied(studio, form, key, model), [chosen, form.fields["model"]], form.outputs,
                     **SPOKEN)
@@ -63,6 +64,12 @@ def choices(studio: Studio) -> list[tuple[str, str]]:
 def listed(studio: Studio, chosen: str | None) -> gr.Dropdown:
     """The dropdown with the presets of now and `chosen` selected."""
     return gr.Dropdown(choices(studio), value=chosen)
+
+
+def relisted(studio: Studio, held: str | None) -> dict[str, Any]:
+    """The update that offers the presets of now; what is chosen stays, if it is still there."""
+    found = choices(studio)
+    return gr.update(choices=found) | ({} if held is None or held in (name for _, name in found) else {"value": None})
 
 
 def needed(key: str | None) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import html
 import secrets
+from typing import Any
 
 import gradio as gr
 
 from pipelines.studio import Studio
 from tabs import (
+    completion,
     control,
     experiments,
     gallery,
     img2img,
     inpaint,
+    lists,
     loras,
     models,
     photomaker,
@@ -39,7 +42,12 @@ def build(studio: Studio) -> gr.Blocks:
     words = studio.words
     secret = browser_secret(studio)
     with DescribedOnce(title="Atelier", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
-        gr.HTML(f'<div class="masthead"><h1>Atelier<span>.</span></h1><p>{html.escape(words("tagline"))}</p></div>')
+
+        def ask(_: Any) -> dict[str, Any]:
+            return completion.names(studio)
+
+        gr.HTML(f'<div class="masthead"><h1>Atelier<span>.</span></h1><p>{html.escape(words("tagline"))}</p></div>',
+                js_on_load="window.atelierNames = () => server.ask({});", server_functions=[ask])
         owner = gr.BrowserState("", storage_key="atelier-owner", secret=secret)
         with gr.Tabs(elem_id="tabs") as tabs:
             page = Page(blocks, tabs, owner, secret)
@@ -53,6 +61,7 @@ def build(studio: Studio) -> gr.Blocks:
                 connect()
             # What another tab handed over is seen from its beginning, however far down that tab was.
             tabs.change(None, None, None, js="() => scrollTo(0, 0)", **QUIET)
+        lists.wire(studio, page)
         undo.build(page, words)
     return blocks
 

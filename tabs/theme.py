@@ -1,10 +1,17 @@
-"""How the studio looks: one theme of system fonts (nothing is fetched) and one style sheet."""
+"""How the studio looks: one theme of system fonts (nothing is fetched), one style sheet, and the scripts of every page."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+
+from pipelines.spec.param import declared, param_of
+from pipelines.spec.parts import ControlUnit
+from pipelines.spec.request import GenerationRequest
+from pipelines.words import Words
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -37,9 +44,26 @@ def theme() -> gr.themes.Base:
     )
 
 
+def look(words: Words) -> dict[str, Any]:
+    """What `launch` hands to Gradio."""
+    return {"theme": theme(), "css": css(), "js": script(words)}
+
+
 def css() -> str:
     return (ASSETS / "studio.css").read_text(encoding="utf-8")
 
 
-def script() -> str:
-    return (ASSETS / "studio.js").read_text(encoding="utf-8")
+def script(words: Words) -> str:
+    """What the page runs as it opens: the keyboard, completion (whose list is still there when Esc asks what is open), help."""
+    run = {"studio": "", "complete": "", "tips": json.dumps(helps(words), ensure_ascii=False)}
+    calls = (f"({(ASSETS / f'{name}.js').read_text(encoding='utf-8').strip()})({given});" for name, given in run.items())
+    return f"() => {{ {' '.join(calls)} }}"
+
+
+def helps(words: Words) -> dict[str, str]:
+    """One sentence on what each field does: "hires-steps", "control-weight" of a unit, "paint-tile" of the upscale tab."""
+    units = {f"control.{name}": param.help for name in ControlUnit.model_fields if (param := param_of(ControlUnit, name))}
+    said = {row.path: words.help(row.path) for row in declared(GenerationRequest)}
+    said |= {path: words.help(path, english) for path, english in units.items()}
+    said |= {path.replace("tiled.", "paint."): text for path, text in said.items() if path.startswith("tiled.")}
+    return {path.replace(".", "-").replace("_", "-"): text for path, text in said.items()}

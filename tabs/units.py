@@ -121,13 +121,16 @@ class Desk:
                                                       "undo", "import", "export")},
                 "fields": {name: self._field(name) for name in ControlUnit.model_fields},
                 "unit": ControlUnit().model_dump(), "most": UNITS, "types": CONTROL_TYPES,
-                "rows": [self._row(row) for row in self._studio.preprocessors.rows], **self._poses.told()}
+                "rows": self._rows(), **self._poses.told()}
 
     def _field(self, name: str) -> dict[str, Any]:
         param = param_of(ControlUnit, name)
         assert param is not None, name
         return {"label": self._studio.words.label(f"control.{name}", param.label), "minimum": param.minimum,
                 "maximum": param.maximum, "step": param.step, "choices": param.choices}
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [self._row(row) for row in self._studio.preprocessors.rows]
 
     def _row(self, row: Preprocessor) -> dict[str, Any]:
         missing = self._studio.preprocessors.missing(row.name)
@@ -137,11 +140,12 @@ class Desk:
                              "maximum": option.param.maximum, "step": option.param.step} for option in row.options]}
 
     def _models(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """`model`: a checkpoint; the control models that fit its family, and the mode in which these are followed best."""
+        """`model`: a checkpoint; the control models that fit its family, the mode in which these are followed best, and the
+        preprocessors, whose weights may have come since the panel was opened."""
         model = str(data["model"])
         found = self._studio.controls(model)
         return {"mode": self._studio.model(model).family.control_mode,
-                "models": [{"name": one.name, "control": one.control, "kind": one.kind} for one in found]}
+                "models": [{"name": one.name, "control": one.control, "kind": one.kind} for one in found], "rows": self._rows()}
 
     def _keep(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """`path`: an uploaded picture (the guard has looked at it)."""

@@ -52,10 +52,10 @@ class UpscaleForm:
     def _how(self) -> None:
         words, names = self._words, self._studio.upscalers.names()
         with gr.Column(elem_classes="card"):
-            self.upscaler = gr.Dropdown([(AUTOMATIC, ""), *((n, n) for n in names)], value="", label=words("upscaler"),
+            self.upscaler = gr.Dropdown(_choices(AUTOMATIC, names), value="", label=words("upscaler"),
                                         elem_id="upscale-upscaler")
             with gr.Row():
-                self.second = gr.Dropdown([("–", ""), *((n, n) for n in names)], value="", label=words("upscaler_second"),
+                self.second = gr.Dropdown(_choices("–", names), value="", label=words("upscaler_second"),
                                           min_width=150, elem_id="upscale-second")
                 self.visibility = gr.Slider(0, 1, 0.5, step=0.05, label=words("upscale_visibility"), buttons=[], min_width=150,
                                             elem_id="upscale-visibility")
@@ -65,8 +65,8 @@ class UpscaleForm:
     def _faces(self) -> None:
         """Shown where a network for it is installed."""
         words, names = self._words, self._studio.upscalers.restorers.names()
-        with gr.Column(elem_classes="card", visible=bool(names)):
-            self.restorer = gr.Dropdown([("–", ""), *((n, n) for n in names)], value="", label=words("restore_faces"),
+        with gr.Column(elem_classes="card", visible=bool(names)) as self._faces_card:
+            self.restorer = gr.Dropdown(_choices("–", names), value="", label=words("restore_faces"),
                                         elem_id="upscale-restorer")
             with gr.Row():
                 self.shown = gr.Slider(0, 1, 1, step=0.05, label=words("face_visibility"), buttons=[], min_width=150,
@@ -104,9 +104,18 @@ class UpscaleForm:
         gr.on([self.sources.change, self.scale.change, self.width.change, self.height.change, self.crop.change], self.sizes,
               [self.sources, self.scale, self.width, self.height, self.crop], self.told, trigger_mode="always_last", **QUIET)
         self.paint.wire(page, self.sources, self.inputs - {self.sources, self.folder, self.format}, self.recipe)
+        self._offer(page)
         kept = page.memory("upscale")
         gr.on([c.change for c in self._kept], None, self._kept, kept, js="(...values) => [values]", **QUIET)
         page.blocks.load(self.bring_back, kept, self._kept, **QUIET)
+
+    def _offer(self, page: Page) -> None:
+        """Let the lists of networks follow the folders."""
+        ways = self._studio.upscalers
+        page.lists |= {self.upscaler: lambda _: gr.update(choices=_choices(AUTOMATIC, ways.names())),
+                       self.second: lambda _: gr.update(choices=_choices("–", ways.names())),
+                       self.restorer: lambda _: gr.update(choices=_choices("–", ways.restorers.names())),
+                       self._faces_card: lambda _: gr.update(visible=bool(ways.restorers.names()))}
 
     def bring_back(self, values: Any) -> list[Any]:
         names = self._studio.upscalers.names()
@@ -141,6 +150,11 @@ class UpscaleForm:
         except StudioError as error:
             return html.escape(str(error))
         return f"{source} → <b>{result}</b>"
+
+
+def _choices(first: str, names: list[str]) -> list[tuple[str, str]]:
+    """`first` for nothing chosen, then the names."""
+    return [(first, ""), *((name, name) for name in names)]
 
 
 def target_of(scale: Any, width: Any, height: Any, crop: Any) -> Target:

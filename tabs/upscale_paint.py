@@ -17,6 +17,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.tasks.repaint import STRENGTH, Repaint
 from pipelines.upscalers.recipe import Recipe
+from tabs.form import HELPED
 from tabs.listeners import QUIET
 from tabs.page import Page
 from tabs.tiled import told
@@ -29,7 +30,7 @@ class PaintForm:
         self._studio, self._words = studio, studio.words
 
     def place(self) -> None:
-        words, names = self._words, [m.name for m in self._studio.library.models()]
+        words = self._words
         with gr.Accordion(words("repaint_title"), open=False, elem_id="upscale-paint"):
             with gr.Row():
                 self.on = gr.Checkbox(False, label=words("repaint_on"), min_width=160, elem_id="upscale-paint-on")
@@ -38,7 +39,7 @@ class PaintForm:
                                       buttons=[], elem_id="upscale-paint-strength")
             self.prompt = gr.Textbox(label=words("repaint_prompt"), lines=2, max_lines=6, elem_id="upscale-paint-prompt")
             self.negative = gr.Textbox(label=words("repaint_negative"), lines=1, max_lines=4, elem_id="upscale-paint-negative")
-            self.model = gr.Dropdown([(words("repaint_model"), ""), *((n, n) for n in names)], value="",
+            self.model = gr.Dropdown(self._models(), value="",
                                      label=words.label("model", "Model"), elem_id="upscale-paint-model")
             self.method = self._choice("method", TILINGS)
             with gr.Row():
@@ -51,15 +52,20 @@ class PaintForm:
                     self.seam_strength, self.seam_width = self._slider("seam_denoising_strength"), self._slider("seam_width")
             self.plan = gr.HTML("", elem_id="upscale-paint-plan", elem_classes="told")
 
+    def _models(self) -> list[tuple[str, str]]:
+        return [(self._words("repaint_model"), ""), *((m.name, m.name) for m in self._studio.library.models())]
+
     def _choice(self, name: str, choices: tuple[str, ...]) -> gr.Dropdown:
         return gr.Dropdown(list(choices), value=Tiled.model_fields[name].default, filterable=False, min_width=140,
-                           label=self._words.label(f"tiled.{name}"), elem_id=f"upscale-paint-{name.replace('_', '-')}")
+                           label=self._words.label(f"tiled.{name}"), elem_id=f"upscale-paint-{name.replace('_', '-')}",
+                           elem_classes=HELPED)
 
     def _slider(self, name: str) -> gr.Slider:
         param = param_of(Tiled, name)
         assert param is not None, name
         return gr.Slider(param.minimum or 0, param.maximum or 0, Tiled.model_fields[name].default, step=param.step or 1, buttons=[],
-                         label=self._words.label(f"tiled.{name}"), min_width=160, elem_id=f"upscale-paint-{name.replace('_', '-')}")
+                         label=self._words.label(f"tiled.{name}"), min_width=160, elem_id=f"upscale-paint-{name.replace('_', '-')}",
+                         elem_classes=HELPED)
 
     @property
     def inputs(self) -> list[Any]:
@@ -75,7 +81,7 @@ class PaintForm:
         def words(value: Any) -> bool:
             return isinstance(value, str)
 
-        models = ["", *(m.name for m in self._studio.library.models())]
+        models = [name for _, name in self._models()]
         return [number, number, number, words, lambda v: v in models, lambda v: v in TILINGS, lambda v: v in SEAM_FIXES,
                 number, number, words, number, lambda v: v in TILE_ORDERS, number, number]
 
@@ -91,6 +97,7 @@ class PaintForm:
     def wire(self, page: Page, sources: Component, asked: set[Any], recipe: Callable[[Mapping[Component, Any]], Recipe]) -> None:
         """asked: what `recipe` is read from."""
         seen: set[Any] = {sources, *asked, *self.inputs}
+        page.lists[self.model] = lambda _: gr.update(choices=self._models())
 
         def plan(data: Mapping[Component, Any]) -> str:
             files, repaint = paths(data[sources]), self.repaint(data)

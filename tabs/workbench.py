@@ -33,6 +33,7 @@ from tabs.presets import build as build_presets
 from tabs.ranking import Ranking
 from tabs.run import Runner, RunView
 from tabs.send import Results
+from tabs.styles import StyleEditor
 from tabs.undo import keeping
 
 SHAPES = ("square", "portrait", "landscape")
@@ -45,7 +46,7 @@ class Workbench:
         self.studio, self.page, self.words, self.name = studio, page, studio.words, name
         self.form = Form(name, studio.words, lambda source: choices(studio, source), usual.start(studio))
         self.advisor = Advisor(studio, self.form)
-        self._wire_presets: Callable[[gr.Blocks], None] = lambda _: None      # for a tab that places none
+        self._wire_presets: Callable[[Page], None] = lambda _: None      # for a tab that places none
 
     def button(self, word: str, name: str, **look: Any) -> gr.Button:
         return gr.Button(self.words(word), size="sm", min_width=70, elem_id=f"{self.name}-{name}", **look)
@@ -81,6 +82,7 @@ class Workbench:
         form.field("negative_prompt", lines=2, max_lines=8, elem_classes="prompt")
         self.advisor.place("negative_prompt")
         form.field("styles")
+        self._styles = StyleEditor(self.studio, form)
         self._paste = Paste(self.studio, form)
 
     def actions(self) -> None:
@@ -179,10 +181,11 @@ class Workbench:
         """Connect everything that was placed; all pieces must be."""
         page, form = self.page, self.form
         self.advisor.wire(page.blocks)
-        self._wire_presets(page.blocks)
+        self._wire_presets(page)
         self._wire_small()
         keeping(form, self._drop.upload)(restoring(self.studio, form), self._drop, outputs_of(form.outputs, self._drop), **SPOKEN)
         self._paste.wire()
+        self._styles.wire(page)
         self._runner.wire(page.blocks)
         if self._ranking:
             self._ranking.wire(self._results.results, form.fields["model"], form.fields.get("identity.photos"))

@@ -51,6 +51,11 @@ class Wildcards:
             extra[key] = template
         return (request.merged(changes), extra) if changes else None
 
+    @hookimpl
+    def atelier_wildcards(self) -> list[str]:
+        """All lists there are now."""
+        return self.lists.names()
+
 
 def templates(request: GenerationRequest) -> Iterator[tuple[str, str]]:
     """(field, its text) of every prompt that is a template, those of the second pass included."""

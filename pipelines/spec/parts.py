@@ -51,10 +51,12 @@ class Init(Part):
     strokes: Annotated[str, Param(
         "Painted over", "Colours laid over the picture before painting begins; see-through elsewhere.", "image", picture=True)] = ""
     denoising_strength: Annotated[float, Param(
-        "Denoising strength", "0 keeps the picture, 1 paints a new one.", "image", 0, 1, 0.01, infotext="Denoising strength")
+        "Denoising strength", "How far the result may leave the picture: 0 keeps it, 0.3-0.6 changes details, 1 paints a new one.",
+        "image", 0, 1, 0.01, infotext="Denoising strength")
     ] = 0.75
     resize_mode: Annotated[str, Param(
-        "Resize mode", "How the picture is brought to width and height.", "image", choices=RESIZE_MODES,
+        "Resize mode", "What happens when the picture has another shape: stretch it, crop it, fill the sides, or stretch its "
+        "latents.", "image", choices=RESIZE_MODES,
         infotext="Resize mode")] = "Crop and resize"
     exact_steps: Annotated[bool, Param(
         "Exact steps", "Run all the steps, however low the denoising strength; else steps × strength of them.", "image",
@@ -69,20 +71,23 @@ class Inpaint(Part):
 
     mask: Annotated[str, Param("Mask", "White is painted anew, black is kept.", "inpaint", picture=True)] = ""
     mask_blur: Annotated[int, Param(
-        "Mask blur", "Width of the soft edge, pixels.", "inpaint", 0, 64, 1, infotext="Mask blur")] = 4
+        "Mask blur", "How wide the soft edge between new and old is, in pixels; more hides the seam.",
+        "inpaint", 0, 64, 1, infotext="Mask blur")] = 4
     mask_grow: Annotated[int, Param(
         "Grow mask", "Pixels the mask grows by; negative shrinks it.", "inpaint", -64, 64, 1, infotext="Mask grow")] = 0
     mask_mode: Annotated[str, Param(
         "Mask mode", "Whether the masked part is painted anew or all the rest.", "inpaint", choices=MASK_MODES,
         infotext="Mask mode")] = "Inpaint masked"
     masked_content: Annotated[str, Param(
-        "Masked content", "What stands under the mask when painting begins.", "inpaint", choices=MASKED_CONTENTS,
+        "Masked content", "What stands under the mask when painting begins: its surrounding colours (fill), the picture as it was "
+        "(original), noise or nothing.", "inpaint", choices=MASKED_CONTENTS,
         infotext="Masked content")] = "original"
     area: Annotated[str, Param(
         "Inpaint area", "Paint in the whole picture, or only around the mask at full resolution.", "inpaint",
         choices=INPAINT_AREAS, infotext="Inpaint area")] = "Whole picture"
     padding: Annotated[int, Param(
-        "Only masked padding", "Pixels around the mask that are looked at with it.", "inpaint", 0, 256, 4,
+        "Only masked padding", "With 'Only masked': how many pixels around the mask the model sees, so that the new part fits in.",
+        "inpaint", 0, 256, 4,
         infotext="Masked area padding")] = 32
     soft: Annotated[bool, Param(
         "Soft inpainting", "A grey mask changes the picture less (differential diffusion, arXiv 2306.00950).", "inpaint",
@@ -98,10 +103,14 @@ class Inpaint(Part):
 class Outpaint(Part):
     """Pixels added at each side of `init.image` and painted to continue it. Width and height follow the new frame."""
 
-    left: Annotated[int, Param("Outpaint left", "Pixels.", "outpaint", 0, 1024, 8, infotext="Outpaint left")] = 0
-    right: Annotated[int, Param("Outpaint right", "Pixels.", "outpaint", 0, 1024, 8, infotext="Outpaint right")] = 0
-    top: Annotated[int, Param("Outpaint top", "Pixels.", "outpaint", 0, 1024, 8, infotext="Outpaint top")] = 0
-    bottom: Annotated[int, Param("Outpaint bottom", "Pixels.", "outpaint", 0, 1024, 8, infotext="Outpaint bottom")] = 0
+    left: Annotated[int, Param(
+        "Outpaint left", "How many pixels to paint on at the left side.", "outpaint", 0, 1024, 8, infotext="Outpaint left")] = 0
+    right: Annotated[int, Param(
+        "Outpaint right", "How many pixels to paint on at the right side.", "outpaint", 0, 1024, 8, infotext="Outpaint right")] = 0
+    top: Annotated[int, Param(
+        "Outpaint top", "How many pixels to paint on above.", "outpaint", 0, 1024, 8, infotext="Outpaint top")] = 0
+    bottom: Annotated[int, Param(
+        "Outpaint bottom", "How many pixels to paint on below.", "outpaint", 0, 1024, 8, infotext="Outpaint bottom")] = 0
 
     @property
     def any(self) -> bool:
@@ -116,17 +125,20 @@ class Loopback(Part):
     final_denoising_strength: Annotated[float, Param(
         "Final denoising strength", "That of the last loop; the first has the denoising strength.", "image", 0, 1, 0.01)] = 0.5
     curve: Annotated[str, Param(
-        "Denoising strength curve", "Aggressive changes early, Lazy late.", "image", choices=LOOP_CURVES)] = "Linear"
+        "Denoising strength curve", "How the strength goes from the first loop's to the last one's: Linear evenly, Aggressive "
+        "changes early, Lazy late.", "image", choices=LOOP_CURVES)] = "Linear"
 
 
 class Variation(Part):
     """A second noise mixed into the first: similar pictures. Slerp between the noise of `seed` and this seed's."""
 
     seed: Annotated[int, Param(
-        "Variation seed", "The second noise; -1 draws one.", "seed", RANDOM_SEED, LAST_SEED, 1, infotext="Variation seed")
+        "Variation seed", "The number of a second noise that is mixed in for similar pictures; -1 draws one.",
+        "seed", RANDOM_SEED, LAST_SEED, 1, infotext="Variation seed")
     ] = RANDOM_SEED
     strength: Annotated[float, Param(
-        "Variation strength", "0 is the first seed alone, 1 the variation seed alone.", "seed", 0, 1, 0.01,
+        "Variation strength", "How much of the second noise is mixed in: 0 is the seed's own picture, 0.1 a close relative, 1 "
+        "another picture.", "seed", 0, 1, 0.01,
         infotext="Variation seed strength")] = 0.0
 
 
@@ -135,8 +147,10 @@ class Hires(Part):
 
     scale: Annotated[float, Param(
         "Hires upscale", "How many times larger the second pass is.", "hires", 1, 8, 0.05, infotext="Hires upscale")] = 2.0
-    width: Annotated[int, Param("Hires width", "Pixels; 0 follows the scale.", "hires", 0, 8192, 8, multiple=True)] = 0
-    height: Annotated[int, Param("Hires height", "Pixels; 0 follows the scale.", "hires", 0, 8192, 8, multiple=True)] = 0
+    width: Annotated[int, Param(
+        "Hires width", "Final width in pixels; 0 takes the factor instead.", "hires", 0, 8192, 8, multiple=True)] = 0
+    height: Annotated[int, Param(
+        "Hires height", "Final height in pixels; 0 takes the factor instead.", "hires", 0, 8192, 8, multiple=True)] = 0
     upscaler: Annotated[str, Param(
         "Hires upscaler", "What makes the first picture larger; Automatic takes the model family's own.", "hires",
         source="hires_upscalers", infotext="Hires upscaler", max_length=200)] = "Automatic"
@@ -144,31 +158,40 @@ class Hires(Part):
         "Hires steps", "Steps of the second pass that are really run; 0 as many as the first.", "hires", 0, 150, 1,
         infotext="Hires steps")] = 0
     denoising_strength: Annotated[float, Param(
-        "Hires denoising strength", "0 keeps the enlarged picture, 1 paints a new one.", "hires", 0, 1, 0.01)] = 0.3
+        "Hires denoising strength", "How much the second pass paints anew: 0.2-0.4 adds detail, more invents; 0 keeps the "
+        "enlarged picture.", "hires", 0, 1, 0.01)] = 0.3
     sampler: Annotated[str, Param(
-        "Hires sampler", "Empty: as in the first pass.", "hires", source="samplers", infotext="Hires sampler", max_length=80)
+        "Hires sampler", "The sampler of the second pass; empty: as in the first.",
+        "hires", source="samplers", infotext="Hires sampler", max_length=80)
     ] = SAME
     schedule: Annotated[str, Param(
-        "Hires schedule type", "Empty: as in the first pass.", "hires", source="schedules", infotext="Hires schedule type",
+        "Hires schedule type", "The schedule of the second pass; empty: as in the first.",
+        "hires", source="schedules", infotext="Hires schedule type",
         max_length=80)] = SAME
     cfg_scale: Annotated[float, Param(
-        "Hires CFG scale", "0: as in the first pass.", "hires", 0, 30, 0.5, infotext="Hires CFG Scale")] = 0.0
+        "Hires CFG scale", "The CFG scale of the second pass; 0: as in the first.",
+        "hires", 0, 30, 0.5, infotext="Hires CFG Scale")] = 0.0
     model: Annotated[str, Param(
-        "Hires model", "Empty: as in the first pass.", "hires", source="models", infotext="Hires checkpoint", cost=1.0,
+        "Hires model", "Another checkpoint for the second pass; empty: the first pass's.",
+        "hires", source="models", infotext="Hires checkpoint", cost=1.0,
         max_length=500)] = SAME
     prompt: Annotated[str, Param(
-        "Hires prompt", "Empty: as in the first pass.", "hires", infotext="Hires prompt", max_length=PROMPT_LIMIT)] = SAME
+        "Hires prompt", "Another prompt for the second pass; empty: as in the first.",
+        "hires", infotext="Hires prompt", max_length=PROMPT_LIMIT)] = SAME
     negative_prompt: Annotated[str, Param(
-        "Hires negative prompt", "Empty: as in the first pass.", "hires", infotext="Hires negative prompt",
+        "Hires negative prompt", "Another negative prompt for the second pass; empty: as in the first.",
+        "hires", infotext="Hires negative prompt",
         max_length=PROMPT_LIMIT)] = SAME
 
 
 class Tiled(Part):
     """`init.image` enlarged and painted again in overlapping tiles, with memory that does not grow with the picture."""
 
-    scale: Annotated[float, Param("Upscale by", "How many times larger.", "tiled", 1, 8, 0.05, infotext="Tiled upscale")] = 2.0
-    width: Annotated[int, Param("Upscaled width", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 1)] = 0
-    height: Annotated[int, Param("Upscaled height", "Pixels; 0 follows the scale.", "tiled", 0, 16384, 1)] = 0
+    scale: Annotated[float, Param(
+        "Upscale by", "How many times larger the picture becomes.", "tiled", 1, 8, 0.05, infotext="Tiled upscale")] = 2.0
+    width: Annotated[int, Param("Upscaled width", "Final width in pixels; 0 takes the factor instead.", "tiled", 0, 16384, 1)] = 0
+    height: Annotated[int, Param(
+        "Upscaled height", "Final height in pixels; 0 takes the factor instead.", "tiled", 0, 16384, 1)] = 0
     upscaler: Annotated[str, Param(
         "Upscaler", "What makes the picture larger before it is painted.", "tiled", source="upscalers",
         infotext="Ultimate SD upscale upscaler", max_length=200)
@@ -179,7 +202,8 @@ class Tiled(Part):
     tile: Annotated[int, Param(
         "Tile size", "Pixels; 0 takes the size the model was trained on.", "tiled", 0, 2048, 8, multiple=True,
         infotext="Ultimate SD upscale tile_width")] = 0
-    padding: Annotated[int, Param("Tile padding", "Pixels a tile looks beyond its own area.", "tiled", 0, 256, 8,
+    padding: Annotated[int, Param(
+        "Tile padding", "How many pixels of its neighbours a tile sees; more joins better and takes longer.", "tiled", 0, 256, 8,
                                   infotext="Ultimate SD upscale padding")] = 32
     mask_blur: Annotated[int, Param("Tile mask blur", "Width of the soft edge of a separate tile.", "tiled", 0, 64, 1,
                                     infotext="Ultimate SD upscale mask_blur")] = 8
@@ -188,7 +212,8 @@ class Tiled(Part):
                                    choices=SEAM_FIXES, infotext="Tiled seam fix")] = "None"
     seam_denoising_strength: Annotated[float, Param(
         "Seam denoising strength", "How much a seam is painted anew.", "tiled", 0, 1, 0.01)] = 0.35
-    seam_width: Annotated[int, Param("Seam band width", "Of the band over a border, pixels.", "tiled", 8, 256, 8)] = 64
+    seam_width: Annotated[int, Param(
+        "Seam band width", "How wide the band over a border is that is painted again, in pixels.", "tiled", 8, 256, 8)] = 64
 
 
 class ControlUnit(Part):
@@ -201,17 +226,24 @@ class ControlUnit(Part):
         source="preprocessors", max_length=80)] = "none"
     model: Annotated[str, Param("Control model", "Which ControlNet reads the condition.", "control", source="control_models",
                                 max_length=500)] = ""
-    weight: Annotated[float, Param("Control weight", "0 is off.", "control", 0, 2, 0.05)] = 1.0
-    start: Annotated[float, Param("Control start", "Share of the steps after which it begins.", "control", 0, 1, 0.01)] = 0.0
-    end: Annotated[float, Param("Control end", "Share of the steps after which it ends.", "control", 0, 1, 0.01)] = 1.0
-    control_mode: Annotated[str, Param("Control mode", "Which of prompt and condition gives way.", "control",
+    weight: Annotated[float, Param(
+        "Control weight", "How strongly the condition steers the picture: 1 is usual, 0 off.", "control", 0, 2, 0.05)] = 1.0
+    start: Annotated[float, Param(
+        "Control start", "From which share of the steps on it steers: 0 is from the beginning.", "control", 0, 1, 0.01)] = 0.0
+    end: Annotated[float, Param(
+        "Control end", "At which share of the steps it lets go: 1 is the end, 0.6 leaves the details to the prompt.",
+        "control", 0, 1, 0.01)] = 1.0
+    control_mode: Annotated[str, Param("Control mode", "Which gives way where prompt and condition disagree.", "control",
                                        choices=CONTROL_MODES)] = BALANCED
     resize_mode: Annotated[str, Param("Resize mode", "How the picture comes to the size that is painted.", "control",
                                       choices=CONTROL_RESIZES)] = "Crop and Resize"
     hr_option: Annotated[str, Param("Hires option", "Which pass it steers where there is a second one (hires fix).", "control",
                                     choices=HR_OPTIONS)] = "Both"
-    pixel_perfect: Annotated[bool, Param("Pixel perfect", "The preprocessor works at the size that is painted.", "control")] = True
-    resolution: Annotated[int, Param("Preprocessor resolution", "Pixels of the shorter side.", "control", 64, 2048, 8)] = 512
+    pixel_perfect: Annotated[bool, Param(
+        "Pixel perfect", "The preprocessor works at the size that is painted, so nothing has to be set by hand.", "control")] = True
+    resolution: Annotated[int, Param(
+        "Preprocessor resolution", "How finely the preprocessor looks: pixels of the picture's shorter side.",
+        "control", 64, 2048, 8)] = 512
     threshold_a: Annotated[float, Param("Threshold A", "First parameter of the preprocessor; -1: its own default.", "control",
                                         -1, 2048, 0.01)] = -1.0
     threshold_b: Annotated[float, Param("Threshold B", "Second parameter of the preprocessor; -1: its own default.", "control",
@@ -232,7 +264,9 @@ class Identity(Part):
     style_strength: Annotated[int, Param(
         "Style strength", "Per cent of the steps that follow the words alone before the likeness begins.", "identity", 0, 100, 1)
     ] = 20
-    strength: Annotated[float, Param("Identity strength", "0 is off, 1 as trained.", "identity", 0, 1.5, 0.05)] = 1.0
+    strength: Annotated[float, Param(
+        "Identity strength", "How strongly the face is followed: 1 as trained, 0 off; above 1 alike but stiffer.",
+        "identity", 0, 1.5, 0.05)] = 1.0
     vectors: Annotated[tuple[str, ...], Param(
         "Face vectors", "For PhotoMaker v2: of every photo 512 numbers, float32 in base64.", "identity", max_length=3000)] = ()
 
@@ -244,7 +278,11 @@ class Sketch(Part):
     strokes: Annotated[str, Param("Colour strokes", "Where which colour is wanted.", "sketch", picture=True)] = ""
     way: Annotated[str, Param("Way", "How the drawing is followed; Automatic takes what the model family has.", "sketch",
                               choices=SKETCH_WAYS)] = "Automatic"
-    faithfulness: Annotated[float, Param("Faithfulness to the sketch", "0 ignores the lines.", "sketch", 0, 1, 0.05)] = 0.8
-    stroke_faithfulness: Annotated[float, Param("Faithfulness to the colours", "0 ignores them.", "sketch", 0, 1, 0.05)] = 0.5
+    faithfulness: Annotated[float, Param(
+        "Faithfulness to the sketch", "How closely the lines are followed: 0 ignores them, 1 keeps to every one.",
+        "sketch", 0, 1, 0.05)] = 0.8
+    stroke_faithfulness: Annotated[float, Param(
+        "Faithfulness to the colours", "How closely the coloured strokes are followed: 0 ignores them.",
+        "sketch", 0, 1, 0.05)] = 0.5
     realism: Annotated[float, Param("Realism", "0 keeps the hand of the drawing, 1 lets the model go its way.", "sketch", 0, 1,
                                     0.05)] = 0.4

@@ -50,41 +50,58 @@ class GenerationRequest(Part):
     negative_prompt: Annotated[str, Param(
         "Negative prompt", "What must not be in the picture.", "prompt", max_length=PROMPT_LIMIT)] = ""
     styles: Annotated[tuple[str, ...], Param(
-        "Styles", "Named additions to prompt and negative prompt.", "prompt", source="styles")] = ()
+        "Styles", "Ready-made words, added to prompt and negative prompt when the picture is painted.",
+        "prompt", source="styles")] = ()
     model: Annotated[str, Param(
-        "Model", "The checkpoint that paints.", "model", source="models", infotext="Model", cost=1.0, max_length=500)
+        "Model", "The checkpoint that paints: what it was trained on decides what it can show and in which look.",
+        "model", source="models", infotext="Model", cost=1.0, max_length=500)
     ] = "mini"
     vae: Annotated[str, Param(
-        "VAE", "Turns latents into pixels; Automatic takes the checkpoint's own.", "model", source="vaes", infotext="VAE",
+        "VAE", "The network that turns the model's latents into pixels; Automatic takes the model's own, which is mostly right.",
+        "model", source="vaes", infotext="VAE",
         cost=0.7, max_length=500)] = "Automatic"
     clip_skip: Annotated[int, Param(
-        "Clip skip", "Stop the text encoder this many layers before its end; 1 is its end.", "model", 1, 12, 1,
+        "Clip skip", "At which layer, counted from the end, the prompt is read: 1 is the last. Some models (anime) were trained "
+        "with 2.", "model", 1, 12, 1,
         infotext="Clip skip")] = 1
     emphasis: Annotated[str, Param(
-        "Emphasis", "How (weights) act: Original restores the mean, No norm does not, Ignore drops them, None reads brackets as "
-        "characters.", "prompt", choices=EMPHASES, infotext="Emphasis")] = "Original"
+        "Emphasis", "How (weights:1.2) act: Original is the usual way, No norm does not even them out (may help SDXL), Ignore "
+        "drops them, "
+        "None reads brackets as plain characters.", "prompt", choices=EMPHASES, infotext="Emphasis")] = "Original"
     sampler: Annotated[str, Param(
-        "Sampler", "The rule that takes one step from noise to picture.", "sampling", source="samplers", infotext="Sampler",
+        "Sampler", "The rule by which noise becomes a picture step by step. It changes details and how many steps are needed.",
+        "sampling", source="samplers", infotext="Sampler",
         max_length=80)] = "DPM++ 2M"
     schedule: Annotated[str, Param(
-        "Schedule type", "How the noise levels are spread over the steps.", "sampling", source="schedules",
+        "Schedule type", "How much noise each step takes away; Automatic takes what suits the sampler.",
+        "sampling", source="schedules",
         infotext="Schedule type", max_length=80)] = "Automatic"
     steps: Annotated[int, Param(
-        "Steps", "How many steps from noise to picture.", "sampling", 1, 150, 1, infotext="Steps")] = 25
+        "Steps", "How many steps from noise to picture: more take longer, and beyond some number change little.",
+        "sampling", 1, 150, 1, infotext="Steps")] = 25
     cfg_scale: Annotated[float, Param(
-        "CFG scale", "How strongly the prompt is followed.", "sampling", 1, 30, 0.5, infotext="CFG scale")] = 7.0
+        "CFG scale", "How strongly the prompt is followed: low is freer and softer, too high gives harsh colours and contrast.",
+        "sampling", 1, 30, 0.5, infotext="CFG scale")] = 7.0
     cfg_rescale: Annotated[float, Param(
-        "CFG rescale", "Pulls the contrast of a high CFG scale back (arXiv 2305.08891, eq. 15-16).", "sampling", 0, 1, 0.05,
+        "CFG rescale", "Takes back the harsh contrast of a high CFG scale; 0 is off (arXiv 2305.08891, eq. 15-16).",
+        "sampling", 0, 1, 0.05,
         infotext="CFG rescale")] = 0.0
-    width: Annotated[int, Param("Width", "Pixels.", "size", 64, 4096, 8, multiple=True)] = 256
-    height: Annotated[int, Param("Height", "Pixels.", "size", 64, 4096, 8, multiple=True)] = 256
+    width: Annotated[int, Param(
+        "Width", "How wide the picture is, in pixels. Best near the size the model was trained at.",
+        "size", 64, 4096, 8, multiple=True)] = 256
+    height: Annotated[int, Param(
+        "Height", "How high the picture is, in pixels. Best near the size the model was trained at.",
+        "size", 64, 4096, 8, multiple=True)] = 256
     tiling: Annotated[bool, Param(
-        "Seamless tiling", "The picture continues at its opposite edge.", "size", infotext="Tiling")] = False
+        "Seamless tiling", "The left edge continues the right and the top the bottom, so that copies side by side show no seam.",
+        "size", infotext="Tiling")] = False
     seed: Annotated[int, Param(
-        "Seed", "Names the first noise; -1 draws one.", "seed", RANDOM_SEED, LAST_SEED, 1, infotext="Seed")] = RANDOM_SEED
+        "Seed", "The number of the noise a picture begins with: same seed and settings, same picture; -1 draws a new one.",
+        "seed", RANDOM_SEED, LAST_SEED, 1, infotext="Seed")] = RANDOM_SEED
     variation: Variation | None = None
     batch_count: Annotated[int, Param(
-        "Batch count", "How many batches, one after another.", "batch", 1, 1000, 1)] = 1
+        "Batch count", "How many times in a row to paint; with it the number of pictures grows, not the memory.",
+        "batch", 1, 1000, 1)] = 1
     batch_size: Annotated[int, Param(
         "Batch size", "How many pictures at once; more needs more memory.", "batch", 1, 64, 1)] = 1
     init: Init | None = None

@@ -62,7 +62,7 @@
       const { model } = form();
       if (!model || asked === model) return;      // the page says which model when its form is there
       asked = model;
-      try { ({ models, mode: best } = await kit.ask('models', { model })); line = ''; } catch (error) { models = []; line = error.message; }
+      try { let now; ({ models, mode: best, rows: now } = await kit.ask('models', { model })); rows.splice(0, rows.length, ...now); line = ''; } catch (error) { models = []; line = error.message; }
       show();
     };
     const thumb = (name, into) => {
@@ -178,7 +178,7 @@
             ...(foreign ? [[unit.model, `${unit.model} (${w.control_wrong_family})`]] : []), ...nets.map((m) => [m.name, m.kind === 'ControlNet' ? m.name : `${m.name} (${m.kind})`])]),
           slider('weight', fields.weight.label, fields.weight), slider('start', fields.start.label, fields.start),
           slider('end', fields.end.label, fields.end),
-          labelled(fields.pixel_perfect.label, element('input', { type: 'checkbox', name: 'pixel_perfect',
+          labelled('pixel_perfect', fields.pixel_perfect.label, element('input', { type: 'checkbox', name: 'pixel_perfect',
             checked: unit.pixel_perfect, onchange: (e) => change({ pixel_perfect: e.target.checked }) })),
           ...own(unit)),
         segments('control_mode', fields.control_mode.label),
@@ -220,6 +220,7 @@
     watch('value', () => { if (JSON.stringify(sent(units)) !== JSON.stringify(props.value || [])) { take(props.value); chips();
       show(); } });
     window.addEventListener('atelier-form', (e) => { if (e.detail === tab && host.open) fitting(); });
+    window.addEventListener('atelier-lists', () => { asked = null; if (host.open) fitting(); });
     host.addEventListener('toggle', () => { asked = null; begun(); chips(); show(); if (host.open) fitting(); });
     listed().catch((error) => { line = error.message; show(); });
     chips();

@@ -2,8 +2,9 @@
 // writes it. Returns the functions of the last line.
 (kit, held, change) => {
   const { fields } = kit, { element, button } = kit.pieces;
-  const labelled = (text, ...inside) => element('label', { className: 'unit-field' }, element('span', { textContent: text }),
-    ...inside);
+  const helped = (key, field) => { field.dataset.help = `control-${key.replaceAll('_', '-')}`; return field; };      // tips.js
+  const labelled = (key, text, ...inside) => helped(key, element('label', { className: 'unit-field' },
+    element('span', { textContent: text }), ...inside));
   const slider = (key, label, { minimum, maximum, step }, shown = held(key)) => {
     const set = (value) => { range.value = number.value = value; };
     const give = (e) => { if (e.target.value !== '') { set(Math.min(Math.max(+e.target.value, minimum), maximum));
@@ -14,19 +15,19 @@
     const number = element('input', { type: 'number', ...look, ariaLabel: label, onchange: give });
     range.value = shown;
     range.name = number.name = key;
-    return labelled(label, element('span', { className: 'unit-slider' }, range, number));
+    return labelled(key, label, element('span', { className: 'unit-slider' }, range, number));
   };
   const select = (key, label, options, value = held(key)) => {
     const made = element('select', { name: key, ariaLabel: label, onchange: (e) => change({ [key]: e.target.value,
       ...(key === 'preprocessor' ? { threshold_a: -1, threshold_b: -1 } : {}) }) },
       ...options.map(([name, text]) => element('option', { value: name, textContent: text })));
     made.value = value;
-    return labelled(label, made);
+    return labelled(key, label, made);
   };
-  const segments = (key, label) => element('div', { className: 'unit-field', role: 'radiogroup', ariaLabel: label },
+  const segments = (key, label) => helped(key, element('div', { className: 'unit-field', role: 'radiogroup', ariaLabel: label },
     element('span', { textContent: label }), element('div', { className: 'unit-segments' }, ...fields[key].choices.map((name) =>
       button(name, () => change({ [key]: name }), { className: held(key) === name ? 'chosen' : '',
-        ariaChecked: held(key) === name, role: 'radio' }))));
+        ariaChecked: held(key) === name, role: 'radio' })))));
   const chooser = (text, then) => {
     const input = element('input', { type: 'file', accept: 'image/*', hidden: true,
       onchange: (e) => { const [file] = e.target.files; if (file) then(file); } });

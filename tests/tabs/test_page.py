@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,14 +14,18 @@ from PIL import Image
 
 from extensions.hooks import Hooks
 from pipelines import metadata, settings
+from pipelines.families import Detected
+from pipelines.loading.library import ModelFile
+from pipelines.loading.lora_card import LoraCard
 from pipelines.queue import Job, Status
 from pipelines.spec.errors import RequestError
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
-from tabs import queue, run, shell
+from pipelines.words import Words
+from tabs import completion, queue, run, shell, theme
 from tabs.canvas import Canvas
-from tabs.form import SWITCHES, Form, flattened, nested, refused
+from tabs.form import HELPED, SWITCHES, Form, flattened, nested, refused
 from tabs.page import usable
 from tabs.ranking import Ranking
 from tabs.workbench import choices, counted
@@ -123,7 +128,31 @@ def test_a_part_at_its_defaults_is_off() -> None:
 
 def test_what_a_browser_kept_is_checked_like_anything_else(form: Form) -> None:
     kept = usable({"steps": 9999, "model": "gone", "cfg_scale": 5, "styles": ["gone"], "sampler": "Euler"}, form)
-    assert kept == {"cfg_scale": 5, "sampler": "Euler"}
+    assert kept == {"model": "gone", "cfg_scale": 5, "styles": [], "sampler": "Euler"}      # its file may come back
+    assert form.gone({"model": "gone", "sampler": "of old", "styles": ["gone"], "vae": "automatic"}) == [
+        ("Model", "gone"), ("Styles", "gone")]
+
+
+def test_every_list_of_every_form_follows_the_folders(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = shell.build(studio)
+    built = [c for c in blocks.blocks.values() if isinstance(c, gr.Dropdown)]
+    found = ModelFile("later.safetensors", Path("later.safetensors"), "checkpoint", 1, 1, Detected("checkpoint", "mini"))
+    monkeypatch.setattr(type(studio.library), "scan", lambda library: setattr(library, "_files", (*library.files(), found)))
+    studio.styles.save("Later", "late")
+    studio.presets.save("Later", GenerationRequest(steps=3))
+    arrive = next(fn for fn in blocks.fns.values() if fn.name == "looked_through")
+    held = ["", "", [], "gone"]     # prompt, negative prompt, styles, model
+    told: list[str] = []
+    monkeypatch.setattr(gr, "Warning", lambda text, **_: told.append(text))
+    renewed = arrive.fn(held, *[None] * (len(arrive.inputs) - 1))
+    models = [c for c in built if c.choices and "mini" in (name for _, name in c.choices)]
+    styles = [c for c in built if "Watercolour" in (name for _, name in c.choices or ())]
+    assert len(models) == 8 and len(styles) == 12, "six forms, a second pass, the upscale tab; each style editor"
+    assert all("later.safetensors" in str(renewed[c]["choices"]) for c in models)
+    assert all("Later" in renewed[c]["choices"] for c in styles)
+    rows = [c for c in built if (c.elem_id or "").endswith("-preset")]
+    assert rows and all("Later" in dict(renewed[c]["choices"]) for c in rows)
+    assert told == ["Model: gone is not here any more. Put it back, or choose another."]
 
 
 def test_submitting_checks_names_and_draws_the_seed(studio: Studio) -> None:
@@ -224,6 +253,27 @@ def test_the_stage_says_how_many_jobs_wait_behind_the_one_it_shows(studio: Studi
         studio.submit(GenerationRequest(seed=1), owner="somebody else")
         assert ("more waiting" in runner._look("me", "")[0]) == (count > 0)
     assert "2 more waiting" in runner._look("me", "")[0]
+
+
+def test_every_field_says_what_it_does(studio: Studio) -> None:
+    said = theme.helps(Words("uk"))
+    fields = [c for c in shell.build(studio).blocks.values() if HELPED in (getattr(c, "elem_classes", None) or ())]
+    assert len(fields) > 150 and not {c.elem_id for c in fields if len(said.get(c.elem_id.partition("-")[2], "")) < 12}
+    assert said["hires-steps"] == Words("uk").help("hires.steps") and said["control-weight"].startswith("Наскільки")
+    assert json.dumps(said["steps"], ensure_ascii=False) in theme.script(Words("uk"))
+
+
+def test_names_for_completion_come_from_the_files_and_from_the_extensions(
+        studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "danbooru.csv").write_text('long_hair,0,40,"lh,longhair"\nbroken\n1girl,0,60,\nno number,x,1,\nnew,0,\n')
+    named = (("ink", "lora"), ("style/neg", "embedding"))
+    files = [ModelFile(name, Path(name), kind, 1, 1, Detected(kind)) for name, kind in named]
+    monkeypatch.setattr(studio.library, "of_kind", lambda kind: [file for file in files if file.kind == kind])
+    monkeypatch.setattr(completion, "card", lambda file: LoraCard(file.name, triggers=("ink wash",), weight=0.7))
+    monkeypatch.setattr(studio.hooks, "wildcards", lambda: ["animals"])
+    assert completion.names(studio) == {
+        "loras": [("ink", "<lora:ink:0.7>", ["ink wash"])], "embeddings": ["neg"], "wildcards": ["animals"],
+        "tags": [("1girl", 60, ""), ("long_hair", 40, "lh,longhair"), ("new", 0, "")]}
 
 
 def test_building_the_page_reads_no_preset(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,15 @@ def test_a_text_in_the_prompt_is_understood_as_well(paste: Paste) -> None:
     assert told(paste, paste.taken("", TEXT))["prompt"] == "a red car, at night"
 
 
+def test_the_text_of_a_style_becomes_the_style(studio: Studio) -> None:
+    prompt, negative = studio.styles.apply("a red car", "fog", ["Watercolour"])
+    text = f"{prompt}\nNegative prompt: {negative}\nSteps: 12, Sampler: Euler, CFG scale: 9, Seed: 5, Size: 256x256"
+    found = at_home(studio, from_infotext(text))
+    assert (found["prompt"], found["negative_prompt"], found["styles"]) == ("a red car", "fog", ["Watercolour"])
+    own = at_home(studio, from_infotext(f"{text}, Hires upscale: 2, Hires prompt: {prompt} at night"))
+    assert own["prompt"] == prompt and not own["styles"], "its own words hold the style too, and would get it twice"
+
+
 @pytest.mark.parametrize("text", ["a cat, at night", "Steps: 3", "x" * 300_000], ids=["prompt", "too short", "too long"])
 def test_a_text_without_settings_changes_nothing(paste: Paste, text: str) -> None:
     shown, button = paste.shown(held(paste, text))
