@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.loading.lora_card import card
+from pipelines.loading.loras import embeddings
 from pipelines.studio import Studio
 
 CARDS = 1_000           # LoRA files that are opened for their trigger words; of more only the names are known
@@ -23,7 +24,7 @@ def names(studio: Studio) -> dict[str, Any]:
     cards = [(one.name, one.tag, list(one.triggers)) for one in map(card, loras[:CARDS]) if not one.problem]
     files = sorted(studio.settings.home_dir.glob("*.csv"))
     return {"loras": cards + [(file.name, f"<lora:{file.name}:1>", []) for file in loras[CARDS:]],
-            "embeddings": [file.stem for file in studio.library.of_kind("embedding")],
+            "embeddings": list(embeddings(studio.library)),
             "wildcards": studio.hooks.wildcards(),
             "tags": sorted((tag for file in files for tag in tags(file, file.stat().st_mtime_ns)), key=lambda tag: -tag[1])[:TAGS]}
 

@@ -66,14 +66,15 @@ class Form:
         self.fields[path] = component
         return component
 
-    def choices(self, path: str) -> list[Any]:
-        """What a field that takes names from a list may hold now: more or fewer than when the page was made."""
-        row = self._declared[path]
-        return (self._or_same if row.default == SAME else self._choices)(row.param.source)
+    def choices(self, path: str, held: Any = None) -> list[Any]:
+        """What a field that takes names from a list may hold now: more or fewer than when the page was made.
 
-    def names(self, path: str) -> list[str]:
-        """The values of `choices`."""
-        return [str(one[-1] if isinstance(one, tuple) else one) for one in self.choices(path)]
+        Of several names `held` those that are gone are among them: Gradio's list takes no others. Like a single name they stay,
+        for they may come back, and Generate says what is wrong with them.
+        """
+        row = self._declared[path]
+        found = (self._or_same if row.default == SAME else self._choices)(row.param.source)
+        return found + [name for name in held if name not in found] if isinstance(held, (list, tuple)) else found
 
     @property
     def listed(self) -> dict[str, Component]:
@@ -87,22 +88,11 @@ class Form:
         for path in self.listed.keys() & values.keys():
             if self._declared[path].param.source in OURS:
                 continue
-            here = {name.lower() for name in self.names(path)}
+            here = {str(one[-1] if isinstance(one, tuple) else one).lower() for one in self.choices(path)}
             held = values[path] if isinstance(values[path], (list, tuple)) else [values[path]]
             found += [(self._words.label(path), name) for name in held
                       if isinstance(name, str) and name and name.lower() not in here]
         return sorted(found)
-
-    def relisted(self, path: str, held: Any = None) -> dict[str, Any]:
-        """The update that offers what there is now. Of several names `held` those that are gone are taken off, for
-        the page takes no others; a single one stays: its file may come back, and Generate says what is wrong with it."""
-        left = self.here(path, held) if isinstance(held, (list, tuple)) else held
-        return gr.update(choices=self.choices(path)) | ({} if left == held else {"value": left})
-
-    def here(self, path: str, held: Iterable[str]) -> list[str]:
-        """Those of the names that the field may hold now."""
-        names = self.names(path)
-        return [name for name in held if name in names]
 
     def _or_same(self, source: str) -> list[Any]:
         """For a second pass: the names, and before them that it is as in the first."""
@@ -196,8 +186,8 @@ class Form:
     def _shown(self, path: str, value: Any) -> Any:
         if path in SIDES and isinstance(value, int):       # the slider may be showing less than the field allows
             return gr.Slider(value=value, maximum=max(VIEW, value))
-        if path in self.listed and isinstance(value, (list, tuple)):       # the page takes none it was not offered
-            return gr.update(choices=self.choices(path), value=list(value))
+        if path in self.listed and isinstance(value, (list, tuple)):
+            return gr.update(choices=self.choices(path, value), value=list(value))
         return list(value) if isinstance(value, tuple) else value
 
 

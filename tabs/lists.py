@@ -24,9 +24,10 @@ def wire(studio: Studio, page: Page) -> None:
 
     def looked_through(*kept: Any) -> dict[Any, Any]:
         studio.library.scan()
-        tell(studio.words, (one for name, values in zip(page.kept, kept, strict=True)
-                            for one in page.forms[name].gone(by_path(page.forms[name], values))))
-        return {component: update for component, update in page.relist().items() if differs(component, update)}
+        held = [(page.forms[name], by_path(page.forms[name], values)) for name, values in zip(page.kept, kept, strict=True)]
+        tell(studio.words, (one for form, values in held for one in form.gone(values)))
+        data = {form.fields[path]: value for form, values in held for path, value in values.items()}
+        return {component: update for component, update in page.relist(data).items() if differs(component, update)}
 
     page.blocks.load(looked_through, list(page.kept.values()), list(page.lists), **SPOKEN)
 

@@ -40,7 +40,7 @@ class Page:
         self.forms[form.prefix] = form
         self.kept[form.prefix] = kept = self.memory(form.prefix)
         for path, component in form.listed.items():
-            self.lists[component] = lambda held, path=path: form.relisted(path, held)
+            self.lists[component] = lambda held, path=path: gr.update(choices=form.choices(path, held))
         components = noted(form)
         gr.on([c.change for c in components], None, components, kept, queue=False, show_progress="hidden",
               api_visibility="private", js=f"(...values) => {{ window.atelierUndo?.note({form.prefix!r}, values); "
@@ -127,5 +127,5 @@ def usable(values: Mapping[str, Any], form: Form) -> dict[str, Any]:
             value = row.param.check(values[row.path], row.kind)
         except FieldError:
             continue
-        result[row.path] = form.here(row.path, value) if row.param.source and isinstance(value, tuple) else value
+        result[row.path] = value
     return result

@@ -23,7 +23,7 @@ from pipelines.upscalers.recipe import Faces, Recipe
 from pipelines.upscalers.target import FACTORS, MAX_SIDE
 from tabs.listeners import QUIET
 from tabs.page import Page
-from tabs.upscale_paint import PaintForm, paths
+from tabs.upscale_paint import PaintForm, offered, paths
 
 
 class UpscaleForm:
@@ -52,10 +52,10 @@ class UpscaleForm:
     def _how(self) -> None:
         words, names = self._words, self._studio.upscalers.names()
         with gr.Column(elem_classes="card"):
-            self.upscaler = gr.Dropdown(_choices(AUTOMATIC, names), value="", label=words("upscaler"),
+            self.upscaler = gr.Dropdown(offered(AUTOMATIC, names), value="", allow_custom_value=True, label=words("upscaler"),
                                         elem_id="upscale-upscaler")
             with gr.Row():
-                self.second = gr.Dropdown(_choices("–", names), value="", label=words("upscaler_second"),
+                self.second = gr.Dropdown(offered("–", names), value="", allow_custom_value=True, label=words("upscaler_second"),
                                           min_width=150, elem_id="upscale-second")
                 self.visibility = gr.Slider(0, 1, 0.5, step=0.05, label=words("upscale_visibility"), buttons=[], min_width=150,
                                             elem_id="upscale-visibility")
@@ -66,7 +66,7 @@ class UpscaleForm:
         """Shown where a network for it is installed."""
         words, names = self._words, self._studio.upscalers.restorers.names()
         with gr.Column(elem_classes="card", visible=bool(names)) as self._faces_card:
-            self.restorer = gr.Dropdown(_choices("–", names), value="", label=words("restore_faces"),
+            self.restorer = gr.Dropdown(offered("–", names), value="", allow_custom_value=True, label=words("restore_faces"),
                                         elem_id="upscale-restorer")
             with gr.Row():
                 self.shown = gr.Slider(0, 1, 1, step=0.05, label=words("face_visibility"), buttons=[], min_width=150,
@@ -104,23 +104,18 @@ class UpscaleForm:
         gr.on([self.sources.change, self.scale.change, self.width.change, self.height.change, self.crop.change], self.sizes,
               [self.sources, self.scale, self.width, self.height, self.crop], self.told, trigger_mode="always_last", **QUIET)
         self.paint.wire(page, self.sources, self.inputs - {self.sources, self.folder, self.format}, self.recipe)
-        self._offer(page)
+        ways = self._studio.upscalers
+        page.lists |= {self.upscaler: lambda _: gr.update(choices=offered(AUTOMATIC, ways.names())),
+                       self.second: lambda _: gr.update(choices=offered("–", ways.names())),
+                       self.restorer: lambda _: gr.update(choices=offered("–", ways.restorers.names())),
+                       self._faces_card: lambda _: gr.update(visible=bool(ways.restorers.names()))}
         kept = page.memory("upscale")
         gr.on([c.change for c in self._kept], None, self._kept, kept, js="(...values) => [values]", **QUIET)
         page.blocks.load(self.bring_back, kept, self._kept, **QUIET)
 
-    def _offer(self, page: Page) -> None:
-        """Let the lists of networks follow the folders."""
-        ways = self._studio.upscalers
-        page.lists |= {self.upscaler: lambda _: gr.update(choices=_choices(AUTOMATIC, ways.names())),
-                       self.second: lambda _: gr.update(choices=_choices("–", ways.names())),
-                       self.restorer: lambda _: gr.update(choices=_choices("–", ways.restorers.names())),
-                       self._faces_card: lambda _: gr.update(visible=bool(ways.restorers.names()))}
-
     def bring_back(self, values: Any) -> list[Any]:
-        names = self._studio.upscalers.names()
-        known = [*[lambda v: v in ("", *names)] * 2, *[lambda v: isinstance(v, int | float)] * 5]
-        known += self.paint.known()
+        """What the browser kept; a network that is gone stays named, and *Make larger* says so."""
+        known = [*[lambda v: isinstance(v, str)] * 2, *[lambda v: isinstance(v, int | float)] * 5, *self.paint.known()]
         held = values if isinstance(values, list) else []       # shorter where an older page kept it
         pairs = zip_longest(held[:len(known)], known)
         return [value if fits(value) else gr.skip() for value, fits in pairs]
@@ -150,11 +145,6 @@ class UpscaleForm:
         except StudioError as error:
             return html.escape(str(error))
         return f"{source} → <b>{result}</b>"
-
-
-def _choices(first: str, names: list[str]) -> list[tuple[str, str]]:
-    """`first` for nothing chosen, then the names."""
-    return [(first, ""), *((name, name) for name in names)]
 
 
 def target_of(scale: Any, width: Any, height: Any, crop: Any) -> Target:

@@ -39,7 +39,7 @@ class PaintForm:
                                       buttons=[], elem_id="upscale-paint-strength")
             self.prompt = gr.Textbox(label=words("repaint_prompt"), lines=2, max_lines=6, elem_id="upscale-paint-prompt")
             self.negative = gr.Textbox(label=words("repaint_negative"), lines=1, max_lines=4, elem_id="upscale-paint-negative")
-            self.model = gr.Dropdown(self._models(), value="",
+            self.model = gr.Dropdown(self._models(), value="", allow_custom_value=True,
                                      label=words.label("model", "Model"), elem_id="upscale-paint-model")
             self.method = self._choice("method", TILINGS)
             with gr.Row():
@@ -53,7 +53,7 @@ class PaintForm:
             self.plan = gr.HTML("", elem_id="upscale-paint-plan", elem_classes="told")
 
     def _models(self) -> list[tuple[str, str]]:
-        return [(self._words("repaint_model"), ""), *((m.name, m.name) for m in self._studio.library.models())]
+        return offered(self._words("repaint_model"), [m.name for m in self._studio.library.models()])
 
     def _choice(self, name: str, choices: tuple[str, ...]) -> gr.Dropdown:
         return gr.Dropdown(list(choices), value=Tiled.model_fields[name].default, filterable=False, min_width=140,
@@ -81,8 +81,7 @@ class PaintForm:
         def words(value: Any) -> bool:
             return isinstance(value, str)
 
-        models = [name for _, name in self._models()]
-        return [number, number, number, words, lambda v: v in models, lambda v: v in TILINGS, lambda v: v in SEAM_FIXES,
+        return [number, number, number, words, words, lambda v: v in TILINGS, lambda v: v in SEAM_FIXES,
                 number, number, words, number, lambda v: v in TILE_ORDERS, number, number]
 
     def repaint(self, data: Mapping[Component, Any]) -> Repaint | None:
@@ -106,6 +105,11 @@ class PaintForm:
         gr.on([component.change for component in seen], plan, seen, self.plan, trigger_mode="always_last", **QUIET)
         gr.on([page.blocks.load, self.method.change], lambda way: gr.Column(visible=way == "Separate"), self.method,
               self._separate, **QUIET)
+
+
+def offered(first: str, names: list[str]) -> list[tuple[str, str]]:
+    """Choices: `first` for nothing chosen, then the names."""
+    return [(first, ""), *((name, name) for name in names)]
 
 
 def told_of(studio: Studio, file: str, repaint: Repaint, recipe: Recipe) -> str:

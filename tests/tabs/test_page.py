@@ -126,9 +126,10 @@ def test_a_part_at_its_defaults_is_off() -> None:
     assert nested({"variation.seed": -1, "variation.strength": 0.2})["variation"] == {"seed": -1, "strength": 0.2}
 
 
-def test_what_a_browser_kept_is_checked_like_anything_else(form: Form) -> None:
+def test_what_a_browser_kept_is_checked_like_anything_else(form: Form, studio: Studio) -> None:
     kept = usable({"steps": 9999, "model": "gone", "cfg_scale": 5, "styles": ["gone"], "sampler": "Euler"}, form)
-    assert kept == {"model": "gone", "cfg_scale": 5, "styles": [], "sampler": "Euler"}      # its file may come back
+    assert kept == {"model": "gone", "cfg_scale": 5, "styles": ("gone",), "sampler": "Euler"}       # they may come back
+    assert form.choices("styles", kept["styles"])[-2:] == [studio.styles.names()[-1], "gone"]
     assert form.gone({"model": "gone", "sampler": "of old", "styles": ["gone"], "vae": "automatic"}) == [
         ("Model", "gone"), ("Styles", "gone")]
 
