@@ -70,7 +70,9 @@
       if (open) open.querySelector('button[aria-label="Exit fullscreen mode"], button[title="Exit fullscreen mode"]')?.click();
       else if (!document.fullscreenElement) press('interrupt');
     }
-    else if (control && (e.key === 'ArrowUp' || e.key === 'ArrowDown') && e.target.closest('.prompt textarea')) {
+    else if (e.key === 'Tab' && e.target.matches('input[aria-controls$="-options"]')) {
+      e.stopPropagation();      // Gradio 6.31 opens a list again that Tab has just left
+    } else if (control && (e.key === 'ArrowUp' || e.key === 'ArrowDown') && e.target.closest('.prompt textarea')) {
       e.preventDefault();
       weigh(e.target, e.key === 'ArrowUp' ? 0.1 : -0.1);
     }
