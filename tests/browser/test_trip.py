@@ -49,6 +49,22 @@ def test_the_counter_counts_and_the_keyboard_weighs(page: Page) -> None:
     assert area.input_value() == "a red car, in the snow"
 
 
+def test_names_are_offered_and_fields_say_what_they_do(page: Page) -> None:
+    area, offered = page.locator("#txt2img-prompt textarea"), page.locator("#complete")
+    area.press_sequentially("a __col")
+    expect(offered).to_contain_text("__colour__", timeout=PATIENCE)
+    area.press("Control+ArrowUp")
+    assert area.input_value() == "a (__col:1.1)"
+    area.fill("")
+    area.press_sequentially("a __col")
+    expect(offered).to_be_visible(timeout=PATIENCE)
+    area.press("Enter")
+    assert area.input_value() == "a __colour__"
+    expect(offered).to_be_hidden(timeout=PATIENCE)
+    page.locator("#txt2img-cfg-scale [data-testid=block-info]").hover()
+    expect(page.locator("#tip")).to_contain_text("How strongly the prompt is followed", timeout=PATIENCE)
+
+
 def test_a_caret_in_a_weighted_group_weighs_the_group(page: Page) -> None:
     area = page.locator("#txt2img-prompt textarea")
     area.fill("a cat")

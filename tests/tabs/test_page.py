@@ -256,10 +256,11 @@ def test_the_stage_says_how_many_jobs_wait_behind_the_one_it_shows(studio: Studi
     assert "2 more waiting" in runner._look("me", "")[0]
 
 
-def test_every_field_says_what_it_does(studio: Studio) -> None:
+def test_every_field_says_what_it_does(form: Form) -> None:
     said = theme.helps(Words("uk"))
-    fields = [c for c in shell.build(studio).blocks.values() if HELPED in (getattr(c, "elem_classes", None) or ())]
-    assert len(fields) > 150 and not {c.elem_id for c in fields if len(said.get(c.elem_id.partition("-")[2], "")) < 12}
+    fields = [field for path, field in form.fields.items() if path not in {*SWITCHES, "control"}]
+    assert all(HELPED in field.elem_classes for field in fields)
+    assert len(fields) > 50 and not {f.elem_id for f in fields if len(said.get(f.elem_id.partition("-")[2], "")) < 12}
     assert said["hires-steps"] == Words("uk").help("hires.steps") and said["control-weight"].startswith("Наскільки")
     assert json.dumps(said["steps"], ensure_ascii=False) in theme.script(Words("uk"))
 
