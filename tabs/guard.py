@@ -84,7 +84,7 @@ class Policy:
     api: bool = False
     opens_api: Callable[[str], bool] | None = None
     attempts: Attempts = field(default_factory=Attempts)
-    visited: threading.Event = field(default_factory=threading.Event)     # set when a browser has taken the page
+    visited: threading.Event = field(default_factory=threading.Event)     # set when a browser has taken the page, or a program asks
 
     def knows(self, host: str) -> bool:
         name = host_name(host)
@@ -186,7 +186,7 @@ class Guard:
                     headers[name] = value
                 if self.policy.readable.is_file_route(scope["path"]):
                     headers["content-security-policy"] = FILE_POLICY
-                if scope["path"].startswith("/gradio_api/heartbeat/"):      # the page runs in a browser
+                if scope["path"].startswith("/gradio_api/heartbeat/") or self.policy.is_api(scope["path"]):    # somebody is at work
                     self.policy.visited.set()
                 if login:
                     self.policy.attempts.note(address_of(scope), message["status"] < 400)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.api import units
 from pipelines.api.fields import HIRES, IN_BOTH, MASK, OVERRIDES, PLAIN, ROWS, START, VARIATION, idle
-from pipelines.api.reading import Reading, named
+from pipelines.api.reading import UNITS_AT, Reading, named
 from pipelines.spec.errors import FieldError, StudioError
-from pipelines.spec.geometry import Size
 from pipelines.spec.param import nested
+from pipelines.spec.parts import UNITS
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.start import suited
 
@@ -53,10 +53,10 @@ def asked(studio: Studio, body: Mapping[str, Any], chosen: Mapping[str, Any], fr
         family = studio.model(str({**chosen, **reading.values}.get("model", GenerationRequest().model))).family
     reading.check()
     if from_picture and not {"width", "height"} & reading.values.keys():
-        start = next(picture for _, name, picture in reading.pictures if name == "init.image")
-        reading.values |= suited(Size(*start.size), family.native_px, family.size_step)._asdict()
-    for place, name, picture in reading.pictures:
-        place[name] = studio.inputs.keep(picture)
+        start = next(sent.size for sent in reading.pictures if sent.name == "init.image")
+        reading.values |= suited(start, family.native_px, family.size_step)._asdict()
+    for sent in reading.pictures:
+        sent.place[sent.name] = studio.inputs.keep_file(sent.data)
     try:
         whole = GenerationRequest.parse(dict(family.default_request)).merged(nested({**chosen, **reading.values}))
         return Asked(whole.merged({"control": reading.control}), tuple(dict.fromkeys(reading.ignored)), reading)
@@ -111,23 +111,22 @@ def _units(reading: Reading, scripts: Mapping[str, Any]) -> None:
             if args and (not isinstance(args, list) or any(args)):
                 reading.ignored.append(f"alwayson_scripts.{named(title)}")
             continue
-        reading.where["Control model"] = ("alwayson_scripts", CONTROLNET, "args")       # one that is not there names no unit
-        with reading.at("alwayson_scripts", CONTROLNET, "args"):
+        reading.where["Control model"] = UNITS_AT       # one that is not there names no unit
+        with reading.at(*UNITS_AT):
             if not isinstance(args, list) or not all(isinstance(unit, Mapping) for unit in args):
                 raise FieldError("args", args, "not a list of units")
-            if len(args) > units.MOST:
-                raise FieldError("args", len(args), "too many units", f"up to {units.MOST}")
+            if len(args) > UNITS:
+                raise FieldError("args", len(args), "too many units", f"0-{UNITS}")
             for number, unit in enumerate(args):
-                _unit(reading, unit, number)
+                if units.wanted(unit):
+                    _unit(reading, unit, number)
 
 
 def _unit(reading: Reading, unit: Mapping[str, Any], number: int) -> None:
-    if not units.wanted(unit):
-        reading.control.append({"weight": 0.0})     # so that the others keep their numbers
-        return
-    where = ("alwayson_scripts", CONTROLNET, "args", number)
+    where = (*UNITS_AT, number)
     taken: dict[str, Any] = {}
     reading.control.append(taken)
+    reading.numbers.append(number)
     for key, name, value in units.given(unit):
         with reading.at(*where, key):
             taken[name] = units.checked(name, value)

@@ -36,11 +36,6 @@ def decoded(value: Any, key: str) -> bytes:
     return data
 
 
-def opened(value: Any, key: str) -> Image.Image:
-    """The picture of a field, RGB or RGBA. Raises FieldError, and ImageFileError as `open_image` does."""
-    return open_image(decoded(value, key), name=key)
-
-
 def png(path: Path) -> bytes:
     """A finished picture as PNG: the file as it is, or one of another format with the same texts in it."""
     if path.suffix.lower() == ".png":

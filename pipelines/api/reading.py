@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from pipelines.api.fields import NUMBERED, ROWS, SPOKEN
-from pipelines.api.pictures import opened
+from pipelines.api.pictures import decoded
+from pipelines.metadata import open_image
 from pipelines.spec.errors import FieldError, RequestError, StorageError, StudioError, shown
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from pipelines.spec.geometry import Size
 
 Where = tuple[str | int, ...]       # the address of a field in a body
+UNITS_AT: Where = ("alwayson_scripts", "controlnet", "args")
 
 
 class BadBody(StudioError):
@@ -25,16 +25,27 @@ class BadBody(StudioError):
         super().__init__("\n".join(line for _, line in self.refusals))
 
 
+class Sent(NamedTuple):
+    """A picture of a body. `place[name]` will be the name it is kept by."""
+
+    place: dict[str, Any]
+    name: str
+    data: bytes
+    size: Size
+
+
 @dataclass
 class Reading:
-    """values: of the request, by path.   control: its units.   pictures: opened, not kept yet, each with where its name goes.
+    """values: of the request, by path.   control: its units, with `numbers` as their places in the body.
 
+    pictures: looked at, not kept yet; only their bytes, as many of them unpacked would fill the memory.
     where: label of a field -> its address in the body.   ignored: fields that would have done something there.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     control: list[dict[str, Any]] = field(default_factory=list)
-    pictures: list[tuple[dict[str, Any], str, Image]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    pictures: list[Sent] = field(default_factory=list)
     where: dict[str, Where] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     refusals: list[tuple[Where, str]] = field(default_factory=list)
@@ -62,8 +73,9 @@ class Reading:
     def picture(self, place: dict[str, Any], name: str, value: Any, *where: str | int) -> None:
         """A picture whose name will be `place[name]`."""
         with self.at(*where):
-            key = ".".join(str(part) for part in where[-2:]) if isinstance(where[-1], int) else str(where[-1])
-            self.pictures.append((place, name, opened(value, key)))
+            key = next(str(part) for part in reversed(where) if isinstance(part, str))
+            data = decoded(value, key)
+            self.pictures.append(Sent(place, name, data, Size(*open_image(data, name=key).size)))
 
     def flag(self, body: Mapping[str, Any], key: str, default: bool = False) -> bool:
         value = body.get(key)
@@ -95,8 +107,8 @@ class Reading:
     def _where(self, error: StudioError) -> Where:
         label = error.field if isinstance(error, FieldError) else ""
         unit = label.rpartition(" of unit ")[2]
-        if unit.isdigit() and self.control:
-            return ("alwayson_scripts", "controlnet", "args", int(unit) - 1)
+        if unit.isdigit():
+            return (*UNITS_AT, self.numbers[int(unit) - 1])
         return self.where.get("Prompt" if label == "LoRA" else label, ())
 
 

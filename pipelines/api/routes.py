@@ -26,7 +26,7 @@ from pipelines.api.pictures import decoded
 from pipelines.api.reading import BadBody, Reading
 from pipelines.metadata import parse_infotext, read, read_texts
 from pipelines.queue import Progress, QueueFull, Status
-from pipelines.spec.errors import FieldError, StorageError, StudioError
+from pipelines.spec.errors import FieldError, ImageFileError, ModelFileError, RequestError, StudioError
 from pipelines.spec.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ class Api:
     def _submitted(self, asked: bodies.Asked, owner: str, key: str | None) -> str:
         try:
             return self.studio.submit(asked.request, owner, key)
-        except (QueueFull, StorageError):
-            raise
-        except StudioError as error:
+        except (FieldError, RequestError, ModelFileError) as error:
             raise asked.reading.placed(error) from None
 
     async def enlarge(self, body: Mapping[str, Any], owner: str, several: bool) -> dict[str, Any]:
@@ -209,13 +207,10 @@ async def answered(answer: Awaitable[Any]) -> Response:
         return in_json(await answer)
     except BadBody as error:
         return in_json({"detail": [detail(where, line) for where, line in error.refusals]}, 422)
-    except QueueFull as error:
-        return in_json(trouble(error), 503, {"retry-after": str(RETRY_S)})
-    except (Failed, StorageError) as error:
-        return in_json(trouble(error), 503)
+    except (FieldError, ImageFileError) as error:       # of png-info
+        return in_json({"detail": [detail(("image",), str(error))]}, 422)
     except StudioError as error:
-        where = error.field if isinstance(error, FieldError) else "image"      # of png-info
-        return in_json({"detail": [detail((where,), str(error))]}, 422)
+        return in_json(trouble(error), 503, {"retry-after": str(RETRY_S)} if isinstance(error, QueueFull) else None)
 
 
 def detail(where: tuple[str | int, ...], line: str) -> dict[str, Any]:

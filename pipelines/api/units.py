@@ -11,7 +11,6 @@ from pipelines.spec.errors import FieldError, shown
 from pipelines.spec.param import kind_of, param_of
 from pipelines.spec.parts import CONTROL_MODES, CONTROL_RESIZES, HR_OPTIONS, ControlUnit
 
-MOST = 10                   # as many as the extension allows
 FIELDS = MappingProxyType({
     "module": "preprocessor", "model": "model", "weight": "weight", "resize_mode": "resize_mode", "guidance": "end",
     "guidance_start": "start", "guidance_end": "end", "control_mode": "control_mode", "pixel_perfect": "pixel_perfect",

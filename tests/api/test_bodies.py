@@ -9,8 +9,11 @@ from PIL import Image
 
 from extensions.hooks import Hooks
 from pipelines import settings
+from pipelines.api import units
 from pipelines.api.bodies import asked
-from pipelines.api.fields import HIRES, MASK, OVERRIDES, PLAIN, ROWS, START, VARIATION
+from pipelines.api.extras import FIELDS as EXTRAS
+from pipelines.api.extras import asked as enlarged
+from pipelines.api.fields import HIRES, IN_BOTH, MASK, OVERRIDES, PLAIN, ROWS, START, VARIATION
 from pipelines.api.reading import BadBody
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
@@ -107,8 +110,7 @@ def test_units_speak_names_and_numbers(studio):
               "image": {"image": coded(), "mask": coded()}, "effective_region_mask": coded(colour="white"), "new": 1},
              {"model": "None"}, {"input_image": coded(), "model": "mini_canny", "resize_mode": "Scale to Fit (Inner Fit)"}]
     body = {"alwayson_scripts": {"ControlNet": {"args": units}, "ADetailer": {"args": [False]}, "ReActor": {"args": [1]}}}
-    off, one, other, last = request_of(studio, **body).control
-    assert off.weight == other.weight == 0
+    one, last = request_of(studio, **body).control      # the others are off
     assert (one.preprocessor, one.model, one.weight, one.end, one.resolution) == ("canny", "mini_canny", 0.5, 0.75, 256)
     assert (one.resize_mode, one.control_mode) == ("Resize and Fill", "My prompt is more important")
     assert (one.threshold_a, one.threshold_b, one.hr_option, one.pixel_perfect) == (64, -1, "High res only", False)
@@ -181,6 +183,38 @@ def test_every_bad_field_is_named_at_once_and_no_picture_of_them_is_kept(studio)
     said = refused(studio, True, init_images=[coded((77, 33))], steps=0, width=7, sampler_name=4)
     assert list(said) == ["sampler_name", "steps", "width"]
     assert (77, 33) not in [Image.open(kept).size for kept in studio.inputs.folder.glob("*.png")]
+
+
+NASTY = (None, "", " 7 ", "\ud800", -1, 1.5, 2**70, 1e300, True, [1], [None], [{}], {"a": 1}, {"controlnet": 1},
+         {"controlnet": {"args": {}}}, {"CONTROLNET": [7]})
+SMALL = coded((8, 8))
+
+
+@pytest.mark.parametrize("value", NASTY, ids=lambda value: repr(value)[:30])
+def test_whatever_stands_in_a_field_it_is_taken_or_named(studio, value):
+    """Nothing but BadBody leaves, so that no body ends in an error of the program."""
+    said = 0
+    for key in {*PLAIN, *VARIATION, *HIRES, *IN_BOTH, "enable_hr", "new"}:
+        said += outcome(lambda k=key: asked(studio, {"subseed_strength": 0.5, "enable_hr": True, k: value}, {}, False))
+    for key in {*START, *MASK, "init_images", "mask", "width"}:
+        said += outcome(lambda k=key: asked(studio, {"init_images": [SMALL], "mask": SMALL, k: value}, {}, True))
+    for key in OVERRIDES:
+        said += outcome(lambda k=key: asked(studio, {"override_settings": {k: value}}, {}, False))
+    for key in {*units.FIELDS, *units.PICTURES, "enabled", "new"}:
+        unit = {"enabled": True, "model": "mini/canny", key: value}
+        said += outcome(lambda u=unit: asked(studio, {"alwayson_scripts": {"ControlNet": {"args": [u]}}}, {}, False))
+    for key in {*EXTRAS, "image", "imageList", "new"}:
+        body = {"image": SMALL, "imageList": [{"data": SMALL, "name": value}], key: value}
+        said += outcome(lambda b=body, s=key == "imageList": enlarged(studio, b, s))
+    assert said > 30
+
+
+def outcome(ask: Any) -> int:
+    try:
+        ask()
+    except BadBody as error:
+        assert all(line and "\n" not in line for _, line in error.refusals) and error.refusals
+    return 1
 
 
 BOMB = "iVBORw0KGgoAAAANSUhEUgAAdTAAAHUwCAIAAAA"       # the head of a PNG of 30000 x 30000

@@ -14,6 +14,8 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+import app
+from pipelines import settings
 from pipelines.api.routes import CONTROLNET, LISTS, REFRESH, routes
 from pipelines.metadata import read
 from pipelines.queue import jobs
@@ -64,7 +66,7 @@ def test_half_a_character_travels(client):
      "body.alwayson_scripts.controlnet.args", "Control model: missing - not found"),
     ({"alwayson_scripts": {"controlnet": {"args": [
         {"enabled": False}, {"model": "mini/canny", "guidance_start": 1, "guidance_end": 0, "image": coded()}]}}},
-     "body.alwayson_scripts.controlnet.args.1", "Control start of unit 2"),
+     "body.alwayson_scripts.controlnet.args.1", "Control start of unit 1"),
     ({"styles": ["none such"]}, "body.styles", "not found")],
     ids=lambda value: str(value)[:40])
 def test_what_the_studio_refuses_is_named_at_its_field_and_nothing_is_queued(client, studio, body, where, line):
@@ -191,6 +193,10 @@ def test_a_picture_thrown_away_meanwhile_is_left_out(client, studio, monkeypatch
     assert len(made) == 1 and info["all_seeds"] == [2]
 
 
+def test_there_is_none_without_the_flag(opened):
+    assert app.api_of(opened(api=False)) == () and settings.load({}, {}).settings.api is False
+
+
 # -- options and lists -------------------------------------------------------------------------------------------------
 
 
@@ -299,7 +305,7 @@ def test_a_disk_that_refuses_is_503(client, studio, monkeypatch):
     def full(_: Any) -> str:
         raise StorageError("Picture: it could not be kept.")
 
-    monkeypatch.setattr(studio.inputs, "keep", full)
+    monkeypatch.setattr(studio.inputs, "keep", full)       # `keep_file` calls it
     assert client.post("img2img", 503, init_images=[coded()])["error"] == "StorageError"
     assert client.post("extra-single-image", 503, image=coded())["detail"] == "Picture: it could not be kept."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from types import SimpleNamespace
 
@@ -28,6 +29,10 @@ def tiny(pictures):
         gr.Button().click(lambda: [str(p) for p in pictures], None, one, api_name="pictures")
         blocks.editor_id = editor._id
     return blocks
+
+
+def basic(user, password, coding="utf-8"):
+    return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode(coding)).decode()}
 
 
 async def told(request):

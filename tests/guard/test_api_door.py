@@ -1,8 +1,6 @@
-"""The REST API behind the guard of a really launched app: who is let in, with what, and that it is not there unasked."""
+"""The guard before a REST API: who is let in with what, and how much may be sent. A launched app is asked in test_guard."""
 
 from __future__ import annotations
-
-import base64
 
 import pytest
 from starlette.applications import Starlette
@@ -12,53 +10,7 @@ from starlette.testclient import TestClient
 from tabs.bodies import API_LIMIT, JSON_LIMIT
 from tabs.files import Readable
 from tabs.guard import Attempts, Guard, Policy, password_reader
-from tests.guard.conftest import told
-
-
-def basic(user, password, coding="utf-8"):
-    return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode(coding)).decode()}
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("path", ["/sdapi/v1/txt2img", "/sdapi/v1/options", "/sdapi/v1/progress", "/controlnet/model_list"])
-def test_without_the_flag_there_is_none(app, method, path):
-    body = {"json": {}} if method == "POST" else {}
-    assert app.client.request(method, path, **body).status_code == 404
-
-
-def test_the_login_opens_it_to_programs(locked):
-    login = locked.served.login
-    assert locked.client.post("/sdapi/v1/told", json={}, headers=basic(*login)).json() == 2
-    assert locked.client.get("/sdapi/v1/list", headers=basic(*login)).status_code == 200
-    assert locked.client.get("/sdapi/v1/told", headers=basic(*login)).status_code == 405
-    assert locked.client.get("/config", headers=basic(*login)).status_code == 401, "the page has its own login"
-
-
-@pytest.mark.parametrize("headers", [{}, {"authorization": ""}, {"authorization": "Basic"}, {"authorization": "Basic ???"},
-                                     {"authorization": "Bearer x"}, basic("", ""), basic("atelier", "")], ids=str)
-def test_nobody_else_is_let_in(locked, headers):
-    locked.served.policy.attempts.wrong.clear()
-    for method, name in (("GET", "list"), ("POST", "told"), ("POST", "no-such")):
-        answer = locked.client.request(method, f"/sdapi/v1/{name}", json={}, headers=headers)
-        assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Basic ")
-    locked.served.policy.attempts.wrong.clear()
-
-
-@pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"origin": "https://evil.example"}, {"origin": "null"},
-                                     {"sec-fetch-site": "cross-site"}], ids=str)
-@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_another_site_is_not_let_in_with_the_right_password(locked, headers, method):
-    answer = locked.client.request(method, "/sdapi/v1/told", json={}, headers={**basic(*locked.served.login), **headers})
-    assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
-
-
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
-def test_a_body_that_a_plain_form_could_post_is_refused(locked, kind):
-    answer = locked.client.post("/sdapi/v1/told", content=b"{}", headers={**basic(*locked.served.login), "content-type": kind})
-    assert answer.status_code == 415
-
-
-# -- the guard alone ---------------------------------------------------------------------------------------------------
+from tests.guard.conftest import basic, told
 
 
 @pytest.fixture
