@@ -49,16 +49,18 @@ def asked(studio: Studio, body: Mapping[str, Any], chosen: Mapping[str, Any], fr
             reading.take(path, body.get(key), key)
     _units(reading, reading.object(body, "alwayson_scripts"))
     _ignored(reading, body, from_picture)
-    with reading.at(*reading.where["Model"]):
-        family = studio.model(str({**chosen, **reading.values}.get("model", GenerationRequest().model))).family
+    values = {"model": GenerationRequest().model, **chosen, **reading.values}
+    with reading.at(*reading.where["Model"]):       # theirs are titles: "name [hash]"
+        model = studio.model(values["model"])
+        values["model"], family = model.name, model.family
     reading.check()
-    if from_picture and not {"width", "height"} & reading.values.keys():
+    if from_picture and not {"width", "height"} & values.keys():
         start = next(sent.size for sent in reading.pictures if sent.name == "init.image")
-        reading.values |= suited(start, family.native_px, family.size_step)._asdict()
+        values |= suited(start, family.native_px, family.size_step)._asdict()
     for sent in reading.pictures:
         sent.place[sent.name] = studio.inputs.keep_file(sent.data)
     try:
-        whole = GenerationRequest.parse(dict(family.default_request)).merged(nested({**chosen, **reading.values}))
+        whole = GenerationRequest.parse(dict(family.default_request)).merged(nested({**values, **reading.kept}))
         return Asked(whole.merged({"control": reading.control}), tuple(dict.fromkeys(reading.ignored)), reading)
     except StudioError as error:
         raise reading.placed(error) from None
@@ -93,12 +95,12 @@ def _start(reading: Reading, body: Mapping[str, Any]) -> None:
             raise FieldError("init_images", given or "none", "there is nothing to start from", "a list of one picture in base64")
         if len(given) > 1:
             raise FieldError("init_images", len(given), "one picture is started from", "1", "Send a request for each")
-        reading.picture(reading.values, "init.image", given[0], "init_images", 0)
+        reading.picture(reading.kept, "init.image", given[0], "init_images", 0)
     for key, path in START.items():
         reading.take(path, body.get(key), key)
     if body.get("mask"):
         reading.where["Mask"] = ("mask",)
-        reading.picture(reading.values, "inpaint.mask", body["mask"], "mask")
+        reading.picture(reading.kept, "inpaint.mask", body["mask"], "mask")
         for key, path in MASK.items():
             reading.take(path, body.get(key), key)
 
@@ -115,7 +117,7 @@ def _units(reading: Reading, scripts: Mapping[str, Any]) -> None:
         with reading.at(*UNITS_AT):
             if not isinstance(args, list) or not all(isinstance(unit, Mapping) for unit in args):
                 raise FieldError("args", args, "not a list of units")
-            if len(args) > UNITS:
+            if len(args) + len(reading.control) > UNITS:
                 raise FieldError("args", len(args), "too many units", f"0-{UNITS}")
             for number, unit in enumerate(args):
                 if units.wanted(unit):

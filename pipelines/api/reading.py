@@ -38,7 +38,8 @@ class Sent(NamedTuple):
 class Reading:
     """values: of the request, by path.   control: its units, with `numbers` as their places in the body.
 
-    pictures: looked at, not kept yet; only their bytes, as many of them unpacked would fill the memory.
+    pictures: looked at, not kept yet; only their bytes, as many of them unpacked would fill the memory.   kept: names of those
+    of the request itself, by path, once they are.
     where: label of a field -> its address in the body.   ignored: fields that would have done something there.
     """
 
@@ -46,6 +47,7 @@ class Reading:
     control: list[dict[str, Any]] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     pictures: list[Sent] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
     where: dict[str, Where] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     refusals: list[tuple[Where, str]] = field(default_factory=list)

@@ -64,6 +64,12 @@ def test_a_body_of_txt2img(studio):
     assert (request.vae, request.clip_skip, request.hires, request.init) == ("Automatic", 2, None, None)
 
 
+def test_a_model_may_be_named_by_its_title(studio):
+    title = f"mini.safetensors [{studio.model('mini').short_hash()}]"
+    assert request_of(studio, override_settings={"sd_model_checkpoint": title}).model == "mini"
+    assert request_of(studio, chosen={"model": title}).model == "mini"
+
+
 def test_an_empty_list_for_an_empty_object_is_one(studio):
     assert request_of(studio, override_settings=[], alwayson_scripts=[], steps=9).steps == 9
 
