@@ -5,9 +5,9 @@ A handler is a plain function that runs in a thread; whoever waits for a job wai
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pipelines.studio import Studio
 
 LOOK_S = 0.2                # seconds between two looks at a job somebody waits for
+CLOSED = "Job: the studio was closed before it ended. It is in the queue, as interrupted."
 RETRY_S = 10                # what a client is told when the queue is full
 OPTIONS = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")        # what POST /options may change
 LISTS: Mapping[str, Callable[[Any], Any]] = {
@@ -46,7 +47,6 @@ CONTROLNET: Mapping[str, Callable[[Any], Any]] = {
     "control_types": lists.control_types}
 REFRESH = ("refresh-checkpoints", "refresh-vae", "refresh-loras", "refresh-embeddings")
 Act = Callable[[Mapping[str, Any], str], Awaitable[Any]]
-log = logging.getLogger(__name__)
 
 
 class Failed(StudioError):
@@ -111,7 +111,7 @@ class Api:
             self.open.pop(job, None)
         if now.status in (Status.FAILED, Status.INTERRUPTED):
             kept = f" {len(now.files)} finished pictures are in the gallery." if now.files else ""
-            raise Failed((now.error or "Job: the studio was closed before it ended; the queue has it.") + kept)
+            raise Failed((now.error or CLOSED) + kept)
         return now
 
     def progress(self, request: Request) -> dict[str, Any]:
@@ -209,6 +209,8 @@ async def answered(answer: Awaitable[Any]) -> Response:
         return in_json({"detail": [detail(where, line) for where, line in error.refusals]}, 422)
     except (FieldError, ImageFileError) as error:       # of png-info
         return in_json({"detail": [detail(("image",), str(error))]}, 422)
+    except asyncio.CancelledError:      # the studio closes, and uvicorn lets nobody wait for longer
+        return in_json(trouble(Failed(CLOSED)), 503)
     except StudioError as error:
         return in_json(trouble(error), 503, {"retry-after": str(RETRY_S)} if isinstance(error, QueueFull) else None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -16,7 +17,7 @@ from starlette.testclient import TestClient
 
 import app
 from pipelines import settings
-from pipelines.api.routes import CONTROLNET, LISTS, REFRESH, routes
+from pipelines.api.routes import CONTROLNET, LISTS, REFRESH, answered, routes
 from pipelines.metadata import read
 from pipelines.queue import jobs
 from pipelines.samplers import SAMPLERS, SCHEDULES
@@ -177,6 +178,17 @@ def test_a_job_that_fails_is_503_with_its_line_and_says_what_is_kept(client, stu
     answer = client.post("txt2img", 503, width=64, height=64, n_iter=2)
     assert "Memory: the picture did not fit" in answer["detail"] and "1 finished pictures are in the gallery" in answer["detail"]
     assert len(studio.archive.items()) == 1
+
+
+def test_who_waits_when_the_studio_closes_is_told_so():
+    async def closed() -> Any:
+        waiting = asyncio.create_task(answered(asyncio.sleep(60)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        return await waiting
+
+    answer = asyncio.run(closed())
+    assert answer.status_code == 503 and "the studio was closed" in json.loads(answer.body)["detail"]
 
 
 def test_a_picture_thrown_away_meanwhile_is_left_out(client, studio, monkeypatch):
