@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from pipelines.loading.environment import prepare_environment
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
     from pipelines.cli import Order
     from pipelines.settings import Settings
-    from pipelines.studio import Hooks
+    from pipelines.studio import Hooks, Studio
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,12 +82,22 @@ def serve(known: Settings, hooks: Hooks) -> int:
     from tabs import launch, shell, theme
 
     ended = launch.end_signal()
-    with Studio.open(known, hooks) as studio, launch.launch(shell.build(studio), known, theme.look(studio.words)) as served:
+    with Studio.open(known, hooks) as studio, \
+            launch.launch(shell.build(studio), known, theme.look(studio.words), api_of(studio)) as served:
         settled()
         served.announce()
         served.after_the_first_visit(lambda: studio.engine)
         ended.wait()
     return 0
+
+
+def api_of(studio: Studio) -> Sequence[BaseRoute]:
+    """What programs may ask for: nothing without --api."""
+    if not studio.settings.api:
+        return ()
+    from pipelines.api.routes import routes
+
+    return routes(studio)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ class Settings(BaseModel):
     tls_certfile: Path | None = Field(None, description="Certificate for https.")
     tls_keyfile: Path | None = Field(None, description="Key of that certificate.")
     open_browser: bool = Field(False, description="Open the page in the browser after the start.")
+    api: bool = Field(False, description="Answer AUTOMATIC1111's REST API too, under /sdapi/v1.")
 
     offline: bool = Field(False, description="Forbid every outgoing request.")
     safe_mode: bool = Field(False, description="Start without extensions.")

@@ -91,16 +91,17 @@ class Work:
         return f"{time.strftime('%Y-%m-%d', time.localtime(job.created))}/upscale-{job.id[:8]}/{stem}"
 
 
-def given(studio: Studio, path: str | Path, name: str = "") -> Source:
-    """A picture that a browser sent: kept, with what its file says. Raises ImageFileError, StorageError."""
-    file = Path(path)
+def given(studio: Studio, path: str | Path | bytes, name: str = "") -> Source:
+    """A picture that somebody sent, a file or its bytes: kept, with what it says. Raises ImageFileError, StorageError."""
+    file = path if isinstance(path, bytes) else Path(path)
     said = read(file)
-    if file.parent.resolve() == studio.inputs.folder.resolve() and SHA256.fullmatch(file.stem):
+    if isinstance(file, Path) and file.parent.resolve() == studio.inputs.folder.resolve() and SHA256.fullmatch(file.stem):
         kept = file.stem
     else:
         kept = studio.inputs.keep_file(file)
     request = said.full.model_dump(mode="json", exclude_none=True) if said.full else None
-    return Source(name or file.name, kept, request, "" if said.full else said.infotext, said.made, bits(file))
+    name = name or (file.name if isinstance(file, Path) else "picture")
+    return Source(name, kept, request, "" if said.full else said.infotext, said.made, bits(file))
 
 
 def folder(studio: Studio, path: str) -> list[Source]:

@@ -15,6 +15,7 @@ MEGA = 1_000_000
 JSON_LIMIT = 8 * MEGA           # a request with two prompts of the longest kind is 0.2 MB
 UPLOAD_LIMIT = 512 * MEGA       # several files at once; each single one is limited by Gradio's max_file_size
 FORM_LIMIT = 64 * MEGA          # one layer of the picture editor
+API_LIMIT = 128 * MEGA          # JSON that carries pictures in base64
 LAYERS = 32                     # of the picture editor; Gradio makes a list as long as the number it is told
 FORMS = ("/login", "/gradio_api/component_server", "/gradio_api/upload")
 
@@ -31,12 +32,12 @@ class Paths(Protocol):
     def allows(self, name: str) -> bool: ...
 
 
-def too_large(headers: Headers) -> None:
-    """Refuse by the announced length, before a byte is read."""
+def too_large(headers: Headers, api: bool = False) -> None:
+    """Refuse by the announced length, before a byte is read. api: the body is for the REST API."""
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit() and len(length) < 16):
         raise Refused(400, "Request: Content-Length is not a number.")
-    limit = limit_of(headers.get("content-type", ""))
+    limit = API_LIMIT if api else limit_of(headers.get("content-type", ""))
     if int(length) > limit:
         raise Refused(413, f"Request: {int(length) // MEGA} MB are too large. Allowed: up to {limit // MEGA} MB.")
 
@@ -45,8 +46,11 @@ def limit_of(content_type: str) -> int:
     return UPLOAD_LIMIT if content_type.startswith("multipart/form-data") else JSON_LIMIT
 
 
-async def examine(scope: Scope, receive: Receive, paths: Paths) -> Receive:
-    """The `receive` to hand on: the body as it came, once it has been found harmless. Raises Refused."""
+async def examine(scope: Scope, receive: Receive, paths: Paths, api: bool = False) -> Receive:
+    """The `receive` to hand on: the body as it came, once it has been found harmless. Raises Refused.
+
+    api: it is for the REST API, which opens no path whatever its fields are called.
+    """
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return receive
     route, kind = scope["path"].rstrip("/"), Headers(scope=scope).get("content-type", "").lower()
@@ -56,9 +60,10 @@ async def examine(scope: Scope, receive: Receive, paths: Paths) -> Receive:
         body = await whole(receive, FORM_LIMIT)
         await examine_form(scope, body)
     else:
-        body = await whole(receive, JSON_LIMIT)
+        body = await whole(receive, API_LIMIT if api else JSON_LIMIT)
         if kind.partition(";")[0].strip() == "application/json":
-            examine_json(body, route, paths)
+            if not api:
+                examine_json(body, route, paths)
         elif body and not (route == "/login" and kind.startswith("application/x-www-form-urlencoded")):
             # a plain form of another site can post text, but not JSON, without being asked
             raise Refused(415, "Request: not JSON. Allowed: application/json.")

@@ -7,6 +7,8 @@ to localhost, some routes ignore the login, passwords can be tried without end, 
 
 from __future__ import annotations
 
+import base64
+import hmac
 import ipaddress
 import threading
 import time
@@ -35,6 +37,8 @@ CLOSED = ("/gradio_api/proxy=", "/proxy=", "/gradio_api/vibe", "/gradio_api/undo
 CALLED = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/", "/gradio_api/component_server")
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer",
            "content-security-policy": "frame-ancestors 'self'; object-src 'none'; base-uri 'self'"}
+API_FOLDERS = ("/sdapi/", "/controlnet/")
+BASIC = 'Basic realm="Atelier", charset="UTF-8"'
 FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'"
 
 
@@ -69,19 +73,25 @@ class Policy:
 
     hosts: names this studio is reached by (lower case, without port). any_ip: further, any address written in
     numbers (a rebound name cannot look like that). signed_in: tells from the cookies whether a visitor is; None when
-    there is no login. readable: the folders whose files may be named.
+    there is no login. readable: the folders whose files may be named. api: the REST API is open. opens_api: tells from an
+    Authorization header whether it does for a program what `signed_in` does for a browser.
     """
 
     readable: Readable
     hosts: set[str] = field(default_factory=lambda: set(LOOPBACK))
     any_ip: bool = False
     signed_in: Callable[[str], bool] | None = None
+    api: bool = False
+    opens_api: Callable[[str], bool] | None = None
     attempts: Attempts = field(default_factory=Attempts)
-    visited: threading.Event = field(default_factory=threading.Event)     # set when a browser has taken the page
+    visited: threading.Event = field(default_factory=threading.Event)     # set when a browser has taken the page, or a program asks
 
     def knows(self, host: str) -> bool:
         name = host_name(host)
         return name in self.hosts or (self.any_ip and is_ip(name))
+
+    def is_api(self, path: str) -> bool:
+        return self.api and path.startswith(API_FOLDERS)
 
 
 class Guard:
@@ -97,7 +107,7 @@ class Guard:
         try:
             self._door(scope)
             if scope["type"] == "http":
-                receive = await examine(scope, receive, self.policy.readable)
+                receive = await examine(scope, receive, self.policy.readable, self.policy.is_api(scope["path"]))
                 send = self._dressed(scope, send)
             await self.app(scope, receive, send)
         except Refused as refusal:
@@ -120,7 +130,7 @@ class Guard:
             raise Refused(404, "Not found.")
         self._login(scope, headers, path)
         if scope["type"] == "http":
-            too_large(headers)
+            too_large(headers, self.policy.is_api(path))
             self.policy.readable.check_route(path)
             one_range_only(scope, headers)
 
@@ -140,13 +150,28 @@ class Guard:
         if self.policy.signed_in is None:
             return
         if path.rstrip("/") == "/login":
-            wait = self.policy.attempts.wait(address_of(scope))
-            if wait > 0:
-                raise Refused(429, f"Login: too many wrong passwords. Try again in {wait:.0f} s.",
-                              {"retry-after": str(int(wait) + 1)})
+            self._not_too_often(scope)
         elif path not in BEFORE_LOGIN and not path.startswith(BEFORE_LOGIN_FOLDERS) \
-                and not self.policy.signed_in(headers.get("cookie", "")):
-            raise Refused(401, "Not signed in.")
+                and not self.policy.signed_in(headers.get("cookie", "")) \
+                and not (self.policy.is_api(path) and self._password(scope, headers)):
+            raise Refused(401, "Not signed in.", {"www-authenticate": BASIC} if self.policy.is_api(path) else None)
+
+    def _not_too_often(self, scope: Scope) -> None:
+        wait = self.policy.attempts.wait(address_of(scope))
+        if wait > 0:
+            raise Refused(429, f"Login: too many wrong passwords. Try again in {wait:.0f} s.", {"retry-after": str(int(wait) + 1)})
+
+    def _password(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a program sent the right user and password. A right one forgives no wrong one: programs send it all the time,
+        and who tries passwords from behind the same address would never be made to wait."""
+        given, opens = headers.get("authorization", "").strip(), self.policy.opens_api
+        if not given or opens is None:
+            return False
+        self._not_too_often(scope)
+        if opens(given):
+            return True
+        self.policy.attempts.note(address_of(scope), False)
+        return False
 
     # -- after the answer is made --------------------------------------------------------------------------------------
 
@@ -161,7 +186,7 @@ class Guard:
                     headers[name] = value
                 if self.policy.readable.is_file_route(scope["path"]):
                     headers["content-security-policy"] = FILE_POLICY
-                if scope["path"].startswith("/gradio_api/heartbeat/"):      # the page runs in a browser
+                if scope["path"].startswith("/gradio_api/heartbeat/") or self.policy.is_api(scope["path"]):    # somebody is at work
                     self.policy.visited.set()
                 if login:
                     self.policy.attempts.note(address_of(scope), message["status"] < 400)
@@ -204,6 +229,22 @@ def is_ip(name: str) -> bool:
 def address_of(scope: Scope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
+
+
+def password_reader(user: str, password: str) -> Callable[[str], bool]:
+    """Tells from an Authorization header whether it names this user with this password, in a time that says nothing of either."""
+    wanted = f"{user}:{password}".encode()
+
+    def opens(header: str) -> bool:
+        scheme, _, coded = header.partition(" ")
+        try:
+            given = base64.b64decode(coded.strip(), validate=True) if scheme.lower() == "basic" else b""
+        except ValueError:
+            return False
+        old = given.decode("latin-1").encode()      # how older clients write what is no ASCII
+        return hmac.compare_digest(given, wanted) | hmac.compare_digest(old, wanted)
+
+    return opens
 
 
 def session_reader(cookie_id: str, tokens: dict[str, Any]) -> Callable[[str], bool]:

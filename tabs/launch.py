@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +17,14 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute
 
 from pipelines.settings import Settings
 from pipelines.spec.errors import StudioError
 from tabs import mended
 from tabs.address import address, credentials, host_names
 from tabs.files import PICTURES, Readable
-from tabs.guard import Guard, Policy, host_name, session_reader
+from tabs.guard import Guard, Policy, host_name, password_reader, session_reader
 
 PICTURE_ROUTE = "/pictures/"        # + a picture's name relative to the outputs folder
 
@@ -50,6 +51,8 @@ class Served:
         print(f"Atelier is open at {self.share_url or self.url}  (Ctrl+C closes it)", flush=True)
         if self.share_url:
             print(f"On this machine: {self.url}", flush=True)
+        if self.policy and self.policy.api:
+            print(f"The API is under {(self.share_url or self.url).rstrip('/')}/sdapi/v1", flush=True)
         if self.login and not self.login_given:
             print(f"Log in as {self.login[0]} with the password {self.login[1]}", flush=True)
 
@@ -72,15 +75,17 @@ class Served:
         self.blocks.close(verbose=False)
 
 
-def launch(blocks: gr.Blocks, settings: Settings, look: Mapping[str, Any] | None = None) -> Served:
+def launch(blocks: gr.Blocks, settings: Settings, look: Mapping[str, Any] | None = None, api: Sequence[BaseRoute] = ()) -> Served:
     """Serve `blocks`; returns as soon as the page answers. `look` is theme, css, js, head, i18n for Gradio.
 
+    api: routes that programs may use, with the login as HTTP Basic.
     Raises StudioError with one line when the port is taken or the address is not this machine's.
     """
     host, port = address(settings)
     login = credentials(settings)
     policy = Policy(Readable(settings.uploads_dir, (settings.outputs_dir,)), hosts=host_names(settings, host),
-                    any_ip=host in ("0.0.0.0", "[::]"))  # noqa: S104 (compared, not bound)
+                    any_ip=host in ("0.0.0.0", "[::]"), api=bool(api),  # noqa: S104 (compared, not bound)
+                    opens_api=password_reader(*login) if login else None)
     gr.set_static_paths([settings.outputs_dir])     # pictures are served where they lie, not copied first
     blocks.queue(api_open=False, max_size=256, default_concurrency_limit=16)
     try:
@@ -93,7 +98,7 @@ def launch(blocks: gr.Blocks, settings: Settings, look: Mapping[str, Any] | None
             _frontend=False,    # else Gradio asks itself with 3 s of patience, and on a busy machine says to share the page
             enable_monitoring=False, run_history=False, footer_links=[], ssr_mode=False, mcp_server=False, pwa=False,
             app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None,
-                        "lifespan": guarded(policy, settings)},
+                        "lifespan": guarded(policy, settings, api)},
             **with_theme(look or {}, settings))
     except OSError as error:
         raise StudioError(f"Port: {port} - could not be opened ({error}). Start with another --port.") from error
@@ -102,14 +107,14 @@ def launch(blocks: gr.Blocks, settings: Settings, look: Mapping[str, Any] | None
     return Served(blocks, url, share_url or "", login, bool(settings.auth), policy)
 
 
-def guarded(policy: Policy, settings: Settings) -> Callable[[FastAPI], Any]:
+def guarded(policy: Policy, settings: Settings, api: Sequence[BaseRoute] = ()) -> Callable[[FastAPI], Any]:
     """Put the guard outermost before the first request: Gradio adds its own layers after those it is given."""
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.auth is not None:  # type: ignore[attr-defined]
             policy.signed_in = session_reader(app.cookie_id, app.tokens)  # type: ignore[attr-defined]
         app.add_route(PICTURE_ROUTE + "{name:path}", picture_route(settings), ["GET", "HEAD"])
-        app.router.routes[:0] = [app.router.routes.pop(), *mended.routes()]
+        app.router.routes[:0] = [app.router.routes.pop(), *mended.routes(), *api]
         app.user_middleware.insert(0, Middleware(Guard, policy=policy))
         app.middleware_stack = app.build_middleware_stack()
         yield

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {      # longest prefix wins; a room may import its own floor and those below
     "app": 7,
     "tabs": 6,
-    "pipelines.cli": 6,
+    "pipelines.cli": 6, "pipelines.api": 6,
     "pipelines.studio": 5, "pipelines.experiments": 5, "pipelines.upscale_job": 5, "pipelines.reproduce": 5,
     "pipelines.batch": 5, "pipelines.loopback": 5, "pipelines.live": 5, "pipelines.ranked": 5,
     "pipelines.reception": 5,
@@ -26,7 +26,7 @@ FLOORS = {      # longest prefix wins; a room may import its own floor and those
     "pipelines.portraits": 2, "pipelines.drawing": 2, "pipelines.ranking": 3,
     "pipelines.spec": 1,
 }
-LIGHT = ("tabs", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse", "pipelines.prompt.tokens",
+LIGHT = ("tabs", "pipelines.api", "pipelines.spec", "pipelines.samplers", "pipelines.prompt.parse", "pipelines.prompt.tokens",
          "pipelines.queue", "pipelines.archive", "pipelines.metadata", "pipelines.advice", "pipelines.presets",
          "pipelines.styles", "pipelines.images", "pipelines.settings", "pipelines.words", "pipelines.studio", "pipelines.engine",
          "pipelines.passes", "pipelines.reception", "pipelines.tasks.footprint", "pipelines.loading.estimate",

@@ -21,7 +21,7 @@ from pipelines.preprocess import RESIZE_MODES, RESOLUTION, ROWS
 from pipelines.preprocess.rows import DEFAULT_RESOLUTION
 from pipelines.settings import by_key, is_list
 from pipelines.spec.errors import shown
-from pipelines.spec.param import Declared, declared, number
+from pipelines.spec.param import Declared, declared, nested, number
 from pipelines.spec.parts import Outpaint
 from pipelines.spec.request import GenerationRequest
 
@@ -241,18 +241,6 @@ def help_of(row: Declared) -> str:
     allowed = f" Allowed: {param.allowed}." if param.allowed and (param.minimum is not None or param.choices) else ""
     file = " A picture file." if param.picture else ""
     return f"{param.label}{many}. {param.help}{file}{allowed}{default}"
-
-
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """{"variation.seed": 1} -> {"variation": {"seed": 1}}."""
-    result: dict[str, Any] = {}
-    for path, value in flat.items():
-        *parts, last = path.split(".")
-        place = result
-        for part in parts:
-            place = place.setdefault(part, {})
-        place[last] = value
-    return result
 
 
 def nearest(word: str, parser: argparse.ArgumentParser, command: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any
@@ -152,3 +152,15 @@ def declared(model: type[BaseModel], prefix: str = "") -> Iterator[Declared]:
             for option in field.annotation.__args__:
                 if issubclass(option, BaseModel):
                     yield from declared(option, f"{prefix}{name}.")
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """{"variation.seed": 1} -> {"variation": {"seed": 1}}."""
+    result: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parts, last = path.split(".")
+        place = result
+        for part in parts:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return result

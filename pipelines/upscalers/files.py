@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,10 +32,10 @@ def pictures(names: Sequence[str]) -> list[Path]:
     return found
 
 
-def bits(path: Path) -> int:
+def bits(source: Path | bytes) -> int:
     """Bits a channel of a picture file, by its head; 8 where it does not say."""
     try:
-        with path.open("rb") as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
             head = file.read(DEPTH_AT + 1)
     except OSError:
         return 8

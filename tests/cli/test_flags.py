@@ -96,7 +96,9 @@ def test_a_flag_of_automatic1111_is_mapped_or_named(name):
     ("--gradio-auth=me:secret", {"auth": "me:secret"}), ("--medvram --xformers", {"medvram": True}),
     ("--ckpt-dir /m --vae-dir /v", {"models_dir": ["/m", "/v"]}), ("--device-id 1", {"device": "cuda:1"}),
     ("--no-half", {"precision": "float32"}), ("--data-dir '/my pictures'", {"data_dir": "/my pictures"}),
-    ("--theme dark --autolaunch", {"theme": "dark", "open_browser": True}), ("--use-cpu all", {"device": "cpu"})])
+    ("--theme dark --autolaunch", {"theme": "dark", "open_browser": True}),
+    ("--api --api-auth me:secret", {"api": True, "auth": "me:secret"}), ("--nowebui", {"api": True}),
+    ("--use-cpu all", {"device": "cpu"})])
 def test_commandline_args_of_webui_user_sh_work(words, settings):
     assert parse([], {"COMMANDLINE_ARGS": words}).settings == settings
 

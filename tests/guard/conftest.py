@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from types import SimpleNamespace
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
 
 from pipelines.settings import checked
 from tabs.environment import prepare_gradio
@@ -28,7 +31,16 @@ def tiny(pictures):
     return blocks
 
 
-def serve(folder, **settings):
+def basic(user, password, coding="utf-8"):
+    return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode(coding)).decode()}
+
+
+async def told(request):
+    """A route of an API: says how long the body was."""
+    return JSONResponse(len(await request.body()))
+
+
+def serve(folder, api=(), **settings):
     from PIL import Image
 
     from tabs.launch import launch
@@ -42,7 +54,7 @@ def serve(folder, **settings):
     (known.outputs_dir / "page.html").write_text("<script>alert(1)</script>")
     (known.outputs_dir / ".env").write_text("SECRET=1")
     blocks = tiny([picture])
-    served = launch(blocks, known)
+    served = launch(blocks, known, api=api)
     return SimpleNamespace(served=served, settings=known, picture=picture, private=private, url=served.url.rstrip("/"),
                            client=httpx.Client(base_url=served.url, timeout=90, trust_env=False),
                            editor=blocks.editor_id, host=httpx.URL(served.url).netloc.decode())
@@ -61,9 +73,10 @@ def app(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory, app):
-    """Served to the network: a login was made up. (One process, so the first app's upload folder.)"""
+    """Served to the network, with an API: a login was made up. (One process, so the first app's upload folder.)"""
     folder = tmp_path_factory.mktemp("locked")
-    running = serve(folder, listen=True, state_dir=str(app.settings.data_dir))
+    api = [Mount("/sdapi/v1", routes=[Route("/told", told, methods=["POST"]), Route("/list", told, methods=["GET"])])]
+    running = serve(folder, api, listen=True, state_dir=str(app.settings.data_dir))
     yield running
     running.served.close()
 

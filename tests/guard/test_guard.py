@@ -11,6 +11,7 @@ import pytest
 
 from tabs.bodies import LAYERS
 from tabs.guard import Attempts, host_name
+from tests.guard.conftest import basic
 
 EVIL = "https://evil.example"
 
@@ -306,3 +307,45 @@ def test_the_wait_after_wrong_passwords_outlasts_any_number_of_them():
                                             ("a.b", "a.b"), ("10.0.0.1:1", "10.0.0.1")])
 def test_a_host_header_gives_its_name(host, name):
     assert host_name(host) == name
+
+
+# -- the REST API ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["/sdapi/v1/txt2img", "/sdapi/v1/options", "/sdapi/v1/progress", "/controlnet/model_list"])
+def test_without_the_flag_there_is_none(app, method, path):
+    body = {"json": {}} if method == "POST" else {}
+    assert app.client.request(method, path, **body).status_code == 404
+
+
+def test_the_login_opens_it_to_programs(locked):
+    login = locked.served.login
+    assert locked.client.post("/sdapi/v1/told", json={}, headers=basic(*login)).json() == 2
+    assert locked.client.get("/sdapi/v1/list", headers=basic(*login)).status_code == 200
+    assert locked.client.get("/sdapi/v1/told", headers=basic(*login)).status_code == 405
+    assert locked.client.get("/config", headers=basic(*login)).status_code == 401, "the page has its own login"
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": ""}, {"authorization": "Basic"}, {"authorization": "Basic ???"},
+                                     {"authorization": "Bearer x"}, basic("", ""), basic("atelier", "")], ids=str)
+def test_nobody_else_is_let_in(locked, headers):
+    locked.served.policy.attempts.wrong.clear()
+    for method, name in (("GET", "list"), ("POST", "told"), ("POST", "no-such")):
+        answer = locked.client.request(method, f"/sdapi/v1/{name}", json={}, headers=headers)
+        assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Basic ")
+    locked.served.policy.attempts.wrong.clear()
+
+
+@pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"origin": "https://evil.example"}, {"origin": "null"},
+                                     {"sec-fetch-site": "cross-site"}], ids=str)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_another_site_is_not_let_in_with_the_right_password(locked, headers, method):
+    answer = locked.client.request(method, "/sdapi/v1/told", json={}, headers={**basic(*locked.served.login), **headers})
+    assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
+def test_a_body_of_the_api_that_a_plain_form_could_post_is_refused(locked, kind):
+    answer = locked.client.post("/sdapi/v1/told", content=b"{}", headers={**basic(*locked.served.login), "content-type": kind})
+    assert answer.status_code == 415
