@@ -17,6 +17,8 @@ from pipelines.loading import loras
 from pipelines.loading.library import AUTOMATIC
 from pipelines.loading.model_file import ModelFile, check_task
 from pipelines.metadata import Read, check_size
+from pipelines.prompt import regions
+from pipelines.prompt.parse import pieces
 from pipelines.spec.errors import FieldError, RequestError, StudioError
 from pipelines.spec.geometry import Size, snap
 from pipelines.spec.larger import larger
@@ -88,6 +90,11 @@ def files(studio: Studio, request: GenerationRequest, model: ModelFile) -> Itera
     prompt, negative = studio.styles.apply(request.prompt, request.negative_prompt, request.styles)
     yield from loras.check(prompt, model, studio.library)
     yield from loras.check_embeddings((prompt, negative), model, studio.library)
+    for words in (prompt, request.hires.prompt if request.hires else ""):
+        if not loras.TEMPLATE.search(words):        # those are read when their pictures are drawn
+            regions.check(pieces(words))
+    for words in (negative, request.hires.negative_prompt if request.hires else ""):
+        regions.check_none(words, "Negative prompt")
     if request.control:
         yield from unit_refusals(request, studio.library, studio.conditions)
     if request.hires:       # another checkpoint wears the LoRAs of the first pass

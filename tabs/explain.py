@@ -32,6 +32,7 @@ def page(told: Explained, words: Words) -> str:
     blocks = [_lines("explain-trouble", told.troubles)]
     for number, one in enumerate(told.conditions, 1):
         title = words("explain_part", number=number, weight=f"{one.weight:g}") if len(told.conditions) > 1 else ""
+        title += f" · {one.region}" if one.region else ""
         blocks.append(_condition(one, title, words))
     if told.read_as:
         blocks.append(_line("explain-read", f"{words('explain_read_as')}: {shown(told.read_as, 2000)}"))

@@ -20,7 +20,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
 from pipelines.studio import Studio
 from pipelines.tasks.enlarge import listed
-from tabs import usual
+from tabs import regions, usual
 from tabs.advise import Advisor
 from tabs.before_after import originals
 from tabs.easel import actions, stage_and_results
@@ -72,6 +72,8 @@ class Workbench:
         placed = beneath()
         self._counter = gr.HTML("", elem_id=f"{self.name}-counter", elem_classes="counter")
         self.advisor.place("prompt")
+        if self.name != "photomaker":       # a likeness takes one prompt
+            regions.place(self.words, self.name)
         with gr.Accordion(self.words("explain_title"), open=False, elem_classes="explainer") as self._explainer:
             self._explain_step = gr.Slider(1, 150, 1, step=1, label=self.words("explain_step"), buttons=[])
             self._explained = gr.HTML("", elem_id=f"{self.name}-explained")

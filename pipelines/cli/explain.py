@@ -55,7 +55,7 @@ def lines(told: Explained, step: int, steps: int) -> Iterator[str]:
     yield from (f"! {text}" for text in told.troubles)
     for number, one in enumerate(told.conditions, 1):
         if len(told.conditions) > 1:
-            yield f"Prompt {number} of {len(told.conditions)}, weight {one.weight:g}"
+            yield f"Prompt {number} of {len(told.conditions)}, weight {one.weight:g}" + (f", in {one.region}" if one.region else "")
         yield from _condition(one, step, steps)
     if told.read_as:
         yield f"Read as: {shown(told.read_as, 2000)}"

@@ -6,17 +6,20 @@ The pipeline goes on as with one prompt. A hook widens what it gives to the UNet
 answer into u and u + sum of w_i (c_i - u), of which the pipeline's own guidance makes the line above. With a CFG scale of
 1 the pipeline sends no u: a row of the negative prompt is added, since weights that do not add up to 1 need it.
 A ControlNet (`control.py`) stands further in and is shown every prompt; residuals given from outside are repeated.
+A part with a region counts in its box only, and the parts without one weigh less there: `laid`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from pipelines.prompt.regions import WHOLE, Region, Shares
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from pipelines.prompt.embed import Segment
+    from pipelines.prompt.embed import Part, Segment
 
 
 class Composition:
@@ -25,8 +28,9 @@ class Composition:
     Without parts (an ordinary prompt) the calls pass through untouched.
     """
 
-    def __init__(self, unet: nn.Module, guided: bool, segment: Segment) -> None:
-        self._unet, self._guided = unet, guided
+    def __init__(self, unet: nn.Module, guided: bool, segment: Segment, seen: Callable[[], Shares] = lambda: WHOLE) -> None:
+        """seen: which part of the picture the UNet is shown just now."""
+        self._unet, self._guided, self._seen = unet, guided, seen
         self._rows = 0          # pictures of the call in progress
         self.use(segment)
 
@@ -80,7 +84,7 @@ class Composition:
             return None
         wide = output[0] if isinstance(output, tuple) else output.sample
         without, *conditions = wide.split(self._rows)
-        combined = folded(without, conditions, self._weights)
+        combined = laid(without, conditions, self._segment.parts, self._seen())
         answer = _cat([without, combined]) if self._guided else combined
         return (answer, *output[1:]) if isinstance(output, tuple) else type(output)(sample=answer)
 
@@ -91,6 +95,36 @@ def folded(without: Tensor, conditions: Sequence[Tensor], weights: Sequence[floa
     for weight, condition in zip(weights, conditions, strict=True):
         combined = combined + weight * (condition - without)
     return combined
+
+
+def laid(without: Tensor, conditions: Sequence[Tensor], parts: Sequence[Part], seen: Shares) -> Tensor:
+    """The answers added, each where its part counts: b without regions, else s (b - u) + sum of w_j m_j (c_j - u) added to u.
+
+    b are the parts without a region, added by their weights; m_j is what region j covers, less where several lie on one
+    another (together at most 1); s is what is left of b, 1 outside and each region's `base` inside. A region that weighs less
+    than 1 covers less of b, one that weighs less than 0 nothing of it.
+    """
+    import torch
+
+    rest = [(answer, part.weight) for part, answer in zip(parts, conditions, strict=True) if part.region is None]
+    base = folded(without, [answer for answer, _ in rest], [weight for _, weight in rest])
+    boxes = [(answer, part.weight, part.region) for part, answer in zip(parts, conditions, strict=True) if part.region]
+    if not boxes:
+        return base
+    masks = [cover(region, seen, without) for _, _, region in boxes]
+    hides = [mask * min(1.0, max(0.0, weight)) for mask, (_, weight, _) in zip(masks, boxes, strict=True)]
+    shared = torch.stack(hides).sum(0).clamp(min=1)
+    left = 1 - torch.stack([(1 - region.base) * one for one, (_, _, region) in zip(hides, boxes, strict=True)]).sum(0) / shared
+    combined = without + left * (base - without)
+    for mask, (answer, weight, _) in zip(masks, boxes, strict=True):
+        combined = combined + weight * mask / shared * (answer - without)
+    return combined
+
+
+def cover(region: Region, seen: Shares, like: Tensor) -> Tensor:
+    """(height, width) of `like`, 0 to 1: what of each cell of the part `seen` lies in the region."""
+    height, width = like.shape[-2:]
+    return like.new_tensor(region.rows(seen, height))[:, None] * like.new_tensor(region.columns(seen, width))
 
 
 def _cat(rows: Sequence[Tensor]) -> Tensor:

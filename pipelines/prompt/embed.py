@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pipelines.prompt.chunks import Chunk, chunked
 from pipelines.prompt.inversion import NO_INVERSIONS, Inversions
-from pipelines.prompt.parse import parse, parts
+from pipelines.prompt.parse import parse, parts, pieces
+from pipelines.prompt.regions import Region, check
 from pipelines.prompt.tree import Prompt, Span, timeline
 from pipelines.spec.errors import FieldError
 
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """One prompt of `a AND b :0.5`: its weight, and `prompt_embeds` (and `pooled_prompt_embeds`) as in a segment's call."""
+    """One prompt of `a AND b :0.5`: its weight, `prompt_embeds` (and `pooled_prompt_embeds`) as in a segment's call, its region."""
 
     weight: float
     call_kwargs: dict[str, Tensor]
+    region: Region | None = None
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,13 @@ def encode(pipe: Any, wanted: Encodable, cache: EmbeddingCache | None = None, in
 
     wanted: a request, or a `Wanted`; its `steps` are the user's.   inversions: embeddings its words may name.
     earlier: steps of the pass before this one (hires), 0 for the first.
-    Prompts and negative of a segment have equally many chunks. Raises FieldError for a clip skip beyond the encoder, and
-    for an embedding that does not fit it.
+    Prompts and negative of a segment have equally many chunks. A region of weight 0 is left out. Raises FieldError for a clip
+    skip beyond the encoder, for an embedding that does not fit it, and for a region that cannot be read.
     """
+    check(pieces(wanted.prompt))
     towers = _towers(pipe, wanted.clip_skip, cache or EmbeddingCache(), Reading(wanted.emphasis, inversions))
     bracketed = wanted.emphasis != "None"
-    conditions = parts(wanted.prompt, bracketed)
+    conditions = [part for part in parts(wanted.prompt, bracketed) if part.weight or not part.region]
     lines = [timeline(one, wanted.steps, earlier) for one in (*conditions, parse(wanted.negative_prompt, bracketed))]
     starts = sorted({start for line in lines for start, _ in line})
     return [_segment(towers, start, conditions, [_holding(line, start) for line in lines]) for start in starts]
@@ -151,7 +154,7 @@ def _segment(towers: Sequence[_Tower], start: int, conditions: Sequence[Prompt],
     encoded = [_call(towers, spans, width) for spans in held]
     call = encoded[0] | {f"negative_{name}": tensor for name, tensor in encoded[-1].items()}
     plain = len(conditions) == 1 and conditions[0].weight == 1.0
-    composed = () if plain else tuple(Part(one.weight, own) for one, own in zip(conditions, encoded, strict=False))
+    composed = () if plain else tuple(Part(one.weight, own, one.region) for one, own in zip(conditions, encoded, strict=False))
     return Segment(start, call, composed)
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from pipelines.prompt.chunks import CAPACITY
 from pipelines.prompt.inversion import mentioned
 from pipelines.prompt.networks import networks, without_networks
-from pipelines.prompt.parse import parts, strip_comments
+from pipelines.prompt.parse import parts, pieces, strip_comments
 from pipelines.prompt.printed import printed
+from pipelines.prompt.regions import check
 from pipelines.prompt.tree import Alternating, Break, Network, Node, Prompt, Scheduled, Span, Weighted, at_step, timeline
 from pipelines.spec.errors import FieldError, unknown
 
@@ -43,13 +44,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class Condition:
-    """One prompt of an AND (or the only one). `stretches`: (first step, words) in order."""
+    """One prompt of an AND (or the only one). `stretches`: (first step, words) in order. `region`: as written; "": everywhere."""
 
     weight: float
     tree: tuple[Branch, ...]
     pieces: tuple[Piece, ...]
     chunks: int
     stretches: tuple[tuple[int, str], ...]
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ def explain(text: str, step: int = 0, steps: int = 1, emphasis: str = "Original"
         loras = networks(text)
     except FieldError as error:
         loras, troubles = (), [str(error)]
+    try:
+        check(pieces(text))
+    except FieldError as error:
+        troubles.append(str(error))
     stems = {name.rpartition("/")[2].lower() for name in known.loras} | {name.lower() for name in known.loras}
     troubles += [str(unknown("LoRA", n.name, known.loras)) for n in loras if n.name.lower() not in stems]
     named = {name: known.embeddings[name] for _, _, name in mentioned(text, tuple(known.embeddings))}
@@ -104,7 +110,7 @@ def explain(text: str, step: int = 0, steps: int = 1, emphasis: str = "Original"
 
 
 def _read_as(text: str, read: Sequence[Prompt]) -> str:
-    weighed = ("" if one.weight == 1 else f" :{one.weight:g}" for one in read)
+    weighed = (("" if one.weight == 1 else f" :{one.weight:g}") + (f" {one.region}" if one.region else "") for one in read)
     again = " AND ".join(printed(one).strip() + weight for one, weight in zip(read, weighed, strict=True))
     return again if again.split() != without_networks(strip_comments(text)).split() else ""
 
@@ -114,7 +120,8 @@ def _condition(prompt: Prompt, when: tuple[int, int], known: Known) -> Condition
     spans = at_step(prompt, step, steps)
     pieces, chunks = _pieces(spans, known)
     stretches = tuple((start, _words(words)) for start, words in timeline(prompt, steps))
-    return Condition(prompt.weight, _branches(prompt.nodes, when, True, 0), pieces, chunks, stretches)
+    return Condition(prompt.weight, _branches(prompt.nodes, when, True, 0), pieces, chunks, stretches,
+                     str(prompt.region or ""))
 
 
 def _words(spans: Sequence[Span]) -> str:

@@ -4,7 +4,7 @@ r"""AUTOMATIC1111's prompt syntax to a tree: one pass, one stack, never an error
 `BREAK`; a `#` at the start of a line, or between spaces, begins a comment to the line's end. `[a : b]` without a number
 is plain de-emphasis. What makes no sense is words: a stray `)`, `(x:abc)`, `(x:1.2.3)`. A bracket left open is closed
 where its surroundings end, as `(` without an end weights all that follows. `<lora:name:1>` is taken out (`networks`
-names them); `a AND b :0.5` is split before anything else is read (`parts`).
+names them); `a AND b :0.5` is split before anything else is read (`parts`), and each part may say where it counts (`regions`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pipelines.prompt import regions
 from pipelines.prompt.networks import without_networks
 from pipelines.prompt.tree import HEAVIEST, Alternating, Break, Node, Prompt, Scheduled, Span, Weighted, at_step
 
@@ -30,6 +31,7 @@ _AND = re.compile(r"\bAND\b")
 _PART_WEIGHT = re.compile(r":[ \t]{0,8}([+-]?(?:\d{1,12}\.?\d{0,12}|\.\d{1,12}))[ \t\n]{0,8}\Z")
 MOST_LEFT = 400         # brackets left open at one place that count: 1.1^400 is far beyond any weight
 MOST_PARTS = 16         # each part is one more row of every model call
+OUTSIDE = "Every part has a region: what lies outside of them is painted without words."
 
 
 def parse(text: str, emphasis: bool = True) -> Prompt:
@@ -43,17 +45,24 @@ def parse(text: str, emphasis: bool = True) -> Prompt:
 
 
 def parts(text: str, emphasis: bool = True) -> tuple[Prompt, ...]:
-    """`text` cut at every AND, each part with its weight (`b :0.5`, 1 without one); at least one part.
+    """`text` cut at every AND, each part with its weight (`b :0.5`, 1 without one) and its region; at least one part.
 
     Beyond `MOST_PARTS` the rest stays one part, with a note. The word counts wherever it stands, as in AUTOMATIC1111.
+    Where every part has a region, one without words comes first: something must stand outside of them.
     """
-    pieces = _AND.split(without_networks(strip_comments(text)), maxsplit=MOST_PARTS - 1)
-    if len(pieces) == 1:
+    cut = [regions.cut(piece) for piece in pieces(text)]
+    if len(cut) == 1 and cut[0][1] is None:
         return (parse(text, emphasis),)
-    return tuple(_part(piece, emphasis, piece is pieces[-1]) for piece in pieces)
+    read = tuple(_part(piece, emphasis, region, last=number == len(cut)) for number, (piece, region) in enumerate(cut, 1))
+    return read if any(one.region is None for one in read) else (Prompt((), (OUTSIDE,)), *read)
 
 
-def _part(text: str, emphasis: bool, last: bool) -> Prompt:
+def pieces(text: str) -> list[str]:
+    """`text` without comments and LoRAs, cut at every AND."""
+    return _AND.split(without_networks(strip_comments(text)), maxsplit=MOST_PARTS - 1)
+
+
+def _part(text: str, emphasis: bool, region: regions.Region | None, last: bool) -> Prompt:
     found = _PART_WEIGHT.search(text, max(0, len(text) - _LONGEST_NUMBER))
     weight = float(found[1]) if found else 1.0
     prompt = parse(text[: found.start()] if found else text, emphasis)
@@ -62,7 +71,7 @@ def _part(text: str, emphasis: bool, last: bool) -> Prompt:
         notes.append(f"Weight {weight:g} of a part was limited to {HEAVIEST:g}.")
     if last and _AND.search(text):
         notes.append(f"Only the first {MOST_PARTS - 1} AND were used.")
-    return replace(prompt, weight=max(-HEAVIEST, min(HEAVIEST, weight)), notes=tuple(notes))
+    return replace(prompt, weight=max(-HEAVIEST, min(HEAVIEST, weight)), notes=tuple(notes), region=region)
 
 
 def spans(text: str, step: int = 0, steps: int = 1) -> tuple[Span, ...]:

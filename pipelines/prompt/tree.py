@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.prompt.regions import Region
+
 HEAVIEST = 10.0         # weights beyond only destroy the picture
 BOUND = 1e6             # products of many nested weights stay finite
 
@@ -74,6 +76,7 @@ class Prompt:
     notes: tuple[str, ...] = ()
     changing: bool = False
     weight: float = 1.0         # of this part of `a AND b :0.5`
+    region: Region | None = None        # where this part counts; None: everywhere, less where the others do
 
 
 @dataclass(frozen=True, slots=True)

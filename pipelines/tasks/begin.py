@@ -28,6 +28,7 @@ class Begin:
     noise: of the shape of the latents, instead of what the request's seed draws (a tile's part of the whole picture's noise).
     strengths: one for each picture of a batch in which they differ; () when all have `strength`.
     place: for a tile the size of the whole picture (pixels), and which part of it these latents are (latent pixels).
+    shows: which part of the user's picture is painted, in shares of it (`feature.Window`).
     """
 
     latents: Tensor
@@ -40,6 +41,7 @@ class Begin:
     noise: Tensor | None = None
     place: tuple[Size, tuple[int, int, int, int]] | None = None
     strengths: tuple[float, ...] = ()
+    shows: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 
     def laid(self, steps: int) -> int:
         return steps_laid(steps, self.strength, self.exact)

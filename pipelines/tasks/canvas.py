@@ -39,6 +39,14 @@ class Canvas:
     box: Box | None = None
     frame: Size | None = None
 
+    @property
+    def shows(self) -> tuple[float, float, float, float]:
+        """`box` in shares of the source: all of it where nothing was cut."""
+        if self.source is None or self.box is None:
+            return (0.0, 0.0, 1.0, 1.0)
+        (width, height), (left, top, right, bottom) = self.source.size, self.box
+        return (left / width, top / height, right / width, bottom / height)
+
     def put_back(self, result: Image.Image) -> Image.Image:
         """The finished picture. Where `where` is black its pixels are the source's, bit for bit."""
         if self.source is None or self.where is None or self.box is None:

@@ -13,9 +13,19 @@ class Window:
     """The part of the picture the UNet is shown just now, in latent pixels; None is all of it.
 
     Whoever cuts the picture into tiles sets it around each call of the UNet, so that a condition can be cut likewise.
+    shows: what this run paints of the picture as the user knows it, in shares ("only masked" paints a part of it).
     """
 
     box: tuple[int, int, int, int] | None = None        # left, top, right, bottom
+    shows: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """`box` in shares of the user's picture.   width, height: latent pixels of what this run paints."""
+        if self.box is None:
+            return self.shows
+        left, top, right, bottom = self.shows
+        across, down = (right - left) / width, (bottom - top) / height
+        return (left + self.box[0] * across, top + self.box[1] * down, left + self.box[2] * across, top + self.box[3] * down)
 
 
 Change = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]

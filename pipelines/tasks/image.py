@@ -91,7 +91,7 @@ class ImageTask:
         if mask is not None and pipe.unet.config.in_channels > pipe.vae.config.latent_channels:
             patches = (*patches, inpainting_channels(pipe.unet, mask, self._seen(pipe, mask)))
         begin = Begin(self._content(first, kept, mask), init.denoising_strength, init.exact_steps,
-                      kept if mask is not None else None, mask, self._soft, strengths=self._strengths)
+                      kept if mask is not None else None, mask, self._soft, strengths=self._strengths, shows=self.canvas.shows)
         painted = paint(pipe, self.requests, on_step, replace(means, patches=patches), begin)
         if mask is None or first.inpaint is None or first.inpaint.seam_strength == 0:
             return painted
@@ -112,7 +112,7 @@ class ImageTask:
         def on_seam(step: int, steps: int, glimpse: Glimpse | None) -> None:
             on_step(before + step, before + steps, glimpse)
 
-        begin = Begin(painted, how.seam_strength, False, painted, seam)
+        begin = Begin(painted, how.seam_strength, False, painted, seam, shows=self.canvas.shows)
         return paint(pipe, others, on_seam, replace(means, patches=patches), begin)
 
     def developed(self, pipe: Any, painted: Tensor, emit: Emit) -> list[Image.Image]:

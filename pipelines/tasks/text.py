@@ -79,14 +79,16 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
                     else encode(pipe, wanted, means.cache, means.inversions, begin.earlier if begin else 0))
         for patch in (*means.patches, *([seamless([pipe.unet])] if first.tiling else [])):
             stack.enter_context(patch)
-        composition = stack.enter_context(Composition(pipe.unet, first.cfg_scale > 1, segments[0]))
+        height, width = (side * pipe.vae_scale_factor for side in noise.shape[-2:])
+        whole, box = begin.place if begin and begin.place else (Size(width, height), None)
+        window = Window(box, begin.shows) if begin else Window()
+        cells = [side // pipe.vae_scale_factor for side in whole]
+        composition = stack.enter_context(Composition(pipe.unet, first.cfg_scale > 1, segments[0], lambda: window.seen(*cells)))
         starts = [samplers.call_of_step(first.sampler, s.start_step) for s in segments]
         at_call = dict(zip(starts, segments, strict=True))
         prompts = _Prompts({start: s.call_kwargs for start, s in at_call.items()}, len(requests), first.cfg_scale > 1)
         total = samplers.callback_count(first.sampler, steps)
-        height, width = (side * pipe.vae_scale_factor for side in noise.shape[-2:])
-        whole, box = begin.place if begin and begin.place else (Size(width, height), None)
-        run = Run(pipe, total, whole.width, whole.height, len(requests), first.cfg_scale > 1, Window(box), noise)
+        run = Run(pipe, total, whole.width, whole.height, len(requests), first.cfg_scale > 1, window, noise)
         turns = [stack.enter_context(feature(run)) for feature in means.features]
         if beginning:
             stack.enter_context(beginning.attended(pipe.unet))

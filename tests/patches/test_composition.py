@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from pipelines.patches.composition import Composition, folded
-from pipelines.prompt.embed import Wanted, encode
+from pipelines.patches.composition import Composition, folded, laid
+from pipelines.prompt.embed import Part, Wanted, encode
+from pipelines.prompt.regions import WHOLE, Region
+from pipelines.tasks.feature import Window
 
 PROMPT = "a red car AND night :0.5 AND snow :-0.3"
 
@@ -25,9 +27,9 @@ def answer(pipe: Any, sample: torch.Tensor, call: dict[str, torch.Tensor], prefi
     return torch.cat([pipe.unet(one, 500, call[f"{prefix}prompt_embeds"], **more).sample for one in sample.split(1)])
 
 
-def composed(pipe: Any, sample: torch.Tensor, guided: bool) -> torch.Tensor:
+def composed(pipe: Any, sample: torch.Tensor, guided: bool, prompt: str = PROMPT) -> torch.Tensor:
     """What the pipeline gets when it calls the UNet as it does for one prompt."""
-    segment = encode(pipe, Wanted(PROMPT, "blue"))[0]
+    segment = encode(pipe, Wanted(prompt, "blue"))[0]
     names = [f"{p}prompt_embeds" for p in (("negative_", "") if guided else ("",))]
     rows = torch.cat([segment.call_kwargs[name].repeat_interleave(len(sample), dim=0) for name in names])
     more = {}
@@ -83,3 +85,50 @@ def test_every_part_may_change_on_the_way_and_all_have_equally_many_chunks(sd: A
     assert [s.start_step for s in segments] == [0, 2]
     shapes = {part.call_kwargs["prompt_embeds"].shape for s in segments for part in s.parts}
     assert shapes == {segments[0].call_kwargs["negative_prompt_embeds"].shape} == {torch.Size([1, 154, 32])}
+
+
+@pytest.mark.parametrize("kind", ["sd", "sdxl"])
+@pytest.mark.parametrize("guided", [True, False], ids=["guided", "cfg 1"])
+@torch.no_grad()
+def test_each_half_is_what_its_own_prompt_gives_and_the_rest_weighs_its_base_there(
+        request: pytest.FixtureRequest, kind: str, guided: bool) -> None:
+    pipe, sample = request.getfixturevalue(kind), noise()
+    ours = composed(pipe, sample, guided, "night AND red car <region:0,0,0.5,1:soft=0:base=0> "
+                                          "AND snow :0.5 <region:0.5,0,0.5,1:soft=0:base=0.3>")[-2:]
+    u, night, car, snow = (answer(pipe, sample, encode(pipe, Wanted(text))[0].call_kwargs) for text in
+                           ("blue", "night", "red car", "snow"))
+    left, right = u + (car - u), u + (1 - 0.7 * 0.5) * (night - u) + 0.5 * (snow - u)
+    assert torch.allclose(ours[..., :4], left[..., :4], atol=1e-4) and torch.allclose(ours[..., 4:], right[..., 4:], atol=1e-4)
+
+
+@torch.no_grad()
+def test_one_region_over_all_of_the_picture_is_plain_and(sd: Any) -> None:
+    plain, region = (composed(sd, noise(), True, text) for text in ("a AND b :0.7", "a AND b :0.7 <region:0,0,1,1:base=1>"))
+    assert torch.allclose(plain, region, atol=1e-6)
+
+
+@torch.no_grad()
+def test_a_region_of_weight_nought_is_none_bit_for_bit_and_one_that_weighs_less_than_nought_hides_nothing(sd: Any) -> None:
+    plain, region = (composed(sd, noise(), True, text) for text in ("a red car", "a red car AND b :0 <region:0,0,0.5,1>"))
+    assert torch.equal(plain, region)
+    away, box = (composed(sd, noise(), True, text) for text in ("a AND b :-1", "a AND b :-1 <region:0,0,1,1>"))
+    assert torch.allclose(away, box, atol=1e-6)
+
+
+def test_where_two_regions_lie_on_one_another_each_counts_half_and_outside_is_the_rest() -> None:
+    u, a, b, c = torch.randn(4, 2, 4, 8, 8)
+    answers = laid(u, [a, b, c], [Part(1.0, {}), Part(1.0, {}, Region(0, 0, 1, 0.5, 0, 0)), Part(1.0, {}, Region(0, 0, 0.5, 0.5, 0, 0))],
+                   WHOLE)
+    assert torch.allclose(answers[..., :4, :4], (b + c)[..., :4, :4] / 2, atol=1e-5)
+    assert torch.allclose(answers[..., :4, 4:], b[..., :4, 4:], atol=1e-5)
+    assert torch.allclose(answers[..., 4:, :], a[..., 4:, :], atol=1e-5)
+
+
+def test_a_tile_is_laid_as_its_part_of_the_whole() -> None:
+    answers = list(torch.randn(3, 1, 4, 8, 16))
+    parts = [Part(1.0, {}), Part(0.8, {}, Region(0.25, 0.1, 0.6, 0.5))]
+    window = Window((4, 2, 12, 8))
+    seen = window.seen(16, 8)
+    assert seen == (0.25, 0.25, 0.75, 1.0) and Window((0, 0, 8, 4), (0.5, 0, 1, 1)).seen(16, 8) == (0.5, 0, 0.75, 0.5)
+    whole, tile = laid(answers[0], answers[1:], parts, WHOLE), [one[..., 2:8, 4:12] for one in answers]
+    assert torch.allclose(laid(tile[0], tile[1:], parts, seen), whole[..., 2:8, 4:12], atol=1e-5)

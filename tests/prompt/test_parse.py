@@ -1,6 +1,7 @@
 """AUTOMATIC1111's prompt syntax, by its documented behaviour."""
 
 import gc
+import re
 import time
 from collections.abc import Callable
 
@@ -8,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.prompt.parse import parse, parts, spans
+from pipelines.prompt.parse import OUTSIDE, parse, parts, pieces, spans
 from pipelines.prompt.printed import printed
+from pipelines.prompt.regions import WHOLE, Region, check, check_none, cut
 from pipelines.prompt.tree import BREAK, Span, at_step, timeline
+from pipelines.spec.errors import FieldError
 
 VECTORS = {
     "": [],
@@ -118,7 +121,61 @@ def test_depth_is_no_limit(depth: int) -> None:
     assert [s.text for s in spans("(" * depth + "x" + ")" * depth)] == ["x"]
 
 
-MEGABYTE = ("(", "[", "()", "[]", "[a:b:", "[a|", "[a|b]", "([", "(a:1.3)", "AND ", "\\", ":", "<lora:", "{a|", "a, ")
+def test_a_region_is_taken_out_of_its_part_wherever_it_stands_beside_the_weight() -> None:
+    base, *others = parts("a meadow AND (a car:1.2) :0.5 <region:0,0,0.5,1> AND [<REGION: .5, 0,.5 ,1:soft=0>red:blue:0.5]")
+    assert base.region is None and [one.weight for one in others] == [0.5, 1.0]
+    assert [one.region for one in others] == [Region(0, 0, 0.5, 1), Region(0.5, 0, 0.5, 1, soft=0)]
+    assert [at_step(one)[0].text for one in others] == [" ", " "] and at_step(others[0])[1] == Span("a car", 1.2)
+    assert timeline(others[1], 2)[1] == (1, (Span(" blue"),))
+
+
+def test_where_every_part_has_a_region_something_stands_outside_and_a_note_says_what() -> None:
+    outside, only = parts("a car :2 <region:0,0,1,0.5>")
+    assert (outside.nodes, outside.notes, only.weight) == ((), (OUTSIDE,), 2.0)
+
+
+@pytest.mark.parametrize(("box", "why"), [
+    ("0,0,1", "3 numbers, not four"), ("0,0,1,1,1", "5 numbers"), ("", "1 numbers"), ("0,0,2,1", "'2' is not a share"),
+    ("-0.1,0,1,1", "'-0.1' is not a share"), ("0,nan,1,1", "'nan' is not"), ("0,0,0,1", "nothing of the picture"),
+    ("1,0,1,1", "nothing of the picture"), ("0,0,1,1:hard=1", "'hard=1' is not known"), ("0,0,1,1:soft", "'' is not a share"),
+    ("0,0,1,1:base=0:base=1", "'base=1' is not known")])
+def test_a_box_that_is_none_stays_words_and_is_refused_with_its_tag(box: str, why: str) -> None:
+    text = f"a AND b <region:{box}>"
+    assert parts(text)[1].region is None and box[:5] in "".join(span.text or "" for span in at_step(parts(text)[1]))
+    with pytest.raises(FieldError, match=re.escape(f"<region:{box}> - {why}")):
+        check(pieces(text))
+
+
+def test_a_part_has_one_region_and_a_negative_prompt_none() -> None:
+    check(pieces("a <region:0,0,1,1> AND b <region:0,0,1,1> # <region:no>"))
+    with pytest.raises(FieldError, match="a second region"):
+        check(pieces("a <region:0,0,1,1> <region:0,0,1,1>"))
+    with pytest.raises(FieldError, match="in the prompt only"):
+        check_none("ugly <region:0,0,1,1>", "Negative prompt")
+
+
+SHARE = st.integers(0, 20).map(lambda twentieths: twentieths / 20)
+
+
+@given(SHARE.filter(lambda x: x < 1), SHARE.filter(bool), SHARE, SHARE)
+def test_a_region_is_written_as_it_is_read(x: float, width: float, base: float, soft: float) -> None:
+    region = Region(x, 0.25, width, 0.5, base, soft)
+    assert cut(f"a {region} b") == ("a  b", region)
+
+
+@given(SHARE.filter(lambda x: 0 < x < 1), st.integers(3, 40), SHARE)
+def test_two_halves_cover_every_column_once_and_tiles_see_their_part(border: float, cells: int, soft: float) -> None:
+    soft = min(soft, border, 1 - border)
+    left, right = (Region(x, 0, width, 1, soft=soft).columns(WHOLE, cells) for x, width in ((0, border), (border, 1 - border)))
+    assert [a + b for a, b in zip(left, right, strict=True)] == pytest.approx([1.0] * cells)
+    assert left[0] >= 0.5 and Region(0, 0, border, 1).rows(WHOLE, cells) == [1.0] * cells
+    middle = Region(0.25, 0.25, 0.5, 0.5, soft=soft)
+    assert middle.columns(WHOLE, 32)[8:24] == pytest.approx(middle.columns((0.25, 0, 0.75, 1), 16))
+    hard = Region(0.3, 0, 0.4, 1, soft=0).columns(WHOLE, cells)
+    assert cells < 5 or sum(hard) / cells == pytest.approx(0.4)
+
+
+MEGABYTE = ("<region:", "<region:0,0,1,1>", "AND <region:0,0,1,2> ", "(", "[", "()", "[]", "[a:b:", "[a|", "[a|b]", "([", "(a:1.3)", "AND ", "\\", ":", "<lora:", "{a|", "a, ")
 
 
 def nodes(text: str) -> list[tuple[int, str, list[object]]]:
