@@ -29,6 +29,7 @@ from bench.outpaint import outpaint  # noqa: E402
 from bench.page import page  # noqa: E402
 from bench.painting import first_image, painting  # noqa: E402
 from bench.pictures import pictures  # noqa: E402
+from bench.regions import regions  # noqa: E402
 from bench.seams import seams  # noqa: E402
 from bench.sketch import sketch  # noqa: E402
 from bench.stall import stall  # noqa: E402
@@ -40,9 +41,9 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "page": page, "first": first_image, "painting": painting, "images": images, "task": task_switch, "samplers": fidelity,
     "checkpoint": checkpoint_switch, "grid": grid, "emphasis": emphasis, "control": control,
     "pictures": pictures, "upscaling": upscaling, "tiled": tiled, "likeness": likeness, "sketch": sketch, "live": live,
-    "seams": seams, "stall": stall, "outpaint": outpaint, "guidance": guidance}
+    "seams": seams, "stall": stall, "outpaint": outpaint, "guidance": guidance, "regions": regions}
 LARGE = ("checkpoint", "upscaling", "grid", "emphasis", "control", "pictures", "tiled", "likeness", "sketch",
-         "live", "seams", "stall", "outpaint", "guidance")     # 4.3 GB on the disk; minutes of CPU; a browser
+         "live", "seams", "stall", "outpaint", "guidance", "regions")     # 4.3 GB on the disk; minutes of CPU; a browser
 
 
 def main() -> int:

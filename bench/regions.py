@@ -25,7 +25,7 @@ FORMS = {"words": "a {a} on the left and a {b} on the right, {place}",
          "regions": "{place} AND a {a}, {place} <region:0,0,0.5,1> AND a {b}, {place} <region:0.5,0,0.5,1>"}
 THINGS = ("car", "flower", "bird", "cat")
 COLOURS = ("red", "yellow", "purple")
-REQUEST = {"steps": 12, "cfg_scale": 4.0, "sampler": "DPM++ 2M", "schedule": "Karras"}
+REQUEST = {"steps": 10, "cfg_scale": 4.0, "sampler": "DPM++ 2M", "schedule": "Karras"}
 SEED = 7000             # of no picture that anything was tuned on
 SHOWN = 0.01            # of a half, from which a colour is there
 LEAST = 0.7             # of the pictures, with regions
@@ -75,7 +75,8 @@ def by_clip(made: dict[str, list[Image.Image]], pairs: list[tuple[Thing, Thing]]
     for form, row in made.items():
         right = []
         for picture, text in zip(row, texts, strict=True):
-            halves = [picture.crop((x, 0, x + picture.width // 2, picture.height)).resize(picture.size) for x in (0, picture.width // 2)]
+            middle = picture.width // 2
+            halves = [picture.crop((x, 0, x + middle, picture.height)).resize(picture.size) for x in (0, middle)]
             like = clip.images(halves) @ text.T
             right.append(bool(like[0, 0] + like[1, 1] > like[0, 1] + like[1, 0]))
         shares[form] = fmean(right)

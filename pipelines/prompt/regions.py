@@ -37,8 +37,10 @@ class Region:
 
     def __str__(self) -> str:
         """As it is written in a prompt."""
-        more = [f":{name}={value:g}" for name, value, usual in (("base", self.base, BASE), ("soft", self.soft, SOFT)) if value != usual]
-        return f"<region:{self.x:g},{self.y:g},{self.width:g},{self.height:g}{''.join(more)}>"
+        box = f"{self.x:g},{self.y:g},{self.width:g},{self.height:g}"
+        base, soft = (f":{name}={value:g}" * (value != usual) for name, value, usual in
+                      (("base", self.base, BASE), ("soft", self.soft, SOFT)))
+        return f"<region:{box}{base}{soft}>"
 
     def columns(self, seen: Shares, cells: int) -> list[float]:
         """How much it covers of each of `cells` columns of the part `seen` of the picture: 0 to 1."""

@@ -49,6 +49,7 @@
   body.append(element('p', { textContent: w.hint }), frame, list, element('div', {}, adder), set);
 
   const boxes = () => {
+    const focused = frame.contains(document.activeElement) ? document.activeElement.dataset.index : -1;
     frame.replaceChildren(...regions().map((one, i) => {
       const box = element('div', { className: `box${i === chosen ? ' chosen' : ''}`, tabIndex: 0, ariaLabel: `${i + 1} ${one.words}` },
         element('span', { textContent: `${i + 1} ${one.words}` }), ...['nw', 'ne', 'sw', 'se'].map((at) => {
@@ -61,6 +62,7 @@
         Math.min(one.height, 1 - one.y) * 100}%;--ink:${COLOURS[i % COLOURS.length]}`;
       return box;
     }));
+    frame.children[focused]?.focus({ preventScroll: true });
     told.textContent = regions().length || '';
   };
   const show = () => {
@@ -159,9 +161,7 @@
     } else if (by) moved(one, one.x + by[0], one.y + by[1]);
     else return;
     e.preventDefault();
-    const index = e.target.dataset.index;
     put();
-    frame.querySelector(`[data-index="${index}"]`)?.focus();
   };
 
   // The prompt and the size change in many ways (typing, undo, a preset, settings taken over): an open fold looks now and then.

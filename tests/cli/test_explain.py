@@ -22,7 +22,8 @@ def run(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(("prompt", "step", "line"), [
     ("a (red:1.3) car", "1", "  a red×1.3 car"), ("[snow:night:0.5]", "12", "  snow"), ("[snow:night:0.5]", "13", "  night"),
     ("[cat|dog]", "2", "  dog"), ("a cat AND a dog :0.5", "1", "Prompt 2 of 2, weight 0.5"), ("[a:b:0.4]", "1", "   11  b"),
-    ("a AND b <region:0,.5,1,.5>", "1", "Prompt 2 of 2, weight 1, in <region:0,0.5,1,0.5>"), ("# note\nfox", "1", "  fox"), ("(open", "1", "A bracket is not closed")], ids=str)
+    ("a AND b <region:0,.5,1,.5>", "1", "Prompt 2 of 2, weight 1, in <region:0,0.5,1,0.5>"),
+    ("# note\nfox", "1", "  fox"), ("(open", "1", "A bracket is not closed")], ids=str)
 def test_what_holds_at_a_step_is_printed(run, prompt, step, line):
     code, out, _ = run(prompt, "--step", step, "--steps", "25")
     assert code == 0 and any(printed.startswith(line) for printed in out.splitlines()), out

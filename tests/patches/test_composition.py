@@ -117,8 +117,8 @@ def test_a_region_of_weight_nought_is_none_bit_for_bit_and_one_that_weighs_less_
 
 def test_where_two_regions_lie_on_one_another_each_counts_half_and_outside_is_the_rest() -> None:
     u, a, b, c = torch.randn(4, 2, 4, 8, 8)
-    answers = laid(u, [a, b, c], [Part(1.0, {}), Part(1.0, {}, Region(0, 0, 1, 0.5, 0, 0)), Part(1.0, {}, Region(0, 0, 0.5, 0.5, 0, 0))],
-                   WHOLE)
+    upper, corner = Region(0, 0, 1, 0.5, 0, 0), Region(0, 0, 0.5, 0.5, 0, 0)
+    answers = laid(u, [a, b, c], [Part(1.0, {}), Part(1.0, {}, upper), Part(1.0, {}, corner)], WHOLE)
     assert torch.allclose(answers[..., :4, :4], (b + c)[..., :4, :4] / 2, atol=1e-5)
     assert torch.allclose(answers[..., :4, 4:], b[..., :4, 4:], atol=1e-5)
     assert torch.allclose(answers[..., 4:, :], a[..., 4:, :], atol=1e-5)

@@ -20,8 +20,8 @@ def test_what_is_typed_is_escaped_everywhere() -> None:
 def test_weights_steps_parts_and_troubles_are_shown() -> None:
     shown = page(explain("a (red:1.3) [cat:dog:0.5] AND snow :0.5 <lora:no:1> <region:0,0,1,0.5>"
                          " AND b <region:0,0,7,1>", 0, 4), WORDS)
-    for text in ("<sub>1.3</sub>", "From step 3: a red dog", "Prompt 2, weight 0.5 · &lt;region:0,0,1,0.5&gt;", "LoRA: no - not found",
-                 "Prompt: &lt;region:0,0,7,1&gt; - &#x27;7&#x27; is not a share"):
+    for text in ("<sub>1.3</sub>", "From step 3: a red dog", "Prompt 2, weight 0.5 · &lt;region:0,0,1,0.5&gt;",
+                 "LoRA: no - not found", "Prompt: &lt;region:0,0,7,1&gt; - &#x27;7&#x27; is not a share"):
         assert text in shown, text
 
 
