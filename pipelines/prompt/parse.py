@@ -51,9 +51,9 @@ def parts(text: str, emphasis: bool = True) -> tuple[Prompt, ...]:
     Where every part has a region, one without words comes first: something must stand outside of them.
     """
     cut = [regions.cut(piece) for piece in pieces(text)]
-    if len(cut) == 1 and cut[0][1] is None:
+    if len(cut) == 1 and cut[0][2] is None:
         return (parse(text, emphasis),)
-    read = tuple(_part(piece, emphasis, region, last=number == len(cut)) for number, (piece, region) in enumerate(cut, 1))
+    read = tuple(_part(*one, emphasis, last=number == len(cut)) for number, one in enumerate(cut, 1))
     return read if any(one.region is None for one in read) else (Prompt((), (OUTSIDE,)), *read)
 
 
@@ -62,16 +62,25 @@ def pieces(text: str) -> list[str]:
     return _AND.split(without_networks(strip_comments(text)), maxsplit=MOST_PARTS - 1)
 
 
-def _part(text: str, emphasis: bool, region: regions.Region | None, last: bool) -> Prompt:
-    found = _PART_WEIGHT.search(text, max(0, len(text) - _LONGEST_NUMBER))
+def _part(before: str, behind: str, region: regions.Region | None, emphasis: bool, last: bool) -> Prompt:
+    """Its weight stands at its end or before its region, behind which a style may have added words."""
+    text, found = before + behind, _weight_of(before + behind)
+    if found:
+        text = text[: found.start()]
+    elif found := _weight_of(before):
+        text = before[: found.start()] + behind
     weight = float(found[1]) if found else 1.0
-    prompt = parse(text[: found.start()] if found else text, emphasis)
+    prompt = parse(text, emphasis)
     notes = list(prompt.notes)
     if abs(weight) > HEAVIEST:
         notes.append(f"Weight {weight:g} of a part was limited to {HEAVIEST:g}.")
     if last and _AND.search(text):
         notes.append(f"Only the first {MOST_PARTS - 1} AND were used.")
     return replace(prompt, weight=max(-HEAVIEST, min(HEAVIEST, weight)), notes=tuple(notes), region=region)
+
+
+def _weight_of(text: str) -> re.Match[str] | None:
+    return _PART_WEIGHT.search(text, max(0, len(text) - _LONGEST_NUMBER))
 
 
 def spans(text: str, step: int = 0, steps: int = 1) -> tuple[Span, ...]:

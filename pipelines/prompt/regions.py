@@ -61,13 +61,13 @@ def _along(begin: float, length: float, soft: float, seen: tuple[float, float], 
     return [max(0.0, min(1.0, up, down)) for up, down in zip(rising, falling, strict=True)]
 
 
-def cut(text: str) -> tuple[str, Region | None]:
-    """`text` without its first region, and that. One that `check` refuses stays as words."""
+def cut(text: str) -> tuple[str, str, Region | None]:
+    """What stands before and behind the first region of `text`, and that. One that `check` refuses stays as words."""
     tag = _TAG.search(text) if "<" in text else None
     try:
-        return (text[:tag.start()] + text[tag.end():], _read(tag, "")) if tag else (text, None)
+        return (text[:tag.start()], text[tag.end():], _read(tag, "")) if tag else (text, "", None)
     except FieldError:
-        return text, None
+        return text, "", None
 
 
 def check(pieces: Iterable[str], field: str = "Prompt") -> None:

@@ -18,8 +18,10 @@
     const set = Object.fromEntries(more.map((one) => one.split('=').map((half) => half.trim())));
     const { base = BASE, soft = SOFT } = set, found = { x, y, width, height, base: +base, soft: +soft };
     if (!tag || box.split(',').length !== 4 || !Object.values(found).every((n) => n >= 0 && n <= 1) || !width || !height) return part;
-    const rest = part.replace(TAG, ''), weight = rest.match(WEIGHT);
-    return { ...found, words: rest.replace(WEIGHT, '').trim(), weight: weight ? +weight[1] : 1 };
+    const [before, behind] = [part.slice(0, tag.index), part.slice(tag.index + tag[0].length)];
+    const whole = before + behind, last = whole.match(WEIGHT), inner = before.match(WEIGHT);      // a style may stand behind
+    const words = last ? whole.slice(0, last.index) : inner ? before.slice(0, inner.index) + behind : whole;
+    return { ...found, words: words.trim(), weight: +(last ?? inner ?? [0, 1])[1] };
   };
   const written = (part) => typeof part === 'string' ? part : ` ${part.words}${part.weight === 1 ? '' : ` :${part.weight}`} <region:${
     [part.x, part.y, part.width, part.height].map(rounded).join(',')}${part.base === BASE ? '' : `:base=${rounded(part.base)}`}${

@@ -128,6 +128,9 @@ def test_a_region_is_taken_out_of_its_part_wherever_it_stands_beside_the_weight(
     assert at_step(others[0]) == (Span(" "), Span("a car", 1.2), Span(" "))
     assert timeline(others[1], 2)[1] == (1, (Span(" blue"),))
 
+    styled = parts("a AND b :0.5 <region:0,0,1,0.5>, oil painting")[1]
+    assert styled.weight == 0.5 and at_step(styled) == (Span(" b , oil painting"),)
+
 
 def test_where_every_part_has_a_region_something_stands_outside_and_a_note_says_what() -> None:
     outside, only = parts("a car :2 <region:0,0,1,0.5>")
@@ -160,7 +163,7 @@ SHARE = st.integers(0, 20).map(lambda twentieths: twentieths / 20)
 @given(SHARE.filter(lambda x: x < 1), SHARE.filter(bool), SHARE, SHARE)
 def test_a_region_is_written_as_it_is_read(x: float, width: float, base: float, soft: float) -> None:
     region = Region(x, 0.25, width, 0.5, base, soft)
-    assert cut(f"a {region} b") == ("a  b", region)
+    assert cut(f"a {region} b") == ("a ", " b", region)
 
 
 @given(SHARE.filter(lambda x: 0 < x < 1), st.integers(3, 40), SHARE)
