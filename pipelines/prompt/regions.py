@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pipelines.spec.errors import FieldError
 
-BASE = 0.2          # measured on mini, as is the next: docs/regions.md
+BASE = 0.2          # what mini makes of other values, also of the next: docs/regions.md
 SOFT = 0.1
 REST = 0.999        # a box that ends here reaches the edge: 0.334 + 0.665
 Shares = tuple[float, float, float, float]      # left, top, right, bottom
