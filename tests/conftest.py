@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("studio", deadline=None)     # no test is of the clock: a busy neighbour fails none
+hypothesis.settings.load_profile("studio")
 # Before torch is imported anywhere: two cores, one for each of two workers, and results that do not depend on how busy they are.
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")     # a busy neighbour costs its share, not everything
