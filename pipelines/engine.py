@@ -22,6 +22,7 @@ from pipelines.spec.errors import Cancelled, FieldError, Halt, OutOfMemory, Skip
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
+from pipelines.tasks import detailer
 from pipelines.tasks.condition import Conditions
 from pipelines.tasks.control import pinned
 from pipelines.tasks.course import Course, passes
@@ -145,6 +146,7 @@ class Engine:
         if loops_of(request) > 1:       # each picture needs the one before it: that is `pipelines.loopback`'s business
             raise FieldError("Loops", loops_of(request), "not in a grid or among several pictures", "1")
         check_steps(request)
+        detailer.check_steps(request)
         single, extra = self._prepare(request)
         sampler, schedule = samplers.canonical(single.sampler, single.schedule)
         changes: dict[str, Any] = {"sampler": sampler, "schedule": schedule}
@@ -186,22 +188,47 @@ class Engine:
         course = Course(begun + len(group), images, passes(requests, self.residency.family(requests[0].model), self._inputs),
                         emit)
         with explained():
-            first = self._passes.first(requests, course, emit)
-        if requests[0].hires is None:
-            yield from self._finished(group, first, started)
-            return
-        try:
-            with explained():
-                enlarged = self._passes.second(requests, first, course, emit)
-        except OutOfMemory:
-            emit(Note("The second pass did not fit into memory; the picture of the first pass is kept."))
-            kept = [replace(item, request=item.request.merged({"hires": None})) for item in group]
-            yield from self._finished(kept, first, started)
-            raise
-        yield from self._finished(group, enlarged, started)
-
-    def _finished(self, group: Sequence[Planned], painted: Painted, started: float) -> Iterator[Finished]:
+            painted = self._passes.first(requests, course, emit)
+        if requests[0].hires is not None:
+            try:
+                with explained():
+                    painted = self._passes.second(requests, painted, course, emit)
+            except OutOfMemory:
+                emit(Note("The second pass did not fit into memory; the picture of the first pass is kept."))
+                kept = _without(group, "hires", "detailer")
+                yield from self._finished(kept, painted, (time.monotonic() - started) / len(group))
+                raise
         seconds = (time.monotonic() - started) / len(group)
+        if requests[0].detailer is None or requests[0].detailer.denoising_strength == 0:
+            yield from self._finished(group, painted, seconds)
+        else:
+            yield from self._detailed(group, requests, painted, seconds, course, emit)
+
+    def _detailed(self, group: Sequence[Planned], requests: Sequence[GenerationRequest], painted: Painted, seconds: float,
+                  course: Course, emit: Emit) -> Iterator[Finished]:
+        """One picture after another; whatever ends the painting of faces, no finished picture is lost.
+
+        seconds: of a picture, until here. Skipping skips the faces of one picture.
+        """
+        from pipelines.loading.memory import explained
+
+        before = len(course.passes) - len(group)
+        for number, (item, request, picture) in enumerate(zip(group, requests, painted.pictures, strict=True)):
+            begun, own = time.monotonic(), replace(painted, pictures=[picture], latents=None)
+            try:
+                with explained():
+                    own = self._passes.detailed(request, own, course.tick(before + number), emit)
+            except Skipped:
+                emit(Note(f"The faces of picture {item.index + 1} were left as they are."))
+                [item] = _without([item], "detailer")
+            except (Exception, KeyboardInterrupt):
+                left = replace(painted, pictures=painted.pictures[number:], latents=None)
+                yield from self._finished(_without(group[number:], "detailer"), left, seconds)
+                raise
+            yield from self._finished([item], own, seconds + time.monotonic() - begun)
+
+    def _finished(self, group: Sequence[Planned], painted: Painted, seconds: float) -> Iterator[Finished]:
+        """seconds: that a picture took."""
         hashes = self._hashes(group[0].request)
         said = painted.extra | larger_pinned(group[0].request, self.residency.library, self.upscalers)
         for item, picture in zip(group, painted.pictures, strict=True):
@@ -212,6 +239,11 @@ class Engine:
         library = self.residency.library
         vae = "" if request.vae == "Automatic" else library.find_vae(request.vae).short_hash()
         return {"model_hash": library.find(request.model).short_hash(), "vae_hash": vae} | pinned(request, library)
+
+
+def _without(group: Sequence[Planned], *parts: str) -> list[Planned]:
+    """The same pictures as made without these parts of their requests."""
+    return [replace(item, request=item.request.merged(dict.fromkeys(parts))) for item in group]
 
 
 def _without_seeds(request: GenerationRequest) -> GenerationRequest:

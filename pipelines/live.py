@@ -65,7 +65,7 @@ class LivePainter:
         Raises StudioError for what cannot be painted, and when the queue is painting.
         """
         ticket = self._ticket(owner)
-        few = request.merged({"steps": min(request.steps, STEPS), "batch_count": 1, "batch_size": 1})
+        few = request.merged({"steps": min(request.steps, STEPS), "batch_count": 1, "batch_size": 1, "detailer": None})
         wanted = self._studio.check(self._studio.hooks.transform_request(few))
 
         def emit(_event: Event) -> None:

@@ -5,6 +5,7 @@ It knows no job, no count and no file: requests that differ only in their seeds 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from pipelines.previews import Previews
 from pipelines.spec.events import Emit, Note, Stage
 from pipelines.spec.geometry import Size
 from pipelines.spec.larger import larger
-from pipelines.spec.parts import Hires, Init
+from pipelines.spec.parts import Detailer, Hires, Init
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks import repeated
 from pipelines.tasks.condition import Conditions
@@ -37,20 +38,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Painted:
-    """Pictures of one group after a pass. latents: theirs, where the picture is nothing but those."""
+    """Pictures of one group after a pass. latents: theirs, where the picture is nothing but those.
+
+    free: L, black where their pixels are those of the picture they started from; None: all of it was painted.
+    """
 
     pictures: list[Image]
     latents: Any = None
     extra: dict[str, Any] = field(default_factory=dict)
+    free: Image | None = None
 
 
 class Passes:
-    """What paints a group: once with `first`, and again, larger, with `second`."""
+    """What paints a group: once with `first`, again, larger, with `second`, and the faces of each picture with `detailed`."""
 
     def __init__(self, residency: Residency, inputs: Inputs, upscalers: Upscalers, conditions: Conditions) -> None:
         """inputs: where the pictures lie that requests start from.   conditions: what ControlNet units are shown."""
         self.residency, self.upscalers = residency, upscalers
-        self._inputs = inputs
+        self._inputs, self._preprocessors = inputs, conditions.preprocessors
         self._controls = Controls(residency, conditions)
         self._identities = Identities(residency, inputs)
 
@@ -84,8 +89,8 @@ class Passes:
         if not task.unchanged():
             begun = together.task(task, self.residency.device.is_main_memory)
             painted = self._sampled(requests, begun, course.tick(0), emit)
-            return replace(painted, latents=None, extra=painted.extra | begun.said)
-        if first.hires is None:
+            return replace(painted, latents=None, extra=painted.extra | begun.said, free=task.canvas.free)
+        if first.hires is None and first.detailer is None:
             emit(Note("Denoising strength: 0 - nothing would change; the picture is kept as it is."))
         return Painted([task.untouched()] * len(requests))
 
@@ -123,6 +128,34 @@ class Passes:
             pictures += painted.pictures
             extra = extra | painted.extra
         return Painted(pictures, None, extra)
+
+    def detailed(self, request: GenerationRequest, finished: Painted, tick: Tick, emit: Emit) -> Painted:
+        """The one picture of `finished` with its faces painted again, each at the size that the model knows best.
+
+        request: of the whole picture.   tick: of as many calls as one face takes, however many there are.
+        """
+        from pipelines.tasks import detailer
+
+        begun, [picture], wanted = time.monotonic(), finished.pictures, request.detailer or Detailer()
+        emit(Stage("Looking for faces"))
+        family = self.residency.family(detailer.base(request).model)
+        found = detailer.finder(self.residency.library, self._preprocessors, family)(picture)
+        faces = detailer.chosen(found, Size(*picture.size), wanted, finished.free)
+        painted, extra = picture.copy(), finished.extra
+        for number, part in enumerate(detailer.parts(request, Size(*picture.size), faces, family)):
+            def on_step(step: int, before: int = number * detailer.calls(request)) -> None:
+                tick((before + step) // len(faces))
+
+            task = part.task(painted, wanted.mask_blur, finished.free)
+            face = self._sampled([part.request], task, on_step, emit)
+            [over], corner = face.pictures, part.box[:2]
+            if picture.mode == "RGBA":
+                over.putalpha(picture.crop(part.box).getchannel("A"))
+            painted.paste(over, corner)
+            extra = extra | face.extra
+        emit(Note(f"Detailer: faces found {len(found)}, painted again {len(faces)}, in {time.monotonic() - begun:.1f} s."
+                  if found else "Detailer: no face was found; the picture is as it was."))
+        return Painted([painted], None, extra | {"Detailed faces": f"{len(faces)} of {len(found)}"})
 
     def _sampled(self, requests: Sequence[GenerationRequest], task: Task, tick: Tick, emit: Emit) -> Painted:
         """Load, sample, decode: one pass of requests that differ in their seeds only."""

@@ -24,7 +24,7 @@ from pipelines.spec.geometry import Size, snap
 from pipelines.spec.larger import larger
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks import identity, sketch
+from pipelines.tasks import detailer, identity, sketch
 from pipelines.tasks.control import refusals as unit_refusals
 from pipelines.tasks.enlarge import listed
 from pipelines.tasks.repeated import completed
@@ -55,6 +55,7 @@ def checked(studio: Studio, request: GenerationRequest) -> GenerationRequest:
             check_task(studio.model(request.hires.model), task_of(request))
         sketch.check(request, studio.library, studio.inputs)
         identity.check(request, studio.library, studio.inputs)
+        detailer.check(request, studio.library, studio.inputs)
         changes |= completed(request.merged(changes), studio.inputs, studio.upscalers, studio.model)
         refusals += sizes(request.merged(changes), model)
         holds(studio, request)
@@ -103,6 +104,10 @@ def files(studio: Studio, request: GenerationRequest, model: ModelFile) -> Itera
             yield from loras.check(request.hires.prompt or prompt, other, studio.library)
             texts = (request.hires.prompt or prompt, request.hires.negative_prompt or negative)
             yield from loras.check_embeddings(texts, other, studio.library)
+    if request.detailer:        # its words are painted by the model of the last pass
+        own, last = request.detailer, studio.model(detailer.base(request).model)
+        yield from loras.check(own.prompt, last, studio.library)
+        yield from loras.check_embeddings((own.prompt, own.negative_prompt), last, studio.library)
 
 
 def at_home(studio: Studio, read: Read) -> dict[str, Any]:

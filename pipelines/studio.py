@@ -35,6 +35,7 @@ from pipelines.spec.events import Emit, Note, Saved
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
+from pipelines.tasks import detailer
 from pipelines.tasks.condition import Conditions
 from pipelines.tasks.footprint import Memory, estimate
 from pipelines.tasks.objects import Objects
@@ -210,6 +211,9 @@ class Studio:
                 hires = request.hires
                 prompt, negative = self.styles.apply(hires.prompt, hires.negative_prompt, request.styles)
                 changes["hires"] = {"prompt": hires.prompt and prompt, "negative_prompt": hires.negative_prompt and negative}
+            if request.detailer:
+                names = request.styles
+                changes["detailer"] = detailer.styled(request.detailer, lambda *words: self.styles.apply(words[0], words[1], names))
             request = request.merged(changes)
         request, more = self.hooks.image_request(request)
         return request, extra | more

@@ -22,7 +22,7 @@ Choices = Callable[[str], list[Any]]
 TYPED = ("seed", "variation.seed", "batch_count", "batch_size", "hires.width", "hires.height",
          "tiled.width", "tiled.height")     # a slider over so many values helps nobody
 SIDES = ("width", "height")
-SWITCHES = frozenset({"hires", "tiled", "identity", "sketch"})      # parts that are turned on, not filled in
+SWITCHES = frozenset({"hires", "tiled", "detailer", "identity", "sketch"})      # parts that are turned on, not filled in
 HELPED = "helped"       # the class of fields of which `assets/tips.js` says what they do
 OURS = ("samplers", "schedules")        # lists that change with the program alone
 FEW = 2                 # so many choices are shown side by side

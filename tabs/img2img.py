@@ -11,6 +11,7 @@ from pipelines.spec.errors import FieldError
 from pipelines.studio import Studio
 from pipelines.tasks.steps import steps_run
 from pipelines.words import Words
+from tabs.detailer import DetailerPanel
 from tabs.form import Form
 from tabs.listeners import QUIET
 from tabs.many import Many
@@ -42,6 +43,7 @@ def build(studio: Studio, page: Page) -> Form:
             bench.sampling()
             take, factor = sizes(bench)
             tiled = TiledPanel(bench)
+            detailer = DetailerPanel(bench)
             bench.seed()
             units = Units(studio, bench.form)
             bench.advanced()
@@ -54,6 +56,7 @@ def build(studio: Studio, page: Page) -> Form:
                         **QUIET)
     units.wire(page, source.image)
     tiled.wire(source.image)
+    detailer.wire()
     return bench.wire()
 
 

@@ -11,6 +11,7 @@ import gradio as gr
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
 from tabs.canvas import BY, SIDES, Canvas
+from tabs.detailer import DetailerPanel
 from tabs.form import Form
 from tabs.img2img import denoising, loops, sizes, wire_denoising, wire_sizes
 from tabs.listeners import QUIET, SPOKEN
@@ -44,6 +45,7 @@ def build(studio: Studio, page: Page) -> Form:
             bench.presets()
             bench.sampling()
             take, factor = sizes(bench)
+            detailer = DetailerPanel(bench)
             bench.seed()
             units = Units(studio, bench.form)
             bench.advanced()
@@ -54,6 +56,7 @@ def build(studio: Studio, page: Page) -> Form:
     _wire_canvas(bench, canvas)
     _wire_frame(bench, canvas, frame)
     units.wire(page, canvas.source.image)
+    detailer.wire()
     return bench.wire()
 
 

@@ -15,6 +15,7 @@ from pipelines.patches.photomaker.rules import EXAMPLE, check_prompt, mended
 from pipelines.spec.errors import StudioError
 from pipelines.studio import Studio
 from pipelines.tasks.identity import no_vectors
+from tabs.detailer import DetailerPanel
 from tabs.form import Form, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
@@ -42,10 +43,12 @@ def build(studio: Studio, page: Page) -> Form:
             units = Units(studio, form)
             bench.sampling()
             bench.size()
+            detailer = DetailerPanel(bench)
             bench.seed()
             bench.advanced()
         bench.easel(ranked=True)
     units.wire(page)
+    detailer.wire()
     fields = form.fields
     judged = [fields[path] for path in JUDGED]
     gr.on([page.blocks.load, *(field.change for field in judged)],       # type: ignore[attr-defined]

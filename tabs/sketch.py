@@ -17,6 +17,7 @@ from pipelines.live import LivePainter
 from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import RANDOM_SEED
 from pipelines.studio import Studio
+from tabs.detailer import DetailerPanel
 from tabs.form import Form, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
@@ -54,10 +55,12 @@ def build(studio: Studio, page: Page) -> Form:
             form.pictures = pad     # after the units: a drawing is no picture that a unit may take
             bench.sampling()
             bench.size()
+            detailer = DetailerPanel(bench)
             bench.seed()
             bench.advanced()
         shown = bench.easel(lambda: gr.HTML("", elem_id=f"{NAME}-shown", elem_classes="live-picture"), ranked=True)
     units.wire(page)
+    detailer.wire()
     bench.wire()
     _wire_live(studio, page, form, live, shown)
     _wire_small(studio, page, form, told)

@@ -130,7 +130,7 @@ def expected(studio: Studio, request: GenerationRequest, work: float) -> float |
             past, seconds = read.full, float(read.made.get("seconds", 0))
         except (StudioError, TypeError, ValueError):
             continue            # a damaged picture says nothing of time
-        if past and seconds > 0 and past.init is None and past.hires is None:
+        if past and seconds > 0 and past.init is None and past.hires is None and past.detailer is None:
             rates.append(seconds / (past.steps * past.size.pixels / 1e6 * (2 if past.cfg_scale > 1 else 1)))
     return work * median(rates) if rates else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from pipelines.studio import Studio
+from tabs.detailer import DetailerPanel
 from tabs.form import Form
 from tabs.hires import HiresPanel
 from tabs.history import History
@@ -25,10 +26,12 @@ def build(studio: Studio, page: Page) -> Form:
             bench.sampling()
             bench.size()
             hires = HiresPanel(bench)
+            detailer = DetailerPanel(bench)
             bench.seed()
             units = Units(studio, bench.form)
             bench.advanced()
         bench.easel()
     units.wire(page)
     hires.wire()
+    detailer.wire()
     return bench.wire()

@@ -18,7 +18,9 @@ from pipelines.spec.request import GenerationRequest
 
 FIELDS = {"prompt": ("Prompt", "Template"), "negative_prompt": ("Negative prompt", "Negative Template"),
           "hires.prompt": ("Hires prompt", "Hires Template"),
-          "hires.negative_prompt": ("Hires negative prompt", "Hires Negative Template")}
+          "hires.negative_prompt": ("Hires negative prompt", "Hires Negative Template"),
+          "detailer.prompt": ("Detailer prompt", "Detailer Template"),
+          "detailer.negative_prompt": ("Detailer negative prompt", "Detailer Negative Template")}
 
 
 def extension(settings: Settings) -> Wildcards:

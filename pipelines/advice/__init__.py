@@ -42,6 +42,7 @@ FIELDS: Mapping[str, Callable[[Case], Verdict | None]] = MappingProxyType({
     "hires.scale": larger.hires_scale,
     "hires.steps": larger.hires_steps,
     "hires.denoising_strength": larger.hires_strength,
+    "detailer.denoising_strength": larger.detailer_strength,
     "tiled.method": larger.tiled_method,
     "tiled.tile": larger.tiled_tile,
     "tiled.padding": larger.tiled_padding,
@@ -101,8 +102,8 @@ class Advice:
         """Why did it look bad? What is worse than acceptable, worst first; else one verdict that nothing stands out."""
         case = self._case(request, family)
         told_otherwise = {"width", "height", "prompt", "negative_prompt"}      # by "size" and by the prompts' structure
-        if request.hires and request.init and request.init.denoising_strength == 0:
-            told_otherwise |= {"size", "steps"}         # only the second pass was painted
+        if (request.hires or request.detailer) and request.init and request.init.denoising_strength == 0:
+            told_otherwise |= {"size", "steps"}         # only the second pass, or faces, were painted
         found = [v for field, v in self.all(request, family).items() if field not in told_otherwise]
         found += texts.structure(case).verdicts
         bad = sorted((v for v in found if v.severity > LEVELS.index("acceptable")), key=lambda v: -v.severity)

@@ -1,4 +1,4 @@
-"""Advice on a second pass (the study's chapter on hires fix) and on painting in tiles. None while the part is off."""
+"""Advice on a second pass (the study's chapter on hires fix), on faces painted again, on tiles. None while the part is off."""
 
 from __future__ import annotations
 
@@ -52,6 +52,16 @@ def hires_strength(case: Case) -> Verdict | None:
     found = on_scale(case, "denoising_strength", hires.denoising_strength, [])
     changes = {"hires": {"denoising_strength": best}} if found.changes else {}
     return replace(found, field="hires.denoising_strength", recommended=best, changes=changes)
+
+
+def detailer_strength(case: Case) -> Verdict | None:
+    """On a scale of its own: a face is a part, and what is around it tells the model little."""
+    detailer = case.request.detailer
+    if detailer is None:
+        return None
+    found = on_scale(case, "detailer_strength", detailer.denoising_strength, [])
+    changes = {"detailer": {"denoising_strength": found.recommended}} if found.changes else {}
+    return replace(found, field="detailer.denoising_strength", changes=changes)
 
 
 def tiled_method(case: Case) -> Verdict | None:

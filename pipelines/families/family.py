@@ -62,6 +62,7 @@ class Family:
     config_dir: our configs for single files; None when the family comes as a folder only.
     example: a prompt that suits it, offered where there is none.
     control_mode: in which its control models are followed best; offered with a net, never forced on a request.
+    framings: phrases for how much of a person is shown, the nearest first, where the model follows them to the letter.
     parameters: component -> numbers in its weights, "controlnet" among them: what a run will hold, told before it is loaded.
     detect: tensor shapes -> Detected or None.   detect_folder: configs of a diffusers folder -> Detected or None.
     """
@@ -84,6 +85,7 @@ class Family:
     parameters: Mapping[str, int] = field(default_factory=dict)
     example: str = LADY
     control_mode: str = BALANCED
+    framings: tuple[str, ...] = ()
 
 
 SD_PIPELINES = {

@@ -56,5 +56,6 @@ MINI = Family(
     config_dir=FOLDER, encoders=(ENCODER,), detect=detect, detect_folder=detect_folder,
     parameters={"unet": 13_380_432, "vae": 5_109_443, "text_encoder": 1_569_024, "controlnet": 5_926_536},
     example="a girl with pink hair, red jacket, blue jeans, on a beach, at sunset",
+    framings=("close-up", "cowboy shot", "medium shot", "half body", "full figure", "full body", "whole figure"),
     control_mode=CONTROL_LEADS,      # measured: docs/controlnet.md
 )

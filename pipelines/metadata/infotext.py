@@ -99,8 +99,8 @@ def _start(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
 
 
 def _second_pass(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
-    """Hires fix as AUTOMATIC1111 says it, and a tiled upscale with the keys of the Ultimate SD Upscale script."""
-    hires, tiled = request.hires, request.tiled
+    """Hires fix as AUTOMATIC1111 says it, a tiled upscale with the keys of the Ultimate SD Upscale script, ADetailer's own."""
+    hires, tiled, detailer = request.hires, request.tiled, request.detailer
     if hires is not None:
         sized = hires.width or hires.height
         yield "Hires resize", f"{hires.width}x{hires.height}" if sized else None
@@ -112,6 +112,11 @@ def _second_pass(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
         for row in declared(type(tiled)):
             if row.param.infotext:
                 yield row.param.infotext, getattr(tiled, row.path)
+    if detailer is not None:
+        for row in declared(type(detailer)):
+            value = getattr(detailer, row.path)
+            if value != row.default or row.path == "denoising_strength":
+                yield str(row.param.infotext), value
 
 
 def quoted(value: Any) -> str:

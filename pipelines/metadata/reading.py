@@ -16,7 +16,7 @@ from pipelines.metadata.infotext import INFOTEXT_LIMIT, RNG, parse_infotext
 from pipelines.metadata.older import renewed
 from pipelines.spec.errors import RequestError
 from pipelines.spec.param import declared
-from pipelines.spec.parts import Hires, Inpaint, Tiled
+from pipelines.spec.parts import Detailer, Hires, Inpaint, Tiled
 from pipelines.spec.request import GenerationRequest
 
 NOTHING = "no generation data in this file"
@@ -142,8 +142,9 @@ def _infotext(text: str, notes: list[str]) -> Read:
         taken, said = partial({k: v for k, v in values.items() if v})
         notes += said
         return Read(taken, None, source="text" if taken else "")
+    others = "face" not in pairs.get("ADetailer model", "face").lower()       # hands, or whole persons: what we do not find
     for field_ in declared(GenerationRequest):
-        if field_.param.infotext in pairs:
+        if field_.param.infotext in pairs and not (others and field_.path.startswith("detailer.")):
             values[field_.path] = pairs.pop(field_.param.infotext)
     if "Size-1" in pairs:
         values["width"], values["height"] = pairs.pop("Size-1"), pairs.pop("Size-2")
@@ -159,7 +160,7 @@ def _infotext(text: str, notes: list[str]) -> Read:
 
 def _whole(request: dict[str, Any]) -> None:
     """A part that the text speaks of is at its defaults where it says nothing, whatever a form held before. Pictures stay."""
-    for name, part in (("hires", Hires), ("inpaint", Inpaint), ("tiled", Tiled)):
+    for name, part in (("hires", Hires), ("inpaint", Inpaint), ("tiled", Tiled), ("detailer", Detailer)):
         if name in request:
             request[name] = {row.path: row.default for row in declared(part) if not row.param.picture} | request[name]
 

@@ -7,6 +7,7 @@ weights the user must have. Drawn people are found by their key points, where so
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,20 @@ LOOKED_AT = 480             # pixels of the longer side: the cascade's time grow
 CASCADE = "lbpcascade_frontalface_opencv.xml"
 YUNET = "face_detection_yunet"
 EARS = 0.84                 # of a drawn head's height, from ear to ear
+HEAD = ("nose", "right eye", "left eye", "right ear", "left ear", "neck")
+SPANS = {("right ear", "left ear"): 1 / EARS, ("right eye", "left eye"): 2.8, ("nose", "neck"): 2.0}    # heads for one such length
 CROOKED = 0.12              # of it: farther from their level or their middle its points make no face
 
 
-def detector(models: Sequence[Path] = ()) -> Detector | None:
-    """The best detector there is, or None. `models`: files that may be YuNet's weights."""
+def detector(models: Sequence[Path] = (), looked_at: int = LOOKED_AT) -> Detector | None:
+    """The best detector there is, or None. `models`: files that may be YuNet's weights.   looked_at: px of the longer side."""
     weights = next((path for path in models if path.name.startswith(YUNET)), None)
     if weights is not None and importlib.util.find_spec("cv2") is not None:
-        return yunet(weights)
-    return cascade() if importlib.util.find_spec("skimage") is not None else None
+        return yunet(weights, looked_at)
+    return cascade(looked_at) if importlib.util.find_spec("skimage") is not None else None
 
 
-def cascade() -> Detector:
+def cascade(looked_at: int = LOOKED_AT) -> Detector:
     """scikit-image's: upright frontal faces, a fraction of a second a photo.
 
     Finds less than half as large as the largest are passed over: background, or the cascade's mistakes in cloth and text.
@@ -44,7 +47,7 @@ def cascade() -> Detector:
     found = Cascade(str(Path(data.__file__).parent / CASCADE))
 
     def detect(photo: Image.Image) -> list[Box]:
-        small, scale = _shrunk(photo)
+        small, scale = _shrunk(photo, looked_at)
         largest = max(small.size)
         hits = found.detect_multi_scale(img=np.asarray(small.convert("RGB")), scale_factor=1.2, step_ratio=1,
                                         min_size=(30, 30), max_size=(largest, largest))
@@ -54,12 +57,12 @@ def cascade() -> Detector:
     return detect
 
 
-def yunet(weights: Path) -> Detector:
+def yunet(weights: Path, looked_at: int = LOOKED_AT) -> Detector:
     """OpenCV's YuNet with the user's file: turned and small faces too."""
     def detect(photo: Image.Image) -> list[Box]:
         import cv2
 
-        small, scale = _shrunk(photo)
+        small, scale = _shrunk(photo, looked_at)
         network: Any = cv2.FaceDetectorYN.create(str(weights), "", small.size)
         _, rows = network.detect(np.ascontiguousarray(np.asarray(small.convert("RGB"))[..., ::-1]))
         return _largest_first([Box(*(round(float(v) * scale) for v in row[:4])) for row in ([] if rows is None else rows)])
@@ -96,9 +99,30 @@ def heads(pose: Pose, size: tuple[int, int]) -> list[Box]:
     return _largest_first(found)
 
 
-def _shrunk(photo: Image.Image) -> tuple[Image.Image, float]:
+def likely_heads(pose: Pose, size: tuple[int, int]) -> list[Box]:
+    """Heads of people who are certainly drawn, the largest first, however crooked: `heads` passes those over. Within `size`.
+
+    Of nose, eyes and ears two must be seen; how large the head is follows from the distances between them and to the neck.
+    """
+    found = []
+    across, down = size[0] / pose.width, size[1] / pose.height
+    for person in pose.people:
+        seen = {name: (p.x * across, p.y * down) for name in HEAD if (p := person.body[KEYPOINTS.index(name)]) is not None}
+        spans = [math.dist(seen[a], seen[b]) * heads_wide for (a, b), heads_wide in SPANS.items() if a in seen and b in seen]
+        face = [at for name, at in seen.items() if name != "neck"]
+        if len(face) < 2 or not spans:
+            continue
+        head, nose = max(spans), seen.get("nose") or (sum(x for x, _ in face) / len(face), sum(y for _, y in face) / len(face))
+        left, top, right, bottom = Box(round(nose[0] - head / 2), round(nose[1] - 0.6 * head), round(head), round(head)).corners
+        left, top, right, bottom = max(0, left), max(0, top), min(size[0], right), min(size[1], bottom)
+        if right > left and bottom > top:
+            found.append(Box(left, top, right - left, bottom - top))
+    return _largest_first(found)
+
+
+def _shrunk(photo: Image.Image, looked_at: int) -> tuple[Image.Image, float]:
     """(a copy no larger than is looked at, what its pixels are to be multiplied by)."""
-    scale = max(1.0, max(photo.size) / LOOKED_AT)
+    scale = max(1.0, max(photo.size) / looked_at)
     if scale == 1.0:
         return photo, 1.0
     return photo.resize((round(photo.width / scale), round(photo.height / scale)), Image.Resampling.BOX), scale

@@ -144,9 +144,11 @@ def perform(live: Live, run: Callable[[Job, Emit], None], store: Store, notify: 
 
 
 def _interrupt(live: Live, event: Event) -> None:
-    """Carry the user's wish into the run. A finished picture cannot be skipped any more."""
+    """Carry the user's wish into the run; not between two pictures that are being saved: both are finished."""
+    if isinstance(event, Saved):
+        return
     if live.stopping:
         raise Cancelled("Cancelled.")
-    if live.skipping and not isinstance(event, Saved):
+    if live.skipping:
         live.skipping = False
         raise Skipped("Skipped.")

@@ -184,6 +184,40 @@ class Hires(Part):
         max_length=PROMPT_LIMIT)] = SAME
 
 
+class Detailer(Part):
+    """Faces of the finished picture, painted again larger and laid back at their place. Zero or nothing: as the picture was.
+
+    The keys are those of the ADetailer extension.
+    """
+
+    denoising_strength: Annotated[float, Param(
+        "Detailer denoising strength", "How far a face is left: 0 keeps it, 1 paints a new one.", "detailer", 0, 1, 0.01,
+        infotext="ADetailer denoising strength")] = 0.4
+    padding: Annotated[int, Param(
+        "Detailer padding", "Pixels around a face that are looked at with it; 0 takes as many as suit it.", "detailer", 0, 256, 4,
+        infotext="ADetailer inpaint padding")] = 0
+    mask_blur: Annotated[int, Param(
+        "Detailer mask blur", "Width of the soft edge by which a face is laid back, pixels.", "detailer", 0, 64, 1,
+        infotext="ADetailer mask blur")] = 4
+    most: Annotated[int, Param(
+        "Most faces", "The largest so many are painted; 0 is all of them.", "detailer", 0, 20, 1,
+        infotext="ADetailer mask only top k")] = 0
+    smallest: Annotated[float, Param(
+        "Smallest face", "Share of the picture's area; a smaller face is left as it is.", "detailer", 0, 0.2, 0.001,
+        infotext="ADetailer mask min ratio")] = 0.0
+    steps: Annotated[int, Param(
+        "Detailer steps", "Of them steps × strength are run; 0 as many as the picture has.", "detailer", 0, 150, 1,
+        infotext="ADetailer steps")] = 0
+    cfg_scale: Annotated[float, Param(
+        "Detailer CFG scale", "0: as the picture's.", "detailer", 0, 30, 0.5, infotext="ADetailer CFG scale")] = 0.0
+    prompt: Annotated[str, Param(
+        "Detailer prompt", "Empty: the picture's own. [SEP] parts the words of several faces, from left to right.", "detailer",
+        infotext="ADetailer prompt", max_length=PROMPT_LIMIT)] = ""
+    negative_prompt: Annotated[str, Param(
+        "Detailer negative prompt", "Empty: the picture's own. [SEP] as in the prompt.", "detailer",
+        infotext="ADetailer negative prompt", max_length=PROMPT_LIMIT)] = ""
+
+
 class Tiled(Part):
     """`init.image` enlarged and painted again in overlapping tiles, with memory that does not grow with the picture."""
 

@@ -26,6 +26,7 @@ from pipelines.spec.parts import (
     RANDOM_SEED,
     UNITS,
     ControlUnit,
+    Detailer,
     Hires,
     Identity,
     Init,
@@ -110,6 +111,7 @@ class GenerationRequest(Part):
     loopback: Loopback | None = None
     hires: Hires | None = None
     tiled: Tiled | None = None
+    detailer: Detailer | None = None
     control: tuple[ControlUnit, ...] = ()
     identity: Identity | None = None
     sketch: Sketch | None = None

@@ -29,6 +29,7 @@ class Canvas:
     """picture: RGB of the size that is painted.   mask: L of the same size, blurred, or None: all of it.
 
     source: what the result is laid on, with `where` (L, of the source's size) saying how much of the result is taken.
+    within: what the canvas shows, in shares of the whole picture, where the source is but a part of that.
     box: the part of the source that the canvas shows.   frame: the final size; what hangs over is cut off.
     """
 
@@ -38,14 +39,22 @@ class Canvas:
     where: Image.Image | None = None
     box: Box | None = None
     frame: Size | None = None
+    within: tuple[float, float, float, float] | None = None
 
     @property
     def shows(self) -> tuple[float, float, float, float]:
-        """`box` in shares of the source: all of it where nothing was cut."""
+        """`box` in shares of the source: all of it where nothing was cut; or `within`."""
+        if self.within is not None:
+            return self.within
         if self.source is None or self.box is None:
             return (0.0, 0.0, 1.0, 1.0)
         (width, height), (left, top, right, bottom) = self.source.size, self.box
         return (left / width, top / height, right / width, bottom / height)
+
+    @property
+    def free(self) -> Image.Image | None:
+        """L of the finished size, black where its pixels stay the source's; None: all of it is painted."""
+        return self.where if self.where is None or self.frame is None else self.where.crop((0, 0, *self.frame))
 
     def put_back(self, result: Image.Image) -> Image.Image:
         """The finished picture. Where `where` is black its pixels are the source's, bit for bit."""

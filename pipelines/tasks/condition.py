@@ -43,7 +43,7 @@ class Conditions:
 
     def __init__(self, preprocessors: Preprocessors, open_input: OpenInput) -> None:
         """open_input: a kept picture by its name."""
-        self._preprocessors, self.open = preprocessors, open_input
+        self.preprocessors, self.open = preprocessors, open_input
         self._made: OrderedDict[str, Image] = OrderedDict()
         self._lock = threading.RLock()      # the page looks at a condition while the worker makes another
 
@@ -61,7 +61,7 @@ class Conditions:
         key = hashlib.sha256(repr(named).encode() + picture.tobytes()).hexdigest()
         with self._lock:
             if key not in self._made:
-                self._made[key] = condition(unit, picture, target, self._preprocessors)
+                self._made[key] = condition(unit, picture, target, self.preprocessors)
                 while len(self._made) > KEPT:
                     self._made.popitem(last=False)
             self._made.move_to_end(key)
@@ -87,8 +87,8 @@ class Conditions:
 
     def row(self, unit: ControlUnit) -> Preprocessor:
         """The unit's preprocessor, its weights there. Raises FieldError, and ModelFileError naming a missing file."""
-        row = self._preprocessors.rows.get(unit.preprocessor)
-        missing = self._preprocessors.missing(row.name)
+        row = self.preprocessors.rows.get(unit.preprocessor)
+        missing = self.preprocessors.missing(row.name)
         if missing:
             raise row.missing(missing[0])
         return row
@@ -97,7 +97,7 @@ class Conditions:
         """Forget everything; the memory goes back to the system."""
         with self._lock:
             self._made.clear()
-            self._preprocessors.release()
+            self.preprocessors.release()
 
 
 def shown(unit: ControlUnit, own: Image | None, canvas: Canvas | None) -> tuple[Image, ControlUnit]:

@@ -14,7 +14,7 @@ from pipelines.spec.events import Emit, Step
 from pipelines.spec.geometry import Size
 from pipelines.spec.larger import larger
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks import tiles
+from pipelines.tasks import detailer, tiles
 from pipelines.tasks.repeated import calls
 from pipelines.tasks.steps import steps_run
 
@@ -54,11 +54,12 @@ class Course:
 
 
 def passes(requests: Sequence[GenerationRequest], family: Family, inputs: Inputs) -> tuple[Pass, ...]:
-    """What the progress of a group counts: the first pass of all its pictures at once, then a second one of each."""
+    """What the progress of a group counts: the first pass of all its pictures at once, then a second one of each, and
+    that of each one's faces."""
     first = requests[0]
     if first.tiled is not None and first.init is not None:
         with Image.open(inputs.path(first.init.image)) as picture:
-            return (Pass(tiles.calls(first, Size(*picture.size), family) * len(requests)),)
+            return (Pass(tiles.calls(first, Size(*picture.size), family) * len(requests)), *_faces(requests, family, 1))
     steps = max(one.steps if one.init is None else steps_run(one.steps, one.init.denoising_strength, one.init.exact_steps)
                 for one in requests)
     calls_first = samplers.callback_count(first.sampler, steps) if steps else 0
@@ -67,4 +68,9 @@ def passes(requests: Sequence[GenerationRequest], family: Family, inputs: Inputs
     found = [Pass(calls_first, first.size.pixels * len(requests))]
     if first.hires:
         found += [Pass(calls(first), larger(first.size, first.hires).final.pixels)] * len(requests)
-    return tuple(found)
+    return (*found, *_faces(requests, family, family.native_px ** 2))
+
+
+def _faces(requests: Sequence[GenerationRequest], family: Family, cost: float) -> list[Pass]:
+    """How many faces there will be nobody knows: that of a picture count as one."""
+    return [Pass(detailer.calls(requests[0]), cost)] * len(requests) if requests[0].detailer else []

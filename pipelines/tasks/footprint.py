@@ -116,4 +116,7 @@ def _passes(request: GenerationRequest, family: Family, together: int, picture: 
     if request.hires is not None:
         final = larger(request.size, request.hires, family.size_step).final
         passes.append(_Pass(final, final, 1))
+    if request.detailer is not None:
+        face = Size(family.native_px, family.native_px)
+        passes.append(_Pass(face, face, 1))
     return passes, START * request.size.pixels if request.init is not None else 0

@@ -19,6 +19,7 @@ from PIL import Image
 from pipelines.loading.identity_files import PHOTOMAKER, IdentityFile, find_identity, image_encoder
 from pipelines.patches.photomaker.rules import check_prompt
 from pipelines.portraits.crop import whole
+from pipelines.portraits.faces import LOOKED_AT
 from pipelines.portraits.photos import FACE_NUMBERS
 from pipelines.spec.errors import FieldError
 from pipelines.spec.events import Emit, Stage
@@ -81,11 +82,14 @@ def vectors(wanted: Identity) -> np.ndarray | None:
     return np.stack(rows)
 
 
-def face_finder(roots: Sequence[Path], preprocessors: Preprocessors) -> Detector | None:
-    """The best detector there is for photographs, and where mini's estimators lie one for drawn people too."""
+def face_finder(roots: Sequence[Path], preprocessors: Preprocessors, looked_at: int = LOOKED_AT) -> Detector | None:
+    """The best detector there is for photographs, and where mini's estimators lie one for drawn people too.
+
+    looked_at: px of the longer side, at most, at which photographs are looked through.
+    """
     from pipelines.portraits.faces import also_drawn, detector
 
-    found = detector([path for root in roots for path in root.rglob("face_detection_yunet*.onnx")])
+    found = detector([path for root in roots for path in root.rglob("face_detection_yunet*.onnx")], looked_at)
     return found if preprocessors.missing(DRAWN) else also_drawn(found, lambda photo: preprocessors.pose(photo, DRAWN))
 
 

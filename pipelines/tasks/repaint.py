@@ -22,7 +22,7 @@ HOLDERS = ("Tile", "Canny")     # control types that keep what is there, the bet
 ALONE: Mapping[str, Any] = MappingProxyType({
     "inpaint": None, "outpaint": None, "hires": None, "sketch": None, "loopback": None, "variation": None, "control": (),
     "identity": None, "tiling": False, "batch_count": 1, "batch_size": 1, "model_hash": "", "vae_hash": "", "init": None,
-    "tiled": None})
+    "tiled": None, "detailer": None})
 
 
 @dataclass(frozen=True)

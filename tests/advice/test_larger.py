@@ -41,6 +41,15 @@ def test_few_hires_steps_are_mended_to_the_studys(advice: Advice, sd15) -> None:
     assert said(advice, sd15, "hires.steps", hires={}).level == "recommended"
 
 
+@pytest.mark.parametrize(("strength", "level", "to"), [
+    (0, "unusable", 0.4), (0.2, "acceptable", 0.4), (0.4, "recommended", None), (0.6, "acceptable", 0.4),
+    (0.9, "not_recommended", 0.4)])
+def test_the_detailers_strength_has_a_scale_of_its_own(advice: Advice, sd15, strength: float, level: str, to: float | None) -> None:
+    found = said(advice, sd15, "detailer.denoising_strength", detailer={"denoising_strength": strength})
+    assert found.level == level and found.changes == ({"detailer": {"denoising_strength": to}} if to else {})
+    assert said(advice, sd15, "detailer.denoising_strength") is None
+
+
 @pytest.mark.parametrize(("field", "tiled", "strength", "level"), [
     ("tiled.method", {}, 0.3, "recommended"), ("tiled.method", {}, 0.6, "not_recommended"),
     ("tiled.method", {"method": "Separate"}, 0.3, "acceptable"), ("tiled.tile", {"tile": 512}, 0.3, "recommended"),

@@ -111,8 +111,8 @@ def test_memory_is_back_when_the_unit_is_switched_off(mini: Bench, box: str) -> 
 
 def test_a_condition_is_made_once_for_all_pictures_of_a_batch(mini: Bench, box: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    run = type(mini.conditions._preprocessors).run
-    monkeypatch.setattr(type(mini.conditions._preprocessors), "run", lambda *args: looked.append(args[1]) or run(*args))
+    run = type(mini.conditions.preprocessors).run
+    monkeypatch.setattr(type(mini.conditions.preprocessors), "run", lambda *args: looked.append(args[1]) or run(*args))
     mini.conditions.release()
     request = GenerationRequest.parse({"steps": 1, "seed": 1, "batch_count": 3, "control": [EDGES | {"image": box}]})
     assert len(list(mini.engine.run(request, lambda event: None))) == 3 and looked == ["canny"]

@@ -33,12 +33,34 @@ def test_a_size_is_read_from_hires_resize() -> None:
     {"hires": {"model": "other", "schedule": "Karras"}},
     {"tiled": {"scale": 3, "method": "Feathered", "tile": 128, "padding": 16, "upscaler": "4x-Ultra"}},
     {"tiled": {"method": "Separate", "mask_blur": 3, "seam_fix": "Band"}},
-], ids=["hires", "to a size", "another model", "tiled", "separate tiles"])
+    {"detailer": {}}, {"detailer": {"denoising_strength": 0.55, "padding": 48, "most": 2, "smallest": 0.01, "steps": 31,
+                                    "cfg_scale": 3.5, "prompt": "a smile, [SEP] a: b", "negative_prompt": "teeth"}},
+], ids=["hires", "to a size", "another model", "tiled", "separate tiles", "detailer", "a detailer of its own"])
 def test_what_is_written_is_read_back(fields: dict) -> None:
     request = GenerationRequest.parse({"prompt": "a car", "seed": 3} | fields)
     found = from_infotext(infotext(request))
     again = GenerationRequest.parse({"prompt": "a car"} | found.request)
-    assert (again.hires, again.tiled) == (request.hires, request.tiled) and not found.notes
+    assert (again.hires, again.tiled, again.detailer) == (request.hires, request.tiled, request.detailer) and not found.notes
+
+
+ADETAILER = (
+    'ADetailer model: {model}, ADetailer prompt: "a smile, happy", ADetailer confidence: 0.3, ADetailer dilate erode: 4, '
+    "ADetailer mask blur: 6, ADetailer denoising strength: 0.35, ADetailer inpaint only masked: True, "
+    "ADetailer inpaint padding: 40, ADetailer version: 24.11.1")
+
+
+def test_adetailers_faces_are_the_detailers() -> None:
+    found = from_infotext(A1111.replace("Version", ADETAILER.format(model="face_yolov8n.pt") + ", Version"))
+    read = GenerationRequest.parse({"detailer": found.request["detailer"]}).detailer
+    assert read == GenerationRequest.parse({"detailer": {"prompt": "a smile, happy", "mask_blur": 6, "denoising_strength": 0.35,
+                                                         "padding": 40}}).detailer
+    left = ("model", "confidence", "dilate erode", "inpaint only masked", "version")
+    assert set(found.unknown) == {f"ADetailer {key}" for key in left}
+
+
+def test_adetailers_hands_are_no_faces() -> None:
+    found = from_infotext(A1111.replace("Version", ADETAILER.format(model="hand_yolov8n.pt") + ", Version"))
+    assert found.request["detailer"] is None and "ADetailer denoising strength" in found.unknown
 
 
 def test_the_scripts_own_keys_mean_separate_tiles() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipelines.portraits.crop import Box, around, by_hand, whole
-from pipelines.portraits.faces import also_drawn, cascade, detector, heads
+from pipelines.portraits.faces import also_drawn, cascade, detector, heads, likely_heads
 from pipelines.portraits.photos import portraits, read_vector
 from pipelines.pose import KEYPOINTS, Person, Point, Pose
 from pipelines.spec.errors import FieldError, ImageFileError
@@ -130,6 +130,15 @@ def seen(**moved: tuple[float, float] | None) -> Pose:
     ids=["a face", "no nose", "crooked", "nose above the eyes", "eyes together", "nobody"])
 def test_a_drawn_head_is_found_by_its_points(pose: Pose, found: list[Box]) -> None:
     assert heads(pose, (200, 200)) == found
+
+
+@pytest.mark.parametrize(("pose", "found"), [
+    (seen(), [Box(52, 55, 95, 95)]), (seen(left_ear=(70, 80)), [Box(43, 44, 114, 114)]),
+    (seen(nose=(30, 10)), [Box(12, 0, 95, 58)]),
+    (seen(nose=None, left_eye=None, right_eye=None, left_ear=None), []), (Pose((), 100, 100), [])],
+    ids=["a face", "crooked", "at the edge", "an ear alone", "nobody"])
+def test_of_people_who_are_certainly_drawn_a_crooked_head_counts_too(pose: Pose, found: list[Box]) -> None:
+    assert likely_heads(pose, (200, 200)) == found
 
 
 def test_drawn_people_are_looked_for_where_no_photographed_face_is() -> None:

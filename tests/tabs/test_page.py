@@ -47,6 +47,8 @@ FULL = GenerationRequest.parse({
               "sampler": "DDIM", "schedule": "Exponential", "cfg_scale": 5, "prompt": "a car", "negative_prompt": "mud"},
     "tiled": {"scale": 3, "width": 1280, "height": 832, "upscaler": "Lanczos", "method": "Separate", "tile": 128, "padding": 16,
               "mask_blur": 3, "order": "Chess", "seam_fix": "Band", "seam_denoising_strength": 0.2, "seam_width": 32},
+    "detailer": {"denoising_strength": 0.55, "padding": 48, "mask_blur": 7, "most": 2, "smallest": 0.01, "steps": 31,
+                 "cfg_scale": 3, "prompt": "a smile", "negative_prompt": "teeth"},
     "control": [{"image": "2" * 64, "model": "canny", "weight": 0.5}],
     "identity": {"style_strength": 35, "strength": 0.7},
     "sketch": {"way": "ControlNet", "faithfulness": 0.6, "stroke_faithfulness": 0.1, "realism": 0.9}})
@@ -226,7 +228,7 @@ def answers(blocks: gr.Blocks, component: Any) -> list[Any]:
     return [f.fn for f in blocks.fns.values() if component in f.outputs]
 
 
-@pytest.mark.parametrize("title", ["hires_title", "tiled_title"])
+@pytest.mark.parametrize("title", ["hires_title", "tiled_title", "detailer_title"])
 def test_the_head_of_a_closed_fold_says_whether_it_is_on(studio: Studio, title: str) -> None:
     blocks = shell.build(studio)
     off = studio.words(title)
