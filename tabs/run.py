@@ -10,6 +10,7 @@ import base64
 import html
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,14 +37,15 @@ SHOWN = 60                  # newest results on the easel; all of them are in th
 
 @dataclass(frozen=True)
 class RunView:
-    """The components of a run. `stage` shows progress and preview, `results` the finished pictures, `after` what to do
-    with them."""
+    """The components of a run. `stage` shows progress and preview, `results` the finished pictures, `looked_at` the name of
+    the chosen one ("" for the newest), `after` what to do with them."""
 
     generate: gr.Button
     skip: gr.Button
     interrupt: gr.Button
     stage: gr.HTML
     results: gr.Gallery
+    looked_at: gr.State
     verdicts: gr.HTML
     after: gr.Row
 
@@ -59,7 +61,8 @@ class Runner:
     @property
     def _looked(self) -> list[Any]:
         view = self._view
-        return [view.stage, view.results, view.verdicts, view.after, view.skip, view.interrupt, self._timer, self._seen]
+        shown = [view.stage, view.results, view.looked_at, view.verdicts, view.after]
+        return [*shown, view.skip, view.interrupt, self._timer, self._seen]
 
     def wire(self, page: gr.Blocks) -> None:
         view = self._view
@@ -116,11 +119,19 @@ class Runner:
         painted = max((j for j in mine if j.finished), key=lambda j: j.created, default=None)
         return self._studio.queue.watch(painted.id).files if painted else ()
 
+    def _views(self, files: Sequence[str]) -> list[str]:
+        """What a browser shows of the newest of these that are still there; too large a one would stall it."""
+        found = []
+        for file in files[-SHOWN:]:
+            with suppress(StudioError):         # thrown away since
+                found.append(str(self._studio.archive.view(file)))
+        return found
+
     def _look(self, owner: str, seen: str) -> list[Any]:
         mine = self._mine(owner)
         job = shown(mine)
         if job is None:
-            return [self._empty(), gr.Gallery(visible=False), gr.skip(), gr.Row(visible=False), *self._buttons(False),
+            return [self._empty(), gr.Gallery(visible=False), "", gr.skip(), gr.Row(visible=False), *self._buttons(False),
                     gr.Timer(IDLE), seen]
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
@@ -129,12 +140,11 @@ class Runner:
         words = self._studio.words
         stage = troubles(self._studio) + (working(words, progress, waiting) if busy else ended(words, progress))
         if now == seen:
-            return [stage if busy else gr.skip(), *[gr.skip()] * 3, *self._buttons(busy),
+            return [stage if busy else gr.skip(), *[gr.skip()] * 4, *self._buttons(busy),
                     gr.Timer(BUSY if busy else IDLE), seen]
-        files = [str(self._studio.archive.view(f))         # too large a one stalls a browser
-                 for f in self._pictures(mine, job, progress.files)[-SHOWN:]]
+        files = self._views(self._pictures(mine, job, progress.files))
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
-        return [stage, results, self._explained(job) if progress.files and not busy else "", gr.Row(visible=bool(files)),
+        return [stage, results, "", self._explained(job) if progress.files and not busy else "", gr.Row(visible=bool(files)),
                 *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now]
 
     def _buttons(self, busy: bool) -> list[Any]:
