@@ -19,6 +19,8 @@ from tabs.before_after import chosen_of, originals, viewed
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 
+SETTLED = "() => window.atelierChosen?.settled()"
+"""Tells assets/studio.js that the studio knows what is chosen: what is to be done with it waits for that."""
 Thrown = tuple[tuple[str, int], ...]
 """The names in the trash of what was thrown away, and their places on the easel; the last one comes back first."""
 
@@ -29,7 +31,7 @@ class Culling:
     def __init__(self, studio: Studio, prefix: str) -> None:
         self._studio, words = studio, studio.words
         self._star = gr.Button("☆ " + words("favourite"), size="sm", min_width=90, elem_id=f"{prefix}-favourite")
-        self._throw = gr.Button("🗑 " + words("to_trash"), size="sm", min_width=90, elem_id=f"{prefix}-trash")
+        self._throw = gr.Button(words("to_trash"), size="sm", min_width=90, elem_id=f"{prefix}-trash")
         self._back = gr.Button("↶ " + words("undo"), size="sm", min_width=90, visible=False, elem_id=f"{prefix}-untrash")
         self._thrown = gr.State(())
 
@@ -37,8 +39,8 @@ class Culling:
         """looked_at: the name of the file whose picture is chosen, "" for the newest."""
         seen, shown = [results, looked_at], [results, looked_at, self._thrown, self._back]
         gr.on([results.change, looked_at.change], self.star, seen, self._star, **QUIET)
-        self._star.click(self._said(self.mark), seen, self._star, **SPOKEN)
-        self._throw.click(self._said(self.throw), [*seen, self._thrown], shown, **SPOKEN)
+        self._star.click(self._said(self.mark), seen, self._star, **SPOKEN).then(None, None, None, js=SETTLED)
+        self._throw.click(self._said(self.throw), [*seen, self._thrown], shown, **SPOKEN).then(None, None, None, js=SETTLED)
         self._back.click(self._said(self.bring_back), [results, self._thrown], shown, **SPOKEN)
 
     def _said(self, act: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,7 +62,7 @@ class Culling:
 
     def mark(self, shown: Sequence[Any] | None, looked_at: str) -> Any:
         name = self._name(self._chosen(originals(self._studio, shown), looked_at))
-        self._studio.archive.favourite(name, name not in self._studio.archive.favourites)
+        self._studio.archive.favourite(name, on=name not in self._studio.archive.favourites)
         return self.star(shown, looked_at)
 
     def throw(self, shown: Sequence[Any] | None, looked_at: str, before: Thrown = ()) -> list[Any]:
@@ -83,8 +85,8 @@ class Culling:
     def _easel(self, files: Sequence[str], at: int, thrown: Thrown) -> list[Any]:
         """Updates for the results with the picture at place `at` chosen, else the last one; and for undo."""
         at = min(at, len(files) - 1)
-        shown = gr.Gallery([viewed(self._studio, file) for file in files], selected_index=at if files else None, visible=bool(files))
-        return [shown, Path(files[at]).name if files else "", thrown, gr.Button(visible=bool(thrown))]
+        views = [viewed(self._studio, file) for file in files]
+        return [gr.Gallery(views, selected_index=at if files else None, visible=bool(files)), Path(files[at]).name if files else "", thrown, gr.Button(visible=bool(thrown))]
 
     def _chosen(self, files: Sequence[str], looked_at: str) -> str:
         chosen = chosen_of(files, looked_at)

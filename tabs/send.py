@@ -19,7 +19,7 @@ from pipelines.studio import Studio
 from pipelines.words import Words
 from tabs.absent import tell
 from tabs.before_after import BeforeAfter, chosen_of, originals
-from tabs.culling import Culling
+from tabs.culling import SETTLED, Culling
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
@@ -55,7 +55,7 @@ class Results:
     def wire(self, page: Page, submit_on: Callable[..., None]) -> None:
         """Call when all tabs are placed. `submit_on(event, request_of, inputs)` queues a request."""
         seen: list[Component] = [self.results, self.looked_at]
-        self.results.select(clicked, None, self.looked_at, **SPOKEN)
+        self.results.select(clicked, None, self.looked_at, **SPOKEN).then(None, None, None, js=SETTLED)
         self._compared.wire(self.results, self.looked_at)
         self._culling.wire(self.results, self.looked_at)
         for name, button in self._sends.items():
