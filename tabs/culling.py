@@ -86,7 +86,8 @@ class Culling:
         """Updates for the results with the picture at place `at` chosen, else the last one; and for undo."""
         at = min(at, len(files) - 1)
         views = [viewed(self._studio, file) for file in files]
-        return [gr.Gallery(views, selected_index=at if files else None, visible=bool(files)), Path(files[at]).name if files else "", thrown, gr.Button(visible=bool(thrown))]
+        shown = gr.Gallery(views, selected_index=at if files else None, visible=bool(files))
+        return [shown, Path(files[at]).name if files else "", thrown, gr.Button(visible=bool(thrown))]
 
     def _chosen(self, files: Sequence[str], looked_at: str) -> str:
         chosen = chosen_of(files, looked_at)

@@ -25,12 +25,11 @@ from pipelines.words import Words
 from tabs import changes
 from tabs.form import Form, refused
 from tabs.listeners import QUIET
-from tabs.page import tab_of
-from tabs.queue import troubles
+from tabs.page import OWN_KIND, shown_in
+from tabs.queue import clock, troubles
 
 BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
 OPEN = ("queued", "running")
-OWN_KIND = "control"        # its requests are txt2img's too, so its jobs say which tab they belong to
 OTHERS = (experiments.KIND, reproduce.KIND, upscale_job.KIND)       # jobs that tabs of their own show
 SHOWN = 60                  # newest results on the easel; all of them are in the gallery
 
@@ -43,6 +42,7 @@ class RunView:
     generate: gr.Button
     skip: gr.Button
     interrupt: gr.Button
+    forever: gr.Checkbox
     stage: gr.HTML
     results: gr.Gallery
     looked_at: gr.State
@@ -57,30 +57,46 @@ class Runner:
         self._studio, self._form, self._view, self._owner = studio, form, view, owner
         self._timer = gr.Timer(IDLE)
         self._seen = gr.State("")       # what the page shows already: job, status and number of pictures
+        self._next = gr.State("")       # the ended job after which the form is queued again, while that is to go on forever
 
     @property
     def _looked(self) -> list[Any]:
         view = self._view
         shown = [view.stage, view.results, view.looked_at, view.verdicts, view.after]
-        return [*shown, view.skip, view.interrupt, self._timer, self._seen]
+        return [*shown, view.skip, view.interrupt, self._timer, self._seen, view.forever, self._next]
+
+    @property
+    def _asked(self) -> list[Any]:
+        return [self._owner, self._seen, self._view.forever]
 
     def wire(self, page: gr.Blocks) -> None:
         view = self._view
         self.submit_on(view.generate.click, self._form.read, self._form.whole)
-        self._timer.tick(self._look, [self._owner, self._seen], self._looked, **QUIET)
+        self._timer.tick(self._look, self._asked, self._looked, **QUIET)
         page.load(self._arrive, [self._owner], [self._owner], **QUIET).then(
-            self._look, [self._owner, self._seen], self._looked, **QUIET)
+            self._look, self._asked, self._looked, **QUIET)
         view.interrupt.click(self._on_open(self._studio.queue.cancel), [self._owner], None, **QUIET)
+        view.interrupt.click(lambda: False, None, view.forever, **QUIET)
+        view.forever.input(self._look, self._asked, self._looked, **QUIET)
+        self.queue_on(self._next.change, self._again, {self._next, *self._form.whole}).failure(
+            lambda: False, None, view.forever, **QUIET)
         view.skip.click(self._on_open(self._studio.queue.skip), [self._owner], None, **QUIET)
 
     def submit_on(self, event: Callable[..., Any], request_of: Callable[[Mapping[Component, Any]], GenerationRequest],
                   inputs: set[Component]) -> None:
         """Queue `request_of(inputs)` whenever `event` happens, then look at once."""
+        self.queue_on(event, lambda data, owner: self._submit(request_of(data), owner), inputs)
+
+    def _submit(self, request: GenerationRequest, owner: str, key: str | None = None) -> None:
         kind = {"kind": OWN_KIND} if self._form.prefix == OWN_KIND else {}
-        self.queue_on(event, lambda data, owner: self._studio.submit(request_of(data), owner=owner, **kind), inputs)
+        self._studio.submit(request, owner=owner, key=key, **kind)
+
+    def _again(self, data: Mapping[Component, Any], owner: str) -> None:
+        """The form once more with another seed, once after each job, however many pages of this visitor ask for it."""
+        self._submit(self._form.read(data).undrawn(), owner, f"{self._form.prefix} after {data[self._next]}")
 
     def queue_on(self, event: Callable[..., Any], put: Callable[[Mapping[Component, Any], str], object],
-                 inputs: set[Component]) -> None:
+                 inputs: set[Component]) -> Any:
         """Let `put(inputs, owner)` queue a job whenever `event` happens, then look at once."""
 
         def submit(data: Mapping[Component, Any]) -> tuple[str, Any]:
@@ -92,9 +108,10 @@ class Runner:
             return owner, gr.Timer(BUSY, active=True)
 
         # Queued, or the page would show no toast of a refusal.
-        event(submit, {*inputs, self._owner}, [self._owner, self._timer], trigger_mode="multiple", show_progress="hidden",
-              api_visibility="private").success(
-            self._look, [self._owner, self._seen], self._looked, **QUIET)
+        queued = event(submit, {*inputs, self._owner}, [self._owner, self._timer], trigger_mode="multiple",
+                       show_progress="hidden", api_visibility="private")
+        queued.success(self._look, self._asked, self._looked, **QUIET)
+        return queued
 
     def _arrive(self, owner: str) -> str:
         return owner or uuid.uuid4().hex
@@ -127,12 +144,12 @@ class Runner:
                 found.append(str(self._studio.archive.view(file)))
         return found
 
-    def _look(self, owner: str, seen: str) -> list[Any]:
+    def _look(self, owner: str, seen: str, forever: bool = False) -> list[Any]:
         mine = self._mine(owner)
         job = shown(mine)
         if job is None:
             return [self._empty(), gr.Gallery(visible=False), "", gr.skip(), gr.Row(visible=False), *self._buttons(False),
-                    gr.Timer(IDLE), seen]
+                    gr.Timer(IDLE), seen, *self._going_on(None, forever, seen)]
         progress = self._studio.queue.watch(job.id)
         busy = job.status in OPEN
         now = f"{job.id} {job.status} {len(progress.files)}"
@@ -141,11 +158,19 @@ class Runner:
         stage = troubles(self._studio) + (working(words, progress, waiting) if busy else ended(words, progress))
         if now == seen:
             return [stage if busy else gr.skip(), *[gr.skip()] * 4, *self._buttons(busy),
-                    gr.Timer(BUSY if busy else IDLE), seen]
+                    gr.Timer(BUSY if busy else IDLE), seen, *self._going_on(job, forever, seen)]
         files = self._views(self._pictures(mine, job, progress.files))
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
         return [stage, results, "", self._explained(job) if progress.files and not busy else "", gr.Row(visible=bool(files)),
-                *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now]
+                *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now, *self._going_on(job, forever, seen)]
+
+    def _going_on(self, job: Any, forever: bool, seen: str) -> list[Any]:
+        """Updates for `forever` and `_next`: what is done is followed by another; what failed or was stopped is the end."""
+        if not forever or job is None or job.status in OPEN:
+            return [gr.skip(), gr.skip()]
+        if job.status == "done":
+            return [gr.skip(), job.id]
+        return [False if seen.startswith(job.id) and seen.split()[1] in OPEN else gr.skip(), gr.skip()]
 
     def _buttons(self, busy: bool) -> list[Any]:
         return [gr.Button(interactive=busy), gr.Button(interactive=busy)]
@@ -202,12 +227,6 @@ def explained(studio: Studio, request: GenerationRequest) -> str:
     return f'<details class="explained" open><summary>{html.escape(studio.words("why"))}</summary><ul>{lines}</ul></details>'
 
 
-def clock(seconds: float) -> str:
-    """75 → "1:15", 9.4 → "9 s"."""
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}" if whole >= 60 else f"{whole} s"
-
-
 def shown(mine: Sequence[Any]) -> Any:
     """Of a visitor's jobs the one that a tab shows: the running one, else the next that waits, else the newest, or None."""
     for status in OPEN[::-1]:
@@ -215,8 +234,3 @@ def shown(mine: Sequence[Any]) -> Any:
         if waiting:
             return waiting[0]
     return max(mine, key=lambda j: j.created, default=None)
-
-
-def shown_in(job: Any) -> str:
-    """The tab that shows a job."""
-    return OWN_KIND if job.kind == OWN_KIND else tab_of(job.request)

@@ -15,9 +15,9 @@ from pipelines.archive.zipped import zipped
 from pipelines.studio import Studio
 
 HELD = "(shelf, _) => [shelf, window.atelierHeld ?? '']"      # told by assets/studio.js at the click
-FETCH = """() => {
+FETCH = """() => setTimeout(() => {         // once the button holds the new file
   const found = document.querySelector('#gallery-zip-file');
-  (found?.matches('a, button') ? found : found?.querySelector('a, button'))?.click(); }"""
+  (found?.matches('a, button') ? found : found?.querySelector('a, button'))?.click(); }, 250)"""
 
 
 class Several:

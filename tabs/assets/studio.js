@@ -1,5 +1,5 @@
-// Keyboard and drops: Ctrl+Enter generates, Alt+Enter skips, Esc interrupts, Ctrl+Up/Down weighs the selected words,
-// a picture dropped anywhere is what the form on screen starts from, or hands it its settings.
+// Keyboard, drops and the window's title. The keys are listed in tabs/settings.py, which `?` shows; a picture dropped anywhere
+// is what the form on screen starts from, or hands it its settings.
 () => {
   const night = localStorage.getItem('atelier-night');
   if (night !== null) document.body.classList.toggle('dark', night === '1');
@@ -113,8 +113,15 @@
     });
   };
 
+  const listed = () => document.querySelector('#keys');
+  document.addEventListener('click', (e) => {
+    if (e.target.closest('[data-keys]')) listed()?.showModal();
+    else if (e.target === listed()) e.target.close();       // beside it
+  });
+
   document.addEventListener('keydown', (e) => {
     cull(e);
+    if (e.key === '?' && !e.target.closest('input, textarea, [contenteditable], dialog')) listed()?.showModal();
     const control = e.ctrlKey || e.metaKey;
     if (e.key === 'Enter' && control) { if (press('generate')) e.preventDefault(); }
     else if (e.key === 'Enter' && e.altKey) { if (press('skip')) e.preventDefault(); }
@@ -130,6 +137,26 @@
       weigh(e.target, e.key === 'ArrowUp' ? 0.1 : -0.1);
     }
   }, true);
+
+  // The title says how far what runs has come and, until somebody looks again, how it ended. A hidden page is asked once a second.
+  let stage = null, quiet = 0, news = '';
+  const title = () => {
+    const bars = [...document.querySelectorAll('.stage.busy .progress')].sort((a, b) => b.ariaValueNow - a.ariaValueNow);
+    if (!document.hidden) news = '';
+    if (bars.length) { stage = bars[0].closest('[id]'); quiet = 0; news = ''; }
+    else if (stage?.isConnected && ++quiet > 1 && !document.querySelector('[id$="-forever"] input:checked')) {
+      if (document.hidden) {
+        news = document.querySelector('.masthead').dataset[stage.querySelector('.error') ? 'failed' : 'done'];
+        if (localStorage.getItem('atelier-notify') === '1' && window.Notification?.permission === 'granted')
+          new Notification('Atelier', { body: news, tag: 'atelier' }).onclick = () => window.focus();
+      }
+      stage = null;
+    }
+    const now = bars.length ? `${Math.round(bars[0].ariaValueNow * 100)} % · Atelier` : news ? `${news} · Atelier` : 'Atelier';
+    if (document.title !== now) document.title = now;
+  };
+  setInterval(title, 1000);
+  document.addEventListener('visibilitychange', title);
 
   document.addEventListener('dragover', (e) => { if (e.dataTransfer?.types.includes('Files')) e.preventDefault(); });
   document.addEventListener('drop', (e) => {
