@@ -24,7 +24,7 @@ from pipelines.studio import Studio
 from pipelines.words import Words
 from tabs import changes
 from tabs.form import Form, refused
-from tabs.listeners import QUIET
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import OWN_KIND, shown_in
 from tabs.queue import clock, troubles
 
@@ -78,8 +78,9 @@ class Runner:
         view.interrupt.click(self._on_open(self._studio.queue.cancel), [self._owner], None, **QUIET)
         view.interrupt.click(lambda: False, None, view.forever, **QUIET)
         view.forever.input(self._look, self._asked, self._looked, **QUIET)
-        self.queue_on(self._next.change, self._again, {self._next, *self._form.whole}).failure(
-            lambda: False, None, view.forever, **QUIET)
+        again = self._next.change(self._again, {self._next, self._owner, *self._form.whole}, [self._owner, self._timer], **SPOKEN)
+        again.success(self._look, self._asked, self._looked, **QUIET)
+        again.failure(lambda: False, None, view.forever, **QUIET)
         view.skip.click(self._on_open(self._studio.queue.skip), [self._owner], None, **QUIET)
 
     def submit_on(self, event: Callable[..., Any], request_of: Callable[[Mapping[Component, Any]], GenerationRequest],
@@ -91,12 +92,19 @@ class Runner:
         kind = {"kind": OWN_KIND} if self._form.prefix == OWN_KIND else {}
         self._studio.submit(request, owner=owner, key=key, **kind)
 
-    def _again(self, data: Mapping[Component, Any], owner: str) -> None:
+    def _again(self, data: Mapping[Component, Any]) -> tuple[Any, Any]:
         """The form once more with another seed, once after each job, however many pages of this visitor ask for it."""
-        self._submit(self._form.read(data).undrawn(), owner, f"{self._form.prefix} after {data[self._next]}")
+        after, owner = data[self._next], data[self._owner]
+        if not (after and owner):       # a page that opens may tell of a state as changed that is not
+            return gr.skip(), gr.skip()
+        try:
+            self._submit(self._form.read(data).undrawn(), owner, f"{self._form.prefix} after {after}")
+        except StudioError as error:
+            raise refused(error) from None
+        return owner, gr.Timer(BUSY, active=True)
 
     def queue_on(self, event: Callable[..., Any], put: Callable[[Mapping[Component, Any], str], object],
-                 inputs: set[Component]) -> Any:
+                 inputs: set[Component]) -> None:
         """Let `put(inputs, owner)` queue a job whenever `event` happens, then look at once."""
 
         def submit(data: Mapping[Component, Any]) -> tuple[str, Any]:
@@ -108,10 +116,9 @@ class Runner:
             return owner, gr.Timer(BUSY, active=True)
 
         # Queued, or the page would show no toast of a refusal.
-        queued = event(submit, {*inputs, self._owner}, [self._owner, self._timer], trigger_mode="multiple",
-                       show_progress="hidden", api_visibility="private")
-        queued.success(self._look, self._asked, self._looked, **QUIET)
-        return queued
+        event(submit, {*inputs, self._owner}, [self._owner, self._timer], trigger_mode="multiple", show_progress="hidden",
+              api_visibility="private").success(
+            self._look, self._asked, self._looked, **QUIET)
 
     def _arrive(self, owner: str) -> str:
         return owner or uuid.uuid4().hex

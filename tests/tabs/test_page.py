@@ -263,10 +263,10 @@ def test_what_is_done_is_followed_by_another_until_it_is_stopped(forever: bool, 
 def test_the_form_is_queued_once_after_each_job_with_another_seed(studio: Studio) -> None:
     studio.queue.pause()
     form = SimpleNamespace(prefix="txt2img", read=lambda _: GenerationRequest(prompt="a cat", seed=7))
-    runner = run.Runner(studio, form, None, None)
-    for after in ("1", "1", "2"):
-        runner._again({runner._next: after}, "me")
-    seeds = [job.request.seed for job in studio.queue.jobs("me")]
+    runner = run.Runner(studio, form, None, gr.BrowserState(""))
+    for after, owner in (("1", "me"), ("1", "me"), ("2", "me"), ("", "me"), ("3", "")):
+        runner._again({runner._next: after, runner._owner: owner})
+    seeds = [job.request.seed for job in studio.queue.jobs()]
     assert len(seeds) == 2 and 7 not in seeds
 
 
