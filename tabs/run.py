@@ -29,6 +29,7 @@ from tabs.page import OWN_KIND, shown_in
 from tabs.queue import clock, troubles
 
 BUSY, IDLE = 0.4, 5.0       # seconds between two looks at the queue
+GO = 1.0                    # seconds between a picture and the next one that is painted without end
 OPEN = ("queued", "running")
 OTHERS = (experiments.KIND, reproduce.KIND, upscale_job.KIND)       # jobs that tabs of their own show
 SHOWN = 60                  # newest results on the easel; all of them are in the gallery
@@ -57,13 +58,14 @@ class Runner:
         self._studio, self._form, self._view, self._owner = studio, form, view, owner
         self._timer = gr.Timer(IDLE)
         self._seen = gr.State("")       # what the page shows already: job, status and number of pictures
-        self._next = gr.State("")       # the ended job after which the form is queued again, while that is to go on forever
+        self._next = gr.State("")       # the ended job after which the form is queued again, while that is to go on forever,
+        self._go = gr.Timer(GO, active=False)       # by this
 
     @property
     def _looked(self) -> list[Any]:
         view = self._view
         shown = [view.stage, view.results, view.looked_at, view.verdicts, view.after]
-        return [*shown, view.skip, view.interrupt, self._timer, self._seen, view.forever, self._next]
+        return [*shown, view.skip, view.interrupt, self._timer, self._seen, view.forever, self._next, self._go]
 
     @property
     def _asked(self) -> list[Any]:
@@ -78,9 +80,8 @@ class Runner:
         view.interrupt.click(self._on_open(self._studio.queue.cancel), [self._owner], None, **QUIET)
         view.interrupt.click(lambda: False, None, view.forever, **QUIET)
         view.forever.input(self._look, self._asked, self._looked, **QUIET)
-        again = self._next.change(self._again, {self._next, self._owner, *self._form.whole}, [self._owner, self._timer], **SPOKEN)
-        again.success(self._look, self._asked, self._looked, **QUIET)
-        again.failure(lambda: False, None, view.forever, **QUIET)
+        again = self._go.tick(self._again, {self._next, self._owner, *self._form.whole}, [self._go, self._timer], **SPOKEN)
+        again.failure(lambda: (False, gr.Timer(active=False)), None, [view.forever, self._go], **QUIET)
         view.skip.click(self._on_open(self._studio.queue.skip), [self._owner], None, **QUIET)
 
     def submit_on(self, event: Callable[..., Any], request_of: Callable[[Mapping[Component, Any]], GenerationRequest],
@@ -95,13 +96,12 @@ class Runner:
     def _again(self, data: Mapping[Component, Any]) -> tuple[Any, Any]:
         """The form once more with another seed, once after each job, however many pages of this visitor ask for it."""
         after, owner = data[self._next], data[self._owner]
-        if not (after and owner):       # a page that opens may tell of a state as changed that is not
-            return gr.skip(), gr.skip()
         try:
-            self._submit(self._form.read(data).undrawn(), owner, f"{self._form.prefix} after {after}")
+            if after and owner:
+                self._submit(self._form.read(data).undrawn(), owner, f"{self._form.prefix} after {after}")
         except StudioError as error:
             raise refused(error) from None
-        return owner, gr.Timer(BUSY, active=True)
+        return gr.Timer(active=False), gr.Timer(BUSY, active=True)
 
     def queue_on(self, event: Callable[..., Any], put: Callable[[Mapping[Component, Any], str], object],
                  inputs: set[Component]) -> None:
@@ -172,12 +172,12 @@ class Runner:
                 *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now, *self._going_on(job, forever, seen)]
 
     def _going_on(self, job: Any, forever: bool, seen: str) -> list[Any]:
-        """Updates for `forever` and `_next`: what is done is followed by another; what failed or was stopped is the end."""
+        """Updates for `forever`, `_next`, `_go`: what is done is followed by another; what failed or was stopped is the end."""
         if not forever or job is None or job.status in OPEN:
-            return [gr.skip(), gr.skip()]
+            return [gr.skip()] * 3
         if job.status == "done":
-            return [gr.skip(), job.id]
-        return [False if seen.startswith(job.id) and seen.split()[1] in OPEN else gr.skip(), gr.skip()]
+            return [gr.skip(), job.id, gr.Timer(active=True)]
+        return [False if seen.startswith(job.id) and seen.split()[1] in OPEN else gr.skip(), gr.skip(), gr.skip()]
 
     def _buttons(self, busy: bool) -> list[Any]:
         return [gr.Button(interactive=busy), gr.Button(interactive=busy)]

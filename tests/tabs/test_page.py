@@ -252,12 +252,13 @@ def test_a_job_shows_the_newest_of_its_pictures_that_is_still_there(studio: Stud
 
 
 @pytest.mark.parametrize(("forever", "status", "seen", "updates"), [
-    (True, "done", "1 running 0", [gr.skip(), "1"]), (True, "running", "1 queued 0", [gr.skip(), gr.skip()]),
-    (True, "cancelled", "1 running 0", [False, gr.skip()]), (True, "failed", "1 failed 0", [gr.skip(), gr.skip()]),
-    (False, "done", "1 running 0", [gr.skip(), gr.skip()]),
+    (True, "done", "1 running 0", [gr.skip(), "1", True]), (True, "running", "1 queued 0", [gr.skip()] * 3),
+    (True, "cancelled", "1 running 0", [False, gr.skip(), gr.skip()]), (True, "failed", "1 failed 0", [gr.skip()] * 3),
+    (False, "done", "1 running 0", [gr.skip()] * 3),
 ], ids=["done", "running", "stopped", "failed before", "off"])
 def test_what_is_done_is_followed_by_another_until_it_is_stopped(forever: bool, status: str, seen: str, updates: list) -> None:
-    assert run.Runner._going_on(None, SimpleNamespace(id="1", status=status), forever, seen) == updates
+    found = run.Runner._going_on(None, SimpleNamespace(id="1", status=status), forever, seen)
+    assert [getattr(update, "active", update) for update in found] == updates
 
 
 def test_the_form_is_queued_once_after_each_job_with_another_seed(studio: Studio) -> None:
