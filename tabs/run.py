@@ -136,9 +136,10 @@ class Runner:
         return [j for j in self._studio.queue.jobs() if j.owner == owner and j.kind not in OTHERS
                 and shown_in(j) == self._form.prefix]
 
-    def _pictures(self, mine: Sequence[Any], job: Any, files: Sequence[str]) -> Sequence[str]:
-        """What lies on the easel: the job's own pictures, and of one that ended without any those that lay there before."""
-        if files or job.status in OPEN:
+    def _pictures(self, mine: Sequence[Any], job: Any, files: Sequence[str], forever: bool = False) -> Sequence[str]:
+        """What lies on the easel: the job's own pictures; of one that ended without any, and where one follows another without
+        end, those that lay there before."""
+        if files or (job.status in OPEN and not forever):
             return files
         painted = max((j for j in mine if j.finished), key=lambda j: j.created, default=None)
         return self._studio.queue.watch(painted.id).files if painted else ()
@@ -166,7 +167,7 @@ class Runner:
         if now == seen:
             return [stage if busy else gr.skip(), *[gr.skip()] * 4, *self._buttons(busy),
                     gr.Timer(BUSY if busy else IDLE), seen, *self._going_on(job, forever, seen)]
-        files = self._views(self._pictures(mine, job, progress.files))
+        files = self._views(self._pictures(mine, job, progress.files, forever))
         results = gr.Gallery(files, selected_index=len(files) - 1 if files else None, visible=bool(files))
         return [stage, results, "", self._explained(job) if progress.files and not busy else "", gr.Row(visible=bool(files)),
                 *self._buttons(busy), gr.Timer(BUSY if busy else IDLE), now, *self._going_on(job, forever, seen)]
