@@ -307,7 +307,7 @@ def test_the_head_of_a_closed_fold_says_whether_it_is_on(studio: Studio, title: 
 def test_pictures_are_ranked_only_where_there_are_several(studio: Studio) -> None:
     with gr.Blocks() as blocks:
         results, ranking = gr.Gallery(), Ranking(studio, "test")
-        ranking.wire(results, gr.Textbox())
+        ranking.wire(results, gr.State(""), gr.Textbox())
     offered, = answers(blocks, ranking._row)
     assert [offered(shown)[0].visible for shown in (None, ["a.png"], ["a.png", "b.png"])] == [False, False, True]
 
