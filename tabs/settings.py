@@ -24,6 +24,7 @@ from tabs.page import Page
 KEYS = {
     "keys_everywhere": (("Ctrl+Enter", "generate"), ("Alt+Enter", "skip"), ("Esc", "interrupt"), ("Ctrl+Z", "undo"),
                         ("Ctrl+Y", "redo"), ("Ctrl+↑ / Ctrl+↓", "weigh_words"), ("?", "keyboard")),
+    "prompt": (("↑ ↓", "keys_offered"), ("Tab", "keys_take"), ("Esc", "close")),
     "gallery": (("← → ↑ ↓", "keys_move"), ("F", "favourite"), ("Del", "to_trash"), ("Ctrl+click", "keys_pick"),
                 ("Shift+click / Shift+← →", "keys_range"), ("Ctrl+A", "select_page"), ("Esc", "keys_let_go")),
     "results": (("← →", "keys_move"), ("F", "favourite"), ("Del", "to_trash")),

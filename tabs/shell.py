@@ -47,7 +47,8 @@ def build(studio: Studio) -> gr.Blocks:
         def ask(_: Any) -> dict[str, Any]:
             return completion.names(studio)
 
-        gr.HTML(masthead(words) + settings.keys_dialog(words), js_on_load="window.atelierNames = () => server.ask({});", server_functions=[ask])
+        gr.HTML(masthead(words) + settings.keys_dialog(words), js_on_load="window.atelierNames = () => server.ask({});",
+                server_functions=[ask])
         owner = gr.BrowserState("", storage_key="atelier-owner", secret=secret)
         with gr.Tabs(elem_id="tabs") as tabs:
             page = Page(blocks, tabs, owner, secret)

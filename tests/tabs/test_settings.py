@@ -61,9 +61,11 @@ def test_every_key_is_listed_with_what_it_does_and_where(language: str) -> None:
     words = Words(language)
     asked = {*KEYS, *(word for keys in KEYS.values() for _, word in keys)}
     assert asked <= set(words.names()) and all(html.escape(words(word)) in keys_dialog(words) for word in asked)
-    scripts = {name: (ASSETS / name).read_text(encoding="utf-8") for name in ("studio.js", "sketchpad.js", "pose_editor.js")}
+    files = ("studio.js", "sketchpad.js", "pose_editor.js", "complete.js")
+    scripts = {name: (ASSETS / name).read_text(encoding="utf-8") for name in files}
     assert all(f"'{key}'" in scripts["studio.js"] for key in ("Enter", "Escape", "ArrowUp", "f", "Delete", "a", "?"))
     assert all(f"'{key}'" in scripts["sketchpad.js"] for key in "[]bez") and "'Delete'" in scripts["pose_editor.js"]
+    assert all(f"'{key}'" in scripts["complete.js"] for key in ("Tab", "Escape"))
 
 
 def test_a_visitor_keeps_nothing_and_sees_no_folders(tmp_path: Path) -> None:
