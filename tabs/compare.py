@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,12 @@ class Pair:
         return self.first, *self.earlier, self.second
 
 
+def of_files(files: Sequence[str]) -> Pair:
+    """The first of these with the others beside it, as many as there is room for."""
+    first, *others = files[:MOST] or ("",)
+    return Pair(first, others[-1] if others else "", tuple(others[:-1]))
+
+
 def build(studio: Studio) -> Comparison:
     """Place the comparison here, folded up until two pictures are chosen."""
     return Comparison(studio)
@@ -78,16 +85,22 @@ class Comparison:
             self._told = gr.HTML(_told(words("compare_hint")), elem_id="gallery-diff")
         self._pair = gr.State(Pair())
 
-    def wire(self, first: gr.Button, second: gr.Button, before: gr.Button, shelf: gr.State) -> None:
+    def wire(self, first: gr.Button, second: gr.Button, before: gr.Button, shelf: gr.State, several: gr.Button) -> None:
         outputs, asked = [self._pair, self._fold, self._slider, self._told, self._side, self._far], [self._pair, self._view]
         first.click(lambda pair, view, shelf: self.shown(replace(pair, first=shelf.chosen), view), [*asked, shelf], outputs,
                     **SPOKEN)
         second.click(lambda pair, view, shelf: self.shown(pair.beside(shelf.chosen), view), [*asked, shelf], outputs,
                      **SPOKEN).success(None, None, None, js=TO_VIEW)
+        several.click(self._of_several, [self._view, shelf], [*outputs, self._view], **SPOKEN).success(None, None, None, js=TO_VIEW)
         self._view.change(self.shown, asked, outputs, **SPOKEN)
         self._clear.click(lambda view: self.shown(Pair(), view), self._view, outputs, **SPOKEN)
         before.click(lambda shelf: self.with_source(shelf.chosen), shelf, outputs[1:],
                      **SPOKEN).success(None, None, None, js=TO_VIEW)
+
+    def _of_several(self, view: str, shelf: Any) -> list[Any]:
+        """The picked pictures; more than two are not for a slider."""
+        view = SIDE if len(shelf.picked) > 2 else view
+        return [*self.shown(of_files(shelf.picked), view), view]
 
     def with_source(self, file: str) -> list[Any]:
         """The picture and what it was made from."""

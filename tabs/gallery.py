@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import html
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -21,83 +21,32 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import compare
 from tabs.absent import tell
+from tabs.culling import SETTLED
+from tabs.finder import ORDERS, Finder, Shelf, find
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.picture import Panel
 from tabs.send import settle, start_from, to_upscale, varied
+from tabs.several import FETCH, HELD, picked
 from tabs.undo import keeping
 
 PER_PAGE = 30
-TO_PANEL = """() => { if (innerWidth < 760)       // on a phone the panel lies below the whole grid
+TO_PANEL = """() => { window.atelierChosen?.settled();
+  if (innerWidth < 760 && !document.querySelector('.several')?.offsetParent)     // on a phone the panel lies below the whole grid
   document.querySelector('#gallery-details')?.scrollIntoView({behavior: 'smooth'}); }"""
-VIEWS = ("all_pictures", "favourites", "trash")
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """What one visitor sees: the files on this page of the grid, the view and the chosen file ("" for none)."""
-
-    files: tuple[str, ...] = ()
-    page: int = 0
-    view: str = VIEWS[0]
-    chosen: str = ""
-    thrown: str = ""        # the name in the trash of what was thrown away last, for undo
-
-    @property
-    def trash(self) -> bool:
-        return self.view == "trash"
-
-
-@dataclass(frozen=True)
-class Finder:
-    """The components with which pictures are found."""
-
-    search: gr.Textbox
-    view: gr.Radio
-    grid: gr.Gallery
-    told: gr.HTML
-    newer: gr.Button
-    older: gr.Button
-    empty: gr.Button
-    sure: gr.Button
-    undo: gr.Button
-
-    @property
-    def seen(self) -> list[Any]:
-        """What changes with a new look at the archive."""
-        return [self.grid, self.told, self.newer, self.older, self.empty, self.sure, self.undo]
 
 
 def build(studio: Studio, page: Page) -> None:
     """Place the tab; it looks again whenever it comes on screen."""
-    words = studio.words
     shelf = gr.State(Shelf())
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=6, min_width=340):
-            finder = _finder(words)
+            finder = find(studio)
         with gr.Column(scale=5, min_width=340):
             panel = Panel(studio)
     comparison = compare.build(studio)
     Gallery(studio, page, finder, panel, comparison).wire(shelf)
-
-
-def _finder(words: Any) -> Finder:
-    search = gr.Textbox(placeholder=words("search_gallery"), label=words("search_gallery"), show_label=False, max_lines=1,
-                        max_length=500, container=False, elem_id="gallery-search")
-    view = gr.Radio([(words(v), v) for v in VIEWS], value=VIEWS[0], show_label=False, container=False,
-                    elem_id="gallery-view")
-    told = gr.HTML("", elem_id="gallery-told")
-    grid = gr.Gallery(show_label=False, columns=5, fit_columns=False, object_fit="cover", allow_preview=False, interactive=False,
-                      buttons=[], height="auto", elem_id="gallery-grid")
-    with gr.Row(elem_classes="chips"):
-        newer = gr.Button("← " + words("newer"), size="sm", min_width=90, elem_id="gallery-newer")
-        older = gr.Button(words("older") + " →", size="sm", min_width=90, elem_id="gallery-older")
-        undo = gr.Button("↶ " + words("undo"), size="sm", min_width=90, visible=False, elem_id="gallery-undo")
-        empty = gr.Button(words("empty_trash"), size="sm", min_width=90, visible=False, elem_id="gallery-empty")
-        sure = gr.Button(words("yes_delete"), size="sm", variant="stop", min_width=90, visible=False,
-                         elem_id="gallery-sure")
-    return Finder(search, view, grid, told, newer, older, empty, sure, undo)
 
 
 class Gallery:
@@ -108,21 +57,27 @@ class Gallery:
         self._finder, self._panel, self._comparison = finder, panel, comparison
 
     def wire(self, shelf: gr.State) -> None:
-        finder, panel, page = self._finder, self._panel, self._page
+        finder, panel, page, several = self._finder, self._panel, self._page, self._finder.several
         asked, seen = [finder.search, finder.view, shelf], [*finder.seen, shelf]
         whole = [*seen, *panel.outputs]
-        gr.on([finder.search.submit, finder.search.change, finder.view.change], self._search, asked, whole,
-              trigger_mode="always_last", **SPOKEN)
+        gr.on([finder.search.submit, finder.search.change, finder.view.change, finder.order.change], self._search,
+              [*asked, finder.order], whole, trigger_mode="always_last", **SPOKEN)
         page.tabs.select(self._arrive, asked, seen, **SPOKEN)
-        finder.newer.click(lambda *v: self._turn(-1, *v), asked, seen, **SPOKEN)
-        finder.older.click(lambda *v: self._turn(1, *v), asked, seen, **SPOKEN)
-        finder.grid.select(self._choose, shelf, [shelf, *panel.outputs], **SPOKEN).then(None, None, None, js=TO_PANEL)
+        finder.newer.click(lambda *v: self._turn(-1, *v), asked, seen, **SPOKEN).then(None, None, None, js=SETTLED)
+        finder.older.click(lambda *v: self._turn(1, *v), asked, seen, **SPOKEN).then(None, None, None, js=SETTLED)
+        finder.grid.select(self._choose, [shelf, several.held], [shelf, *several.outputs, *panel.outputs], js=HELD,
+                           **SPOKEN).then(None, None, None, js=TO_PANEL)
         panel.tree.select(self._walk, shelf, [shelf, *panel.outputs], **SPOKEN)
         finder.empty.click(lambda: gr.Button(visible=True), None, finder.sure, **SPOKEN)
         finder.sure.click(self._said(self._empty), asked, whole, **SPOKEN)
         finder.undo.click(self._said(self._undo), asked, whole, **SPOKEN)
-        panel.favourite.click(self._said(self._favourite), asked, whole, **SPOKEN)
-        panel.throw.click(self._said(self._throw), asked, whole, **SPOKEN)
+        for button, act in ((panel.favourite, self._favourite), (panel.throw, self._throw), (several.star, self._star_all),
+                            (several.throw, self._move_all)):
+            button.click(self._said(act), asked, whole, **SPOKEN).then(None, None, None, js=SETTLED)
+        for button, pick in ((several.switch, self._switch), (several.page, self._pick_page), (several.none, self._pick_none)):
+            button.click(pick, shelf, [shelf, *several.outputs], **SPOKEN)
+        several.zip.click(self._said(lambda shelf: several.zipped(shelf.picked)), shelf, several.file,
+                          **SPOKEN).success(None, None, None, js=FETCH)
         panel.restore.click(self._said(self._restore), asked, whole, **SPOKEN)
         inpaint = page.forms["inpaint"]
         settle(page, "inpaint", keeping(inpaint, panel.send.click)(self._said(self._send), shelf, page.targets, **SPOKEN))
@@ -133,7 +88,7 @@ class Gallery:
         panel.reproduce.click(self._again, [shelf, owner], [owner, *again.outputs], **SPOKEN)
         gr.on([finder.grid.select, panel.tree.select], again.nothing, None, again.outputs, **QUIET)
         again.wire()
-        self._comparison.wire(panel.first, panel.second, panel.before, shelf)
+        self._comparison.wire(panel.first, panel.second, panel.before, shelf, several.compare)
         page.later.append(lambda: self._vary(shelf))
         to_upscale(page, panel.upscale.click, self._said(lambda shelf: str(self._studio.archive.open(shelf.chosen, shelf.trash))),
                    [shelf])
@@ -160,7 +115,7 @@ class Gallery:
             count = archive.count(**wanted)
             pages = max(1, -(-count // PER_PAGE))
             number = min(max(0, shelf.page), pages - 1)
-            items = archive.items(**wanted, limit=PER_PAGE, offset=number * PER_PAGE)
+            items = archive.items(**wanted, limit=PER_PAGE, offset=number * PER_PAGE, oldest=shelf.order == ORDERS[1])
         except StudioError as error:
             raise refused(error) from None
         shelf = replace(shelf, files=tuple(i.file for i in items), page=number)
@@ -169,11 +124,12 @@ class Gallery:
         told += f" · {words('page_of', page=number + 1, pages=pages)}" if pages > 1 else ""
         thumbnails = [(str(archive.thumbnail(i.file, i.trashed)), caption(i)) for i in items]
         grid = gr.update(value=thumbnails, selected_index=None, visible=bool(items))
+        turns = ("newer", "older") if shelf.order == ORDERS[0] else ("older", "newer")
         return [grid, f'<p class="told">{html.escape(told)}</p>',
-                gr.Button(visible=pages > 1, interactive=number > 0),
-                gr.Button(visible=pages > 1, interactive=number < pages - 1),
+                gr.Button("← " + words(turns[0]), visible=pages > 1, interactive=number > 0),
+                gr.Button(words(turns[1]) + " →", visible=pages > 1, interactive=number < pages - 1),
                 gr.Button(visible=shelf.trash and count > 0), gr.Button(visible=False),
-                gr.Button(visible=bool(shelf.thrown)), shelf]
+                gr.Button(visible=bool(shelf.thrown)), *self._bar(shelf), shelf]
 
     def _arrive(self, query: str, view: str, shelf: Shelf, event: gr.SelectData) -> list[Any]:
         """Look only when it is this tab that came on screen."""
@@ -181,9 +137,12 @@ class Gallery:
             return [gr.skip()] * (len(self._finder.seen) + 1)
         return self.look(query, replace(shelf, view=view))
 
-    def _search(self, query: str, view: str, shelf: Shelf) -> list[Any]:
+    def _bar(self, shelf: Shelf) -> list[Any]:
+        return self._finder.several.shown(shelf.files, shelf.picked, shelf.picking, shelf.trash)
+
+    def _search(self, query: str, view: str, shelf: Shelf, order: str = ORDERS[0]) -> list[Any]:
         chosen = shelf.chosen if view == shelf.view else ""
-        seen = self.look(query, replace(shelf, view=view, page=0, chosen=chosen))
+        seen = self.look(query, replace(shelf, view=view, page=0, chosen=chosen, order=order, picked=()))
         return [*seen, *(self._panel.unchanged() if chosen else self._panel.nothing())]
 
     def _turn(self, by: int, query: str, view: str, shelf: Shelf) -> list[Any]:
@@ -191,10 +150,16 @@ class Gallery:
 
     # -- one picture ---------------------------------------------------------------------------------------------------
 
-    def _choose(self, shelf: Shelf, event: gr.SelectData) -> list[Any]:
+    def _choose(self, shelf: Shelf, held: str, event: gr.SelectData) -> list[Any]:
+        """Show the clicked picture. `held`: "more" with Ctrl, "range" with Shift, both of which pick it; a plain click picks
+        none but in the mode for it."""
         file = shelf.files[event.index] if event.index < len(shelf.files) else ""
+        picks: tuple[str, ...] = ()
+        if file and (held or shelf.picking):
+            picks = picked(shelf.files, shelf.picked, shelf.chosen, file, held)
+        shelf = replace(shelf, chosen=file, picked=picks)
         try:
-            return [replace(shelf, chosen=file), *self._panel.shown(file, shelf.trash)]
+            return [shelf, *self._bar(shelf), *self._panel.shown(file, shelf.trash)]
         except StudioError as error:
             raise refused(error) from None
 
@@ -207,27 +172,65 @@ class Gallery:
 
     def _favourite(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
         archive = self._studio.archive
-        archive.favourite(shelf.chosen, not archive.get(shelf.chosen).favourite)
+        archive.favourite(shelf.chosen, on=not archive.get(shelf.chosen).favourite)
+        if shelf.chosen in shelf.files:
+            return self._instead(query, shelf)
         return [*self.look(query, shelf), *self._panel.shown(shelf.chosen, False)]
 
     def _throw(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
-        thrown = self._studio.archive.trash(shelf.chosen)
-        gr.Info(html.escape(self._studio.words("in_trash", file=shelf.chosen)), duration=4)
-        return self._instead(query, replace(shelf, thrown=thrown))
+        return self._thrown(query, shelf, (shelf.chosen,))
+
+    def _thrown(self, query: str, shelf: Shelf, files: tuple[str, ...]) -> list[Any]:
+        """A look after these went into the trash together."""
+        names = tuple(self._studio.archive.trash_all(files))
+        told = self._studio.words("in_trash", file=self._named(files))
+        gr.Info(html.escape(told), duration=4)
+        left = tuple(file for file in shelf.picked if file not in files)
+        return self._instead(query, replace(shelf, thrown=(*shelf.thrown, names), picked=left))
 
     def _undo(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
-        return self._brought_back(query, shelf, shelf.thrown)
+        return self._brought_back(query, shelf, shelf.thrown[-1])
 
     def _restore(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
-        return self._brought_back(query, shelf, shelf.chosen)
+        return self._brought_back(query, shelf, (shelf.chosen,))
 
-    def _brought_back(self, query: str, shelf: Shelf, thrown: str) -> list[Any]:
-        file = self._studio.archive.restore(thrown)
-        gr.Info(html.escape(self._studio.words("restored", file=file)), duration=4)
-        left = "" if thrown == shelf.thrown else shelf.thrown
-        if shelf.trash:
-            return self._instead(query, replace(shelf, thrown=left))
-        return self._instead(query, replace(shelf, chosen=file, thrown=left))
+    def _brought_back(self, query: str, shelf: Shelf, names: tuple[str, ...]) -> list[Any]:
+        files = self._studio.archive.restore_all(names)
+        gr.Info(html.escape(self._studio.words("restored", file=self._named(files))), duration=4)
+        left = tuple(kept for batch in shelf.thrown if (kept := tuple(name for name in batch if name not in names)))
+        shelf = replace(shelf, thrown=left, picked=tuple(file for file in shelf.picked if file not in names))
+        return self._instead(query, shelf if shelf.trash else replace(shelf, chosen=files[0]))
+
+    def _named(self, files: Sequence[str]) -> str:
+        """The name of one, the number of several."""
+        return files[0] if len(files) == 1 else self._studio.words("pictures_count", count=len(files))
+
+    # -- several pictures ----------------------------------------------------------------------------------------------
+
+    def _switch(self, shelf: Shelf) -> list[Any]:
+        """Plain clicks pick from now on, or no longer; what was picked is let go."""
+        return self._picks(replace(shelf, picking=not shelf.picking, picked=()))
+
+    def _pick_page(self, shelf: Shelf) -> list[Any]:
+        return self._picks(replace(shelf, picked=tuple(dict.fromkeys((*shelf.picked, *shelf.files)))))
+
+    def _pick_none(self, shelf: Shelf) -> list[Any]:
+        return self._picks(replace(shelf, picking=False, picked=()))
+
+    def _picks(self, shelf: Shelf) -> list[Any]:
+        return [shelf, *self._bar(shelf)]
+
+    def _star_all(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
+        """Favourites all of them; where all are already, none."""
+        archive = self._studio.archive
+        archive.favourite(*shelf.picked, on=not archive.favourites.all().issuperset(shelf.picked))
+        return self._instead(query, shelf)
+
+    def _move_all(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
+        """Into the trash with all of them, or in its view back out of it."""
+        if not shelf.picked:
+            return [gr.skip()] * (len(self._finder.seen) + 1 + len(self._panel.outputs))
+        return (self._brought_back if shelf.trash else self._thrown)(query, shelf, shelf.picked)
 
     def _instead(self, query: str, shelf: Shelf) -> list[Any]:
         """A new look with the chosen picture, or where that is gone with the one that came to its place: culling goes on."""
@@ -241,7 +244,7 @@ class Gallery:
     def _empty(self, query: str, _view: str, shelf: Shelf) -> list[Any]:
         gone = self._studio.archive.empty_trash()
         gr.Info(html.escape(self._studio.words("trash_emptied", count=gone)), duration=4)
-        return [*self.look(query, replace(shelf, chosen="", thrown="", page=0)), *self._panel.nothing()]
+        return [*self.look(query, replace(shelf, chosen="", thrown=(), picked=(), page=0)), *self._panel.nothing()]
 
     def _send(self, shelf: Shelf) -> list[Any]:
         """The picture's settings in the tab that made it; of another program's picture those that are known."""

@@ -11,10 +11,13 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from pipelines.queue import Job
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from tabs.form import SWITCHES, Form
+
+OWN_KIND = "control"        # its requests are txt2img's too, so its jobs say which tab they belong to
 
 
 @dataclass
@@ -82,9 +85,9 @@ class Page:
         """Updates for `targets` that change nothing."""
         return [gr.skip()] * len(self.targets)
 
-    def hand_over(self, request: GenerationRequest) -> list[Any]:
-        """Updates for `targets`: this request in the tab that makes its kind, with its pictures."""
-        name = tab_of(request)
+    def hand_over(self, request: GenerationRequest, name: str = "") -> list[Any]:
+        """Updates for `targets`: this request in the tab `name`, else in the one that makes its kind, with its pictures."""
+        name = name or tab_of(request)
         return self.show(name, self.forms[name].write_all(request))
 
 
@@ -96,6 +99,11 @@ def by_path(form: Form, values: Any) -> dict[str, Any]:
 def noted(form: Form) -> list[Any]:
     """The components whose values make a step of undo: all fields, and the pictures that are files."""
     return [*form.fields.values(), *getattr(form.pictures, "noted", ())]
+
+
+def shown_in(job: Job) -> str:
+    """The tab that shows a job."""
+    return OWN_KIND if job.kind == OWN_KIND else tab_of(job.request)
 
 
 def tab_of(request: GenerationRequest) -> str:

@@ -29,17 +29,21 @@ class Ranking:
             self._button = gr.Button(words("rank"), size="sm", min_width=90, elem_id=f"{prefix}-rank")
         self._order = gr.HTML("", elem_id=f"{prefix}-ranked", elem_classes="told")
 
-    def wire(self, results: gr.Gallery, model: Component, photos: Component | None = None) -> None:
-        """photos: a component whose value are names of kept photos. Nothing is offered where there is nothing to choose from."""
+    def wire(self, results: gr.Gallery, looked_at: gr.State, model: Component, photos: Component | None = None) -> None:
+        """looked_at: the name of the picture that is chosen.   photos: a component whose value are names of kept photos.
+
+        Nothing is offered where there is nothing to choose from.
+        """
         def judge(shown: list[Any] | None, keep: Any, model: str, names: list[str] | None = None) -> list[Any]:
             return best_of(self._studio, shown, int(keep or 1), model, names or ())
 
-        self._button.click(judge, [results, self._keep, model, *([photos] if photos else [])], [self._order, results], **SPOKEN)
+        asked = [results, self._keep, model, *([photos] if photos else [])]
+        self._button.click(judge, asked, [self._order, results, looked_at], **SPOKEN)
         results.change(lambda shown: [gr.Row(visible=len(shown or ()) > 1), ""], results, [self._row, self._order], **QUIET)
 
 
 def best_of(studio: Studio, shown: list[Any] | None, keep: int, model: str, names: Any) -> list[Any]:
-    """The k best of the shown pictures in words, and the gallery with the best one chosen; a toast where none can judge.
+    """The k best of the shown pictures in words, the gallery with the best one chosen, its name; a toast where none can judge.
 
     Each is held against the prompt that it was painted by, whatever the form says by now.   names: of kept photos.
     """
@@ -53,4 +57,4 @@ def best_of(studio: Studio, shown: list[Any] | None, keep: int, model: str, name
     lines = [f"<li>{html.escape(files[row.index].name)} <small>"
              + html.escape(", ".join(f"{name} {value:.3f}" for name, value in row.parts.items())) + "</small></li>"
              for row in rows[:max(1, keep)]]
-    return [f"<ol>{''.join(lines)}</ol>", gr.Gallery(selected_index=rows[0].index)]
+    return [f"<ol>{''.join(lines)}</ol>", gr.Gallery(selected_index=rows[0].index), files[rows[0].index].name]

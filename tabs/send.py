@@ -19,6 +19,7 @@ from pipelines.studio import Studio
 from pipelines.words import Words
 from tabs.absent import tell
 from tabs.before_after import BeforeAfter, chosen_of, originals
+from tabs.culling import SETTLED, Culling
 from tabs.form import refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
@@ -30,12 +31,15 @@ STARTS = ("img2img", "inpaint")
 
 
 class Results:
-    """The row under the results of one tab. It acts on the picture that is looked at, else on the newest."""
+    """The row under the results of one tab. It acts on the picture that is looked at, else on the newest.
+
+    looked_at: its name, "" for the newest; whoever has the page choose another picture says so there, for no event tells.
+    """
 
     def __init__(self, studio: Studio, prefix: str, results: gr.Gallery) -> None:
         words = studio.words
         self._studio, self.results = studio, results
-        self._looked_at = gr.State("")
+        self.looked_at = gr.State("")
         self._compared = BeforeAfter(studio, prefix)
         with gr.Row(elem_classes="chips", visible=False, elem_id=f"{prefix}-after") as self.row:
             self._sends = {name: gr.Button(words(f"send_to_{name}"), size="sm", min_width=90,
@@ -45,13 +49,15 @@ class Results:
                                        elem_id=f"{prefix}-to-txt2img")
             self._vary = vary_buttons(words, prefix)
             self._compared.place_button()
+            self._culling = Culling(studio, prefix)
         self._compared.place_slider()
 
     def wire(self, page: Page, submit_on: Callable[..., None]) -> None:
         """Call when all tabs are placed. `submit_on(event, request_of, inputs)` queues a request."""
-        seen: list[Component] = [self.results, self._looked_at]
-        self.results.select(clicked, None, self._looked_at, **SPOKEN)
-        self._compared.wire(self.results, self._looked_at)
+        seen: list[Component] = [self.results, self.looked_at]
+        self.results.select(clicked, None, self.looked_at, **SPOKEN).then(None, None, None, js=SETTLED)
+        self._compared.wire(self.results, self.looked_at)
+        self._culling.wire(self.results, self.looked_at)
         for name, button in self._sends.items():
             settle(page, name, keeping(page.forms[name], button.click)(self._starting(page, name), seen, page.targets, **SPOKEN))
         self._settings.click(self._settings_of(page), seen, page.targets, **SPOKEN)
@@ -83,7 +89,7 @@ class Results:
 
     def _varying(self, amount: float) -> Callable[[Mapping[Component, Any]], GenerationRequest]:
         def varied_of(data: Mapping[Component, Any]) -> GenerationRequest:
-            file = self._chosen(data[self.results], data[self._looked_at])
+            file = self._chosen(data[self.results], data[self.looked_at])
             return varied(self._studio, metadata.read(file).full, amount)
 
         return varied_of
@@ -91,11 +97,11 @@ class Results:
     @property
     def seen(self) -> list[Component]:
         """What `chosen` needs to know."""
-        return [self.results, self._looked_at]
+        return [self.results, self.looked_at]
 
     def chosen(self, data: Mapping[Component, Any]) -> str:
         """The file of the picture that is looked at, from the values of `seen`. Raises FieldError while there is none."""
-        return self._chosen(data[self.results], data[self._looked_at])
+        return self._chosen(data[self.results], data[self.looked_at])
 
     def _file(self, shown: list[Any] | None, looked_at: str) -> str:
         try:

@@ -6,6 +6,7 @@ Settings are read once, at the start: what is kept here goes into settings.json.
 from __future__ import annotations
 
 import html
+import json
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -15,12 +16,22 @@ from gradio.components import Component
 from pipelines import settings
 from pipelines.spec.errors import StorageError, StudioError
 from pipelines.studio import VERSION, Studio
+from pipelines.words import Words
 from tabs.form import refused
-from tabs.listeners import SPOKEN
+from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 
-KEYS = (("Ctrl+Enter", "generate"), ("Alt+Enter", "skip"), ("Esc", "interrupt"), ("Ctrl+Z", "undo"), ("Ctrl+Y", "redo"),
-        ("Ctrl+↑ / Ctrl+↓", "weigh_words"))
+KEYS = {
+    "keys_everywhere": (("Ctrl+Enter", "generate"), ("Alt+Enter", "skip"), ("Esc", "interrupt"), ("Ctrl+Z", "undo"),
+                        ("Ctrl+Y", "redo"), ("Ctrl+↑ / Ctrl+↓", "weigh_words"), ("?", "keyboard")),
+    "prompt": (("↑ ↓", "keys_offered"), ("Tab", "keys_take"), ("Esc", "close")),
+    "gallery": (("← → ↑ ↓", "keys_move"), ("F", "favourite"), ("Del", "to_trash"), ("Ctrl+click", "keys_pick"),
+                ("Shift+click / Shift+← →", "keys_range"), ("Ctrl+A", "select_page"), ("Esc", "keys_let_go")),
+    "results": (("← →", "keys_move"), ("F", "favourite"), ("Del", "to_trash")),
+    "sketch": (("[ ]", "sketch_width"), ("B", "sketch_brush"), ("E", "sketch_eraser"), ("Ctrl+Z", "sketch_undo")),
+    "pose_title": (("← → ↑ ↓ / Shift", "keys_point"), ("Del", "pose_hide"), ("Ctrl+Z", "undo"), ("Ctrl+Y", "redo"),
+                   ("Esc", "pose_leave")),
+}
 # What a person changes now and then. Who may reach the studio is said at the start alone: a page cannot open the door.
 EDITED = ("device", "precision", "vram_budget", "ram_budget", "medvram", "lowvram", "output_format", "output_quality", "theme",
           "language", "models_dir", "offline")
@@ -28,12 +39,26 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 NIGHT = ("() => { const night = document.body.classList.toggle('dark');"
          " localStorage.setItem('atelier-night', night ? '1' : '0'); }")
 
+# What this browser may tell when a job ended while the page was hidden: nothing until it was asked for and the browser agreed.
+NOTIFY = """async ([off, on, forbidden], turn) => {
+  let wanted = localStorage.getItem('atelier-notify') === '1';
+  if (turn) {
+    wanted = !wanted;
+    if (wanted && window.Notification?.permission === 'default') await Notification.requestPermission();
+    localStorage.setItem('atelier-notify', wanted ? '1' : '0');
+  }
+  return !wanted ? off : window.Notification?.permission === 'granted' ? on : forbidden; }"""
+
 
 def build(studio: Studio, page: Page) -> None:
     words = studio.words
     with gr.Row(elem_classes="toolbar"):
         theme = gr.Button(words("day_or_night"), size="sm", min_width=140, elem_id="settings-theme")
+        notify = gr.Button(words("notify_off"), size="sm", min_width=140, elem_id="settings-notify")
     theme.click(None, js=NIGHT, queue=False)
+    said = json.dumps([words(f"notify_{state}") for state in ("off", "on", "forbidden")])
+    notify.click(None, None, notify, js=f"() => ({NOTIFY})({said}, true)", **QUIET)
+    page.blocks.load(None, None, notify, js=f"() => ({NOTIFY})({said}, false)", **QUIET)
     facts = gr.HTML(shown(studio), elem_id="settings-facts")
     fields: dict[str, Component] = {}
     # On screen only with the values of this moment: what came later would undo what has been typed.
@@ -42,7 +67,7 @@ def build(studio: Studio, page: Page) -> None:
             fields = _fields(studio)
             keep = gr.Button(words("settings_keep"), variant="primary", size="sm", elem_id="settings-keep")
             keep.click(lambda *values: kept(studio, dict(zip(fields, values, strict=True))), list(fields.values()), **SPOKEN)
-    gr.HTML(keyboard(studio))
+    gr.HTML(keyboard(words))
 
     filled = gr.State(False)
 
@@ -127,9 +152,20 @@ def shown(studio: Studio) -> str:
     return _facts((html.escape(k), html.escape(v)) for k, v in rows)
 
 
-def keyboard(studio: Studio) -> str:
-    rows = ((f"<kbd>{html.escape(key)}</kbd>", html.escape(studio.words(word))) for key, word in KEYS)
-    return f'<h3>{html.escape(studio.words("keyboard"))}</h3>{_facts(rows, " keys")}'
+def keyboard(words: Words) -> str:
+    """Every key the page knows, by where it works."""
+    told = f'<h3>{html.escape(words("keyboard"))}</h3>'
+    for place, keys in KEYS.items():
+        rows = ((f"<kbd>{html.escape(key)}</kbd>", html.escape(words(word))) for key, word in keys)
+        told += f"<h4>{html.escape(words(place))}</h4>{_facts(rows, ' keys')}"
+    return told
+
+
+def keys_dialog(words: Words) -> str:
+    """The same list over the page, wherever one is."""
+    close = html.escape(words("close"), quote=True)
+    return (f'<dialog id="keys"><form method="dialog"><button title="{close}" aria-label="{close}">✕</button></form>'
+            f'{keyboard(words)}</dialog>')
 
 
 def _facts(rows: Any, more: str = "") -> str:

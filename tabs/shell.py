@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.studio import Studio
+from pipelines.words import Words
 from tabs import (
     completion,
     control,
@@ -46,8 +47,8 @@ def build(studio: Studio) -> gr.Blocks:
         def ask(_: Any) -> dict[str, Any]:
             return completion.names(studio)
 
-        gr.HTML(f'<div class="masthead"><h1>Atelier<span>.</span></h1><p>{html.escape(words("tagline"))}</p></div>',
-                js_on_load="window.atelierNames = () => server.ask({});", server_functions=[ask])
+        gr.HTML(masthead(words) + settings.keys_dialog(words), js_on_load="window.atelierNames = () => server.ask({});",
+                server_functions=[ask])
         owner = gr.BrowserState("", storage_key="atelier-owner", secret=secret)
         with gr.Tabs(elem_id="tabs") as tabs:
             page = Page(blocks, tabs, owner, secret)
@@ -64,6 +65,15 @@ def build(studio: Studio) -> gr.Blocks:
         lists.wire(studio, page)
         undo.build(page, words)
     return blocks
+
+
+def masthead(words: Words) -> str:
+    """Name, tagline and the door to the list of keys; what the window's title says of a job that ended."""
+    said = {name: html.escape(words(word), quote=True) for name, word in
+            (("done", "status_done"), ("failed", "status_failed"), ("keys", "keyboard"))}
+    return (f'<div class="masthead" data-done="{said["done"]}" data-failed="{said["failed"]}"><h1>Atelier<span>.</span></h1>'
+            f'<p>{html.escape(words("tagline"))}</p>'
+            f'<button type="button" data-keys title="{said["keys"]} (?)" aria-label="{said["keys"]}">?</button></div>')
 
 
 def browser_secret(studio: Studio) -> str:

@@ -22,7 +22,7 @@ from pipelines.tasks.footprint import gib
 from pipelines.tasks.tiles import Job, calls, narrow, plan, tile_side
 from tabs.form import nested
 from tabs.listeners import QUIET
-from tabs.run import clock
+from tabs.queue import clock
 from tabs.source import keep
 from tabs.workbench import Workbench
 

@@ -163,7 +163,7 @@ class Workbench:
             verdicts = gr.HTML("", elem_id=f"{name}-verdicts")
             self._drop = gr.File(label=self.words("drop_png_here"), file_types=["image"], type="filepath", height=84,
                                  elem_id=f"{name}-drop", elem_classes="drop")
-        view = RunView(*self._buttons, stage, results, verdicts, self._results.row)
+        view = RunView(*self._buttons, stage, results, self._results.looked_at, verdicts, self._results.row)
         self._runner = Runner(self.studio, self.form, view, self.page.owner)
         return placed
 
@@ -190,7 +190,8 @@ class Workbench:
         self._styles.wire(page)
         self._runner.wire(page.blocks)
         if self._ranking:
-            self._ranking.wire(self._results.results, form.fields["model"], form.fields.get("identity.photos"))
+            self._ranking.wire(self._results.results, self._results.looked_at, form.fields["model"],
+                               form.fields.get("identity.photos"))
         page.remember(form)
         page.painters[self.name] = self._runner.submit_on
         page.later.append(lambda: self._results.wire(page, self._runner.submit_on))

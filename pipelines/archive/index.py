@@ -168,10 +168,10 @@ class Index:
             else:
                 self._db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", (folder, int(trashed), changed))
 
-    def find(self, where: str, values: Sequence[Any], limit: int, offset: int) -> list[Item]:
-        """Newest first."""
-        columns = "file, made, bytes, width, height, source, request, trashed"
-        sql = f"SELECT {columns} FROM items WHERE {where} ORDER BY made DESC, file DESC LIMIT ? OFFSET ?"  # noqa: S608
+    def find(self, where: str, values: Sequence[Any], limit: int, offset: int, oldest: bool = False) -> list[Item]:
+        """Newest first, or oldest."""
+        columns, order = "file, made, bytes, width, height, source, request, trashed", "" if oldest else "DESC"
+        sql = f"SELECT {columns} FROM items WHERE {where} ORDER BY made {order}, file {order} LIMIT ? OFFSET ?"  # noqa: S608
         with self._lock:
             rows = self._db.execute(sql, (*values, limit, offset)).fetchall()
         return [Item(f, made, w, h, size, source, json.loads(request), False, bool(gone))

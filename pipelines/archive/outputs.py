@@ -11,7 +11,7 @@ import logging
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -167,11 +167,11 @@ class Archive:
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def items(self, query: str = "", favourites: bool = False, trash: bool = False, limit: int = 60,
-              offset: int = 0) -> list[Item]:
-        """Pictures, newest first. `query`: words of prompt, model, sampler, name; also `sampler:"DPM++ 2M"`."""
+              offset: int = 0, oldest: bool = False) -> list[Item]:
+        """Pictures, newest first, or the oldest. `query`: words of prompt, model, sampler, name; also `sampler:"DPM++ 2M"`."""
         self.refresh(wait=False)
         where, values = condition(query, trash, self.favourites.all() if favourites else None)
-        return [self._marked(item) for item in self.catalogue.ask(lambda index: index.find(where, values, limit, offset))]
+        return [self._marked(item) for item in self.catalogue.ask(lambda index: index.find(where, values, limit, offset, oldest))]
 
     def count(self, query: str = "", favourites: bool = False, trash: bool = False) -> int:
         """How many `items` there are in all."""
@@ -226,19 +226,28 @@ class Archive:
 
     # -- marking and throwing away -------------------------------------------------------------------------------------
 
-    def favourite(self, file: str, on: bool = True) -> None:
-        """Mark a picture, or take the mark away. Raises FieldError, StorageError."""
-        self.open(file)
-        names = frozenset({file})
+    def favourite(self, *files: str, on: bool = True) -> None:
+        """Mark pictures, or take the marks away. Raises FieldError, StorageError."""
+        for file in files:
+            self.open(file)
+        names = frozenset(files)
         changed(lambda: self.favourites.change(add=names) if on else self.favourites.change(remove=names))
 
     def trash(self, file: str) -> str:
         """Move a picture to the trash. Returns its name there, for `restore`. Raises FieldError, StorageError."""
-        return self._move(file, into_trash=True)
+        return self.trash_all([file])[0]
+
+    def trash_all(self, files: Sequence[str]) -> list[str]:
+        """Move pictures to the trash, none where one of them is not there. Returns their names there."""
+        return self._move(files, into_trash=True)
 
     def restore(self, file: str) -> str:
         """Bring a picture back from the trash; when its name is taken it gets another. Returns the name."""
-        return self._move(file, into_trash=False)
+        return self.restore_all([file])[0]
+
+    def restore_all(self, files: Sequence[str]) -> list[str]:
+        """Bring pictures back from the trash, none where one of them is not there. Returns their names."""
+        return self._move(files, into_trash=False)
 
     def empty_trash(self) -> int:
         """Delete what is in the trash for good. Returns how many pictures went."""
@@ -253,12 +262,13 @@ class Archive:
         changed(lambda: self.favourites.change(remove=frozenset(gone) - alive))
         return len(gone)
 
-    def _move(self, file: str, into_trash: bool) -> str:
-        source = self.open(file, trash=not into_trash)
+    def _move(self, files: Sequence[str], into_trash: bool) -> list[str]:
+        sources = [self.open(file, trash=not into_trash) for file in files]
         base = self.root / TRASH if into_trash else self.root
-        name = move(self._disk, source, base, file)
-        self.refresh()
-        return name
+        try:
+            return [move(self._disk, source, base, file) for source, file in zip(sources, files, strict=True)]
+        finally:
+            self.refresh()
 
 
 def holding(image: Picture, format: str) -> str:

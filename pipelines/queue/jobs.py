@@ -216,6 +216,15 @@ class JobQueue:
             self._stored(lambda: self._store.set_state("paused", ""))
             self._changed.notify_all()
 
+    def clear(self, owner: str) -> None:
+        """From now on `cleared` names this moment: a list may leave out what had ended by then. No job is forgotten."""
+        with self._changed:
+            self._stored(lambda: self._store.set_state(f"cleared {owner}", str(time.time())))
+
+    def cleared(self, owner: str) -> float:
+        """When this session last cleared its list; 0 for never."""
+        return float(self._store.state(f"cleared {owner}") or 0)
+
     @property
     def paused(self) -> str:
         """Why no further job begins; "" when they do."""

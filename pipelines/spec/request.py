@@ -159,6 +159,11 @@ class GenerationRequest(Part):
             changes["variation"] = {"seed": rng.randrange(LAST_SEED + 1)}
         return self.merged(changes) if changes else self
 
+    def undrawn(self) -> Self:
+        """This request with its seed to be drawn anew; where a variation is on, with that seed: another of these."""
+        varied = self.variation and self.variation.strength > 0
+        return self.merged({"variation": {"seed": RANDOM_SEED}} if varied else {"seed": RANDOM_SEED})
+
     def image(self, index: int) -> Self:
         """The request of picture `index` alone (0-based): what its file carries.
 

@@ -1,5 +1,5 @@
-// Keyboard and drops: Ctrl+Enter generates, Alt+Enter skips, Esc interrupts, Ctrl+Up/Down weighs the selected words,
-// a picture dropped anywhere is what the form on screen starts from, or hands it its settings.
+// Keyboard, drops and the window's title. The keys are listed in tabs/settings.py, which `?` shows; a picture dropped anywhere
+// is what the form on screen starts from, or hands it its settings.
 () => {
   const night = localStorage.getItem('atelier-night');
   if (night !== null) document.body.classList.toggle('dark', night === '1');
@@ -61,7 +61,67 @@
   const OVER = '[role=listbox], .overflow-dropdown, dialog[open], .block.fullscreen';
   const over = () => [...document.querySelectorAll(OVER)].find((e) => e.getClientRects().length);
 
+  // What is done with the chosen picture waits until the studio knows which one that is, or it would befall another.
+  const DEEDS = '[id$="-favourite"], [id$="-trash"], #gallery-several-star, #gallery-several-move';
+  const THUMBS = '#gallery-grid .thumbnail-lg, .results .thumbnail-item';
+  const waiting = [];
+  let unsettled = 0;
+  const settled = () => { clearTimeout(unsettled); unsettled = 0; waiting.shift()?.(); };
+  const unsettle = () => { clearTimeout(unsettled); unsettled = setTimeout(settled, 5000); };
+  const soon = (deed) => { if (!unsettled) deed(); else if (waiting.length < 8) waiting.push(deed); };
+  window.atelierChosen = { settled };
+  document.addEventListener('click', (e) => {
+    const deed = e.target.closest(DEEDS);
+    if (deed && unsettled && e.isTrusted) { e.stopPropagation(); e.preventDefault(); soon(() => deed.click()); }
+    else if (e.target.closest(THUMBS)) {
+      window.atelierHeld = e.shiftKey ? 'range' : e.ctrlKey || e.metaKey ? 'more' : '';
+      unsettle();
+    } else if (deed && !deed.disabled) unsettle();
+  }, true);
+
+  // The gallery by keys: arrows move and turn its pages, with Shift they pick; F and Del are for what is picked, else for the
+  // chosen one, and on an easel that has the focus for its picture.
+  const usable = (id) => { const e = document.querySelector(id); return e?.offsetParent && !e.disabled ? e : null; };
+  const act = (id) => usable(id)?.click();
+  const move = (key, shiftKey) => {
+    const thumbs = [...document.querySelectorAll('#gallery-grid .thumbnail-lg')], at = thumbs.findIndex((e) => e.matches('.selected'));
+    const across = thumbs.filter((e) => e.getBoundingClientRect().top === thumbs[0].getBoundingClientRect().top).length;
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across }[key];
+    const next = at >= 0 ? thumbs[at + by] : by > 0 ? thumbs[0] : thumbs.at(-1);
+    if (next) {
+      next.scrollIntoView({ block: 'nearest' });
+      next.focus({ preventScroll: true });
+      next.dispatchEvent(new MouseEvent('click', { bubbles: true, shiftKey }));
+    } else if (Math.abs(by) === 1) act(by < 0 ? '#gallery-newer' : '#gallery-older');
+  };
+  const NOT_HERE = 'input, textarea, select, [contenteditable], canvas, dialog, [role=tablist], #gallery-compare';
+  const cull = (e) => {
+    const key = e.key === 'Backspace' ? 'Delete' : e.key.length === 1 ? e.key.toLowerCase() : e.key, arrow = key.startsWith('Arrow');
+    const easel = e.target.closest('.easel'), gallery = document.querySelector('#gallery-grid')?.offsetParent;
+    if (e.altKey || !(easel || gallery) || e.target.closest(NOT_HERE)) return;
+    if (e.ctrlKey || e.metaKey) { if (gallery && key === 'a') { e.preventDefault(); act('#gallery-several-page'); } return; }
+    if (easel && arrow) { if (easel.querySelector('.results .thumbnail-small')) unsettle(); return; }     // Gradio's own keys
+    if (gallery && key === 'Escape') return over() ? undefined : act('#gallery-several-none');
+    if (key !== 'f' && key !== 'Delete' && !(arrow && gallery)) return;
+    e.preventDefault();
+    if (e.repeat && unsettled) return;
+    const id = easel?.querySelector('[id$="-favourite"]')?.id.replace('-favourite', '') ?? 'gallery';
+    soon(() => {
+      if (arrow) move(key, e.shiftKey);
+      else if (!easel && usable('#gallery-several-move')) act(key === 'f' ? '#gallery-several-star' : '#gallery-several-move');
+      else act(`#${id}-${key === 'f' ? 'favourite' : 'trash'}`);
+    });
+  };
+
+  const listed = () => document.querySelector('#keys');
+  document.addEventListener('click', (e) => {
+    if (e.target.closest('[data-keys]')) listed()?.showModal();
+    else if (e.target === listed()) e.target.close();       // beside it
+  });
+
   document.addEventListener('keydown', (e) => {
+    cull(e);
+    if (e.key === '?' && !e.target.closest('input, textarea, [contenteditable], dialog')) listed()?.showModal();
     const control = e.ctrlKey || e.metaKey;
     if (e.key === 'Enter' && control) { if (press('generate')) e.preventDefault(); }
     else if (e.key === 'Enter' && e.altKey) { if (press('skip')) e.preventDefault(); }
@@ -77,6 +137,26 @@
       weigh(e.target, e.key === 'ArrowUp' ? 0.1 : -0.1);
     }
   }, true);
+
+  // The title says how far what runs has come and, until somebody looks again, how it ended. A hidden page is asked once a second.
+  let stage = null, quiet = 0, news = '';
+  const title = () => {
+    const bars = [...document.querySelectorAll('.stage.busy .progress')].sort((a, b) => b.ariaValueNow - a.ariaValueNow);
+    if (!document.hidden) news = '';
+    if (bars.length) { stage = bars[0].closest('[id]'); quiet = 0; news = ''; }
+    else if (stage?.isConnected && ++quiet > 1 && !document.querySelector('[id$="-forever"] input:checked')) {
+      if (document.hidden) {
+        news = document.querySelector('.masthead').dataset[stage.querySelector('.error') ? 'failed' : 'done'];
+        if (localStorage.getItem('atelier-notify') === '1' && window.Notification?.permission === 'granted')
+          new Notification('Atelier', { body: news, tag: 'atelier' }).onclick = () => window.focus();
+      }
+      stage = null;
+    }
+    const now = bars.length ? `${Math.round(bars[0].ariaValueNow * 100)} % · Atelier` : news ? `${news} · Atelier` : 'Atelier';
+    if (document.title !== now) document.title = now;
+  };
+  setInterval(title, 1000);
+  document.addEventListener('visibilitychange', title);
 
   document.addEventListener('dragover', (e) => { if (e.dataTransfer?.types.includes('Files')) e.preventDefault(); });
   document.addEventListener('drop', (e) => {

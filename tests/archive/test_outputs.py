@@ -108,7 +108,7 @@ def test_favourites_outlive_the_index(tmp_path: Path, archive: Archive, save: Sa
     (archive.root / ".index.sqlite").unlink()
     again = Archive(archive.root)
     assert [(i.file, i.favourite) for i in again.items(favourites=True)] == [(file, True)]
-    again.favourite(file, False)
+    again.favourite(file, on=False)
     assert again.items(favourites=True) == []
 
 

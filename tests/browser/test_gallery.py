@@ -132,6 +132,30 @@ def test_a_favourite_is_found_and_a_picture_thrown_away_comes_back(gallery: Page
     told(gallery, "The trash is empty")
 
 
+def test_keys_choose_mark_and_throw_away_one_after_the_other_and_several_at_once(gallery: Page) -> None:
+    """The throw comes before the studio knows of the arrows: it waits for them, or another picture would go."""
+    choose(gallery, 6, "number 27")
+    for key in ("ArrowRight", "ArrowLeft", "ArrowRight", "f"):
+        gallery.keyboard.press(key)
+    expect(gallery.locator("#gallery-grid .thumbnail-lg").nth(7)).to_contain_text("★", timeout=PATIENCE)
+    gallery.keyboard.press("f")
+    expect(gallery.locator("#gallery-favourite")).to_contain_text("☆", timeout=PATIENCE)
+    gallery.keyboard.press("ArrowRight")
+    gallery.keyboard.press("Delete")
+    told(gallery, "found: 33")
+    expect(gallery.locator("#gallery-facts")).to_contain_text("number 24", timeout=PATIENCE)
+    gallery.locator("#gallery-grid .thumbnail-lg").nth(0).click(modifiers=["Control"])
+    expect(gallery.locator("#gallery-picked")).to_contain_text("2 chosen", timeout=PATIENCE)
+    with gallery.expect_download() as download:
+        gallery.locator("#gallery-zip").click()
+    assert download.value.suggested_filename.endswith(".zip")
+    gallery.keyboard.press("Delete")
+    told(gallery, "found: 31")
+    for count in (33, 34):
+        gallery.locator("#gallery-undo").click()
+        told(gallery, f"found: {count}")
+
+
 def test_its_settings_go_into_the_form(gallery: Page) -> None:
     choose(gallery, 4, "number 29")
     gallery.locator("#gallery-send").click()

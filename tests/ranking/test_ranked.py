@@ -82,9 +82,9 @@ def test_without_a_judge_it_is_said_what_goes_where(studio: Any, files: list[Pat
 
 
 def test_the_page_names_the_k_best_and_shows_the_best(studio: Any, files: list[Path]) -> None:
-    told, gallery = best_of(studio, [(str(file), None) for file in files], 2, "mini", ())
+    told, gallery, looked_at = best_of(studio, [(str(file), None) for file in files], 2, "mini", ())
     assert told.count("<li>") == 2 and told.index("<li>red.png") < told.index("<li>dark red.png")
-    assert gallery.selected_index == 2
+    assert gallery.selected_index == 2 and looked_at == "red.png"
 
 
 def test_the_command_line_keeps_the_k_best(studio: Any, files: list[Path]) -> None:

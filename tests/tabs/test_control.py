@@ -25,8 +25,8 @@ from pipelines.studio import Studio
 from pipelines.tasks.preprocess import Preprocessors
 from tabs import photos
 from tabs.form import Form
+from tabs.page import shown_in
 from tabs.pose_editor import PoseEditor, data_url
-from tabs.run import shown_in
 from tabs.units import Desk, Units
 from tabs.workbench import choices
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,13 +13,16 @@ import pytest
 from PIL import Image
 
 from pipelines.archive import Archive
+from pipelines.archive import zipped as several_zipped
 from pipelines.archive.inputs import Inputs
 from pipelines.archive.lineage import Lineage
 from pipelines.families.mini import MINI
+from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
 from pipelines.words import Words
 from tabs import compare
-from tabs.gallery import PER_PAGE, Gallery, Shelf, _finder, caption
+from tabs.finder import Shelf, find
+from tabs.gallery import PER_PAGE, Gallery, caption
 from tabs.page import Page
 from tabs.picture import Panel, said
 from tabs.source import keep
@@ -30,6 +34,7 @@ NASTY = "<img src=x onerror=alert(1)>"
 def studio(tmp_path: Path) -> Any:
     archive, inputs = Archive(tmp_path), Inputs(tmp_path)
     return SimpleNamespace(archive=archive, words=Words("en"), inputs=inputs, lineage=Lineage(archive, inputs),
+                           settings=SimpleNamespace(uploads_dir=tmp_path / ".uploads"),
                            model=lambda name: SimpleNamespace(family=MINI))
 
 
@@ -43,7 +48,7 @@ def gallery(studio: Any) -> Gallery:
                                start_from=lambda picture, settings: [(picture, settings)])
         forms = dict.fromkeys(("txt2img", "img2img", "inpaint"), form)
         page = Page(blocks, gr.Tabs(), gr.BrowserState(""), "", forms)
-        made = Gallery(studio, page, _finder(studio.words), Panel(studio), compare.build(studio))
+        made = Gallery(studio, page, find(studio), Panel(studio), compare.build(studio))
         made.wire(gr.State(Shelf()))
     return made
 
@@ -51,6 +56,16 @@ def gallery(studio: Any) -> Gallery:
 def paint(studio: Any, count: int = 1, **changes: Any) -> list[str]:
     image = Image.new("RGB", (64, 96), "red")
     return [studio.archive.save(image, GenerationRequest(seed=n, **changes), {"seconds": 1.5}).file for n in range(count)]
+
+
+def shelf_of(updates: list[Any]) -> Shelf:
+    return next(update for update in updates if isinstance(update, Shelf))
+
+
+def choose(gallery: Gallery, shelf: Shelf, index: int, held: str = "") -> tuple[Shelf, list[Any]]:
+    """The shelf and the panel after a click on a picture of the grid."""
+    shelf, *updates = gallery._choose(shelf, held, SimpleNamespace(index=index))
+    return shelf, updates[len(gallery._finder.several.outputs):]
 
 
 def test_an_empty_archive_says_so_in_every_view(gallery: Gallery) -> None:
@@ -77,16 +92,16 @@ def test_the_grid_shows_thumbnails_and_the_panel_the_file_itself(gallery: Galler
     [file] = paint(studio, prompt="a cat")
     grid, *_, shelf = gallery.look("", Shelf())
     assert ".thumbs" in str(grid["value"])
-    shelf, *panel = gallery._choose(shelf, SimpleNamespace(index=0))
+    shelf, panel = choose(gallery, shelf, 0)
     assert shelf.chosen == file and panel[2] == str(studio.archive.open(file))
     assert panel[4]["value"].endswith(".png") and "Steps: 25" in panel[-1]
 
 
 def test_a_picture_thrown_away_is_undone_under_its_own_name(gallery: Gallery, studio: Any) -> None:
     [file] = paint(studio, prompt="a cat")
-    shelf = gallery._throw("", "all_pictures", Shelf(chosen=file))[7]
+    shelf = shelf_of(gallery._throw("", "all_pictures", Shelf(chosen=file)))
     assert shelf.files == () and shelf.thrown and not shelf.chosen
-    shelf = gallery._undo("", "all_pictures", shelf)[7]
+    shelf = shelf_of(gallery._undo("", "all_pictures", shelf))
     assert shelf.files == (file,) and not shelf.thrown
 
 
@@ -94,12 +109,84 @@ def test_culling_goes_on_with_the_picture_that_came_to_the_place_of_the_one_thro
     paint(studio, 3, prompt="a cat")
     *_, shelf = gallery.look("", Shelf())
     first, middle, last = shelf.files
-    grid, *_, shelf = gallery._throw("", "all_pictures", replace(shelf, chosen=middle))[:8]
-    assert shelf.chosen == last and grid["selected_index"] == 1
-    thrown = gallery._throw("", "all_pictures", shelf)
-    assert thrown[7].chosen == first and thrown[0]["selected_index"] == 0 and thrown[9].visible
-    grid, *_, shelf = gallery._undo("", "all_pictures", thrown[7])[:8]
-    assert shelf.chosen == last and grid["selected_index"] == 1
+    grid, *_ = seen = gallery._throw("", "all_pictures", replace(shelf, chosen=middle))
+    assert (shelf := shelf_of(seen)).chosen == last and grid["selected_index"] == 1
+    grid, *_ = seen = gallery._throw("", "all_pictures", shelf)
+    assert (shelf := shelf_of(seen)).chosen == first and grid["selected_index"] == 0
+    assert seen[-len(gallery._panel.outputs) + 1].visible
+    for back, place in ((last, 1), (middle, 1)):
+        grid, *_ = seen = gallery._undo("", "all_pictures", shelf)
+        assert (shelf := shelf_of(seen)).chosen == back and grid["selected_index"] == place
+    assert shelf.files == (first, middle, last) and not shelf.thrown
+
+
+@pytest.mark.parametrize(("clicks", "names"), [
+    ([(0, ""), (2, "more"), (4, "more")], {0, 2, 4}), ([(1, ""), (3, "range")], {1, 2, 3}),
+    ([(3, ""), (1, "range"), (2, "more")], {1, 3}), ([(0, "more"), (0, "more")], set()),
+    ([(0, "more"), (2, "more"), (1, "")], set()),
+], ids=["with Ctrl", "with Shift", "backwards, less one", "there and back", "a plain click lets go"])
+def test_pictures_are_picked_as_in_a_file_manager(gallery: Gallery, studio: Any, clicks: list, names: set[int]) -> None:
+    paint(studio, 5)
+    shelf = gallery.look("", Shelf())[-1]
+    for index, held in clicks:
+        shelf, _ = choose(gallery, shelf, index, held)
+    assert set(shelf.picked) == {shelf.files[index] for index in names} and shelf.chosen == shelf.files[clicks[-1][0]]
+
+
+def test_with_select_on_plain_clicks_pick_and_a_new_search_forgets_them(gallery: Gallery, studio: Any) -> None:
+    paint(studio, 3, prompt="a cat")
+    shelf, *bar = gallery._switch(gallery.look("", Shelf())[-1])
+    assert shelf.picking and bar[1].visible and "0 chosen" in bar[2] and not bar[4].interactive
+    shelf, _ = choose(gallery, choose(gallery, shelf, 0)[0], 2)
+    shelf, *bar = gallery._pick_page(shelf)
+    assert len(shelf.picked) == 3 and "3 chosen" in bar[2] and bar[2].count(":nth-child") == 6 and bar[6].interactive
+    assert shelf_of(gallery._search("cat", "all_pictures", shelf)).picked == ()
+    assert not gallery._pick_none(shelf)[0].picking
+
+
+def test_all_that_are_picked_are_starred_thrown_away_and_brought_back_together(gallery: Gallery, studio: Any) -> None:
+    paint(studio, 4, prompt="a cat")
+    shelf = replace(gallery.look("", Shelf())[-1])
+    shelf = replace(shelf, picked=shelf.files[1:3], chosen=shelf.files[1])
+    gallery._star_all("", "all_pictures", shelf)
+    assert studio.archive.favourites.all() == set(shelf.picked)
+    gallery._star_all("", "all_pictures", shelf)
+    assert not studio.archive.favourites.all()
+    thrown = shelf_of(gallery._move_all("", "all_pictures", shelf))
+    assert thrown.files == (shelf.files[0], shelf.files[3]) and thrown.chosen == shelf.files[3] and not thrown.picked
+    assert shelf_of(gallery._undo("", "all_pictures", thrown)).files == shelf.files
+    gallery._move_all("", "all_pictures", shelf)
+    trash = shelf_of(gallery.look("", Shelf(view="trash")))
+    assert shelf_of(gallery._move_all("", "trash", replace(trash, picked=trash.files))).files == ()
+    assert studio.archive.count() == 4
+
+
+def test_one_of_several_that_is_gone_keeps_the_others_where_they_are(gallery: Gallery, studio: Any) -> None:
+    files = tuple(paint(studio, 3))
+    studio.archive.open(files[2]).unlink()
+    with pytest.raises(gr.Error, match="no such picture"):
+        gallery._said(gallery._move_all)("", "all_pictures", Shelf(picked=files))
+    assert studio.archive.open(files[0]).is_file()
+
+
+def test_the_order_is_turned_round(gallery: Gallery, studio: Any) -> None:
+    files = paint(studio, PER_PAGE + 2)
+    seen = gallery._search("", "all_pictures", Shelf(), "oldest_first")
+    assert shelf_of(seen).files == tuple(files[:PER_PAGE]) and "Older" in seen[2].value and "Newer" in seen[3].value
+
+
+def test_a_zip_holds_the_files_as_they_are_under_their_names(gallery: Gallery, studio: Any, monkeypatch: Any) -> None:
+    files = paint(studio, 3)
+    with zipfile.ZipFile(gallery._finder.several.zipped(files[:2])) as made:
+        assert made.namelist() == files[:2] and made.read(files[1]) == studio.archive.open(files[1]).read_bytes()
+    monkeypatch.setattr(several_zipped, "MOST_BYTES", 10)
+    with pytest.raises(FieldError, match="too large for one file"):
+        gallery._finder.several.zipped(files)
+
+
+def test_several_are_compared_as_many_as_there_is_room_for() -> None:
+    assert compare.of_files(tuple("abcdefgh")).files == tuple("abcdef") and compare.of_files(("a",)) == compare.Pair("a")
+    assert compare.of_files(()) == compare.Pair()
 
 
 def test_the_trash_is_shown_restored_from_and_emptied(gallery: Gallery, studio: Any) -> None:
@@ -107,11 +194,11 @@ def test_the_trash_is_shown_restored_from_and_emptied(gallery: Gallery, studio: 
         studio.archive.trash(file)
     *_, shelf = gallery.look("", Shelf(view="trash"))
     assert len(shelf.files) == 3
-    shelf, *panel = gallery._choose(shelf, SimpleNamespace(index=1))
+    shelf, panel = choose(gallery, shelf, 1)
     assert panel[7].visible and not panel[6].visible
-    shelf = gallery._restore("", "trash", shelf)[7]
+    shelf = shelf_of(gallery._restore("", "trash", shelf))
     assert len(shelf.files) == 2
-    assert gallery._empty("", "trash", shelf)[7].files == () and studio.archive.count() == 1
+    assert shelf_of(gallery._empty("", "trash", shelf)).files == () and studio.archive.count() == 1
 
 
 def test_a_favourite_is_starred_and_found_among_its_kind(gallery: Gallery, studio: Any) -> None:
@@ -160,7 +247,7 @@ def test_a_file_that_is_gone_is_told_and_breaks_nothing(gallery: Gallery, studio
     *_, shelf = gallery.look("", Shelf())
     studio.archive.open(file).unlink()
     with pytest.raises(gr.Error):
-        gallery._choose(shelf, SimpleNamespace(index=0))
+        choose(gallery, shelf, 0)
 
 
 def test_two_pictures_are_compared_field_by_field(gallery: Gallery, studio: Any) -> None:

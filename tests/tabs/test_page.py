@@ -206,6 +206,73 @@ def test_a_stranger_sees_and_stops_only_his_own_jobs(studio: Studio) -> None:
     assert studio.queue.get(mine).status == Status.CANCELLED
 
 
+def ended(studio: Studio, owner: str, **fields: Any) -> Job:
+    """A job of that session that was cancelled while it waited."""
+    studio.queue.pause()
+    job = studio.submit(GenerationRequest.parse({"prompt": "a cat", "seed": 1, **fields}), owner=owner)
+    studio.queue.cancel(job)
+    return studio.queue.get(job)
+
+
+def test_again_queues_an_ended_job_with_another_seed_for_whoever_asks(studio: Studio) -> None:
+    job = ended(studio, "me", variation={"seed": 7, "strength": 0.2})
+    queue.do(studio, "me", "again", job.id)
+    [other] = [j for j in studio.queue.jobs("me") if j.status == Status.QUEUED]
+    assert other.request.seed == 1 and other.request.variation.seed != 7
+    assert other.request.merged({"variation": {"seed": 7}}) == job.request
+    assert GenerationRequest(seed=5).undrawn() == GenerationRequest()
+    assert 'data-act="again"' in queue._row(studio, job)
+    assert 'data-act="again"' not in queue._row(studio, Job("2", job.request, status=Status.DONE, payload="{}"))
+
+
+def test_settings_of_a_job_go_into_the_tab_that_shows_it(studio: Studio) -> None:
+    jobs = [ended(studio, "me"), ended(studio, "me", init={"image": studio.inputs.keep(Image.new("RGB", (64, 64)))})]
+    page = SimpleNamespace(hand_over=lambda request, name: [request, name], stay=lambda: [])
+    hand = queue.to_form(studio, page)
+    for job, tab in zip(jobs, ("txt2img", "img2img"), strict=True):
+        assert hand("me", SimpleNamespace(act=queue.TO_FORM, job=job.id)) == [job.request, tab]
+        assert hand("me", SimpleNamespace(act="again", job=job.id)) == []
+
+
+def test_a_cleared_list_forgets_no_job_and_shows_what_ends_afterwards(studio: Studio) -> None:
+    first = ended(studio, "me", prompt="a first cat")
+    assert "a first cat" in queue.shown(studio, "me")
+    studio.queue.clear("me")
+    assert "The queue is empty" in queue.shown(studio, "me") and "a first cat" in queue.shown(studio, "other")
+    ended(studio, "me", prompt="a second cat")
+    assert "a second cat" in (table := queue.shown(studio, "me")) and "a first cat" not in table
+    assert studio.queue.get(first.id).status == Status.CANCELLED
+
+
+def test_a_job_shows_the_newest_of_its_pictures_that_is_still_there(studio: Studio) -> None:
+    image = Image.new("RGB", (32, 32))
+    files = {n: studio.archive.save(image, GenerationRequest(seed=n), {}).file for n in range(2)}
+    job = Job("1", GenerationRequest(), status=Status.DONE, files=files)
+    assert "00001-1.png" in queue.picture(studio, job)
+    studio.archive.trash(files[1])
+    assert "00000-0.png" in queue.picture(studio, job) and queue.picture(studio, Job("2", GenerationRequest())) == ""
+
+
+@pytest.mark.parametrize(("forever", "status", "seen", "updates"), [
+    (True, "done", "1 running 0", [gr.skip(), "1", True]), (True, "running", "1 queued 0", [gr.skip()] * 3),
+    (True, "cancelled", "1 running 0", [False, gr.skip(), gr.skip()]), (True, "failed", "1 failed 0", [gr.skip()] * 3),
+    (False, "done", "1 running 0", [gr.skip()] * 3),
+], ids=["done", "running", "stopped", "failed before", "off"])
+def test_what_is_done_is_followed_by_another_until_it_is_stopped(forever: bool, status: str, seen: str, updates: list) -> None:
+    found = run.Runner._going_on(None, SimpleNamespace(id="1", status=status), forever, seen)
+    assert [getattr(update, "active", update) for update in found] == updates
+
+
+def test_the_form_is_queued_once_after_each_job_with_another_seed(studio: Studio) -> None:
+    studio.queue.pause()
+    form = SimpleNamespace(prefix="txt2img", read=lambda _: GenerationRequest(prompt="a cat", seed=7))
+    runner = run.Runner(studio, form, None, gr.BrowserState(""))
+    for after, owner in (("1", "me"), ("1", "me"), ("2", "me"), ("", "me"), ("3", "")):
+        runner._again({runner._next: after, runner._owner: owner})
+    seeds = [job.request.seed for job in studio.queue.jobs()]
+    assert len(seeds) == 2 and 7 not in seeds
+
+
 def test_the_whole_page_is_built_with_every_tab(studio: Studio) -> None:
     blocks = shell.build(studio)
     ids = {b.elem_id for b in blocks.blocks.values() if getattr(b, "elem_id", None)}
@@ -242,7 +309,7 @@ def test_the_head_of_a_closed_fold_says_whether_it_is_on(studio: Studio, title: 
 def test_pictures_are_ranked_only_where_there_are_several(studio: Studio) -> None:
     with gr.Blocks() as blocks:
         results, ranking = gr.Gallery(), Ranking(studio, "test")
-        ranking.wire(results, gr.Textbox())
+        ranking.wire(results, gr.State(""), gr.Textbox())
     offered, = answers(blocks, ranking._row)
     assert [offered(shown)[0].visible for shown in (None, ["a.png"], ["a.png", "b.png"])] == [False, False, True]
 

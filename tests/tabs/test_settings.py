@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from extensions.hooks import Hooks
 from pipelines import settings
 from pipelines.studio import Studio
+from pipelines.words import LANGUAGES, Words
 from tabs import models
-from tabs.settings import EDITED, kept, next_start, shown, written
+from tabs.settings import EDITED, KEYS, kept, keys_dialog, next_start, shown, written
+from tabs.theme import ASSETS
 
 
 @pytest.fixture
@@ -51,6 +54,18 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(studio: Studio, chang
     with pytest.raises(gr.Error, match=line):
         kept(studio, fields(studio, **changed))
     assert not studio.settings.file.exists()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_key_is_listed_with_what_it_does_and_where(language: str) -> None:
+    words = Words(language)
+    asked = {*KEYS, *(word for keys in KEYS.values() for _, word in keys)}
+    assert asked <= set(words.names()) and all(html.escape(words(word)) in keys_dialog(words) for word in asked)
+    files = ("studio.js", "sketchpad.js", "pose_editor.js", "complete.js")
+    scripts = {name: (ASSETS / name).read_text(encoding="utf-8") for name in files}
+    assert all(f"'{key}'" in scripts["studio.js"] for key in ("Enter", "Escape", "ArrowUp", "f", "Delete", "a", "?"))
+    assert all(f"'{key}'" in scripts["sketchpad.js"] for key in "[]bez") and "'Delete'" in scripts["pose_editor.js"]
+    assert all(f"'{key}'" in scripts["complete.js"] for key in ("Tab", "Escape"))
 
 
 def test_a_visitor_keeps_nothing_and_sees_no_folders(tmp_path: Path) -> None:
