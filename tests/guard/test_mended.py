@@ -6,7 +6,7 @@ import pytest
 
 from tabs.mended import MENDS, SCRIPTS, Mend, mended
 
-each = pytest.mark.parametrize("mend", MENDS, ids=lambda mend: mend.scripts)
+each = pytest.mark.parametrize("mend", MENDS, ids=lambda mend: f"{mend.scripts} {mend.wrong[:20]}")
 
 
 @each
@@ -20,4 +20,7 @@ def test_the_mended_script_is_what_the_browser_gets_and_otherwise_gradios_own(ap
     [path] = SCRIPTS.glob(mend.scripts)
     got = app.client.get(f"/assets/{path.name}")
     assert got.status_code == 200 and got.headers["content-type"].startswith("text/javascript")
-    assert mend.right in got.text and got.text.replace(mend.right, mend.wrong) == path.read_text("utf-8")
+    ours = got.text
+    for one in (one for one in MENDS if one.scripts == mend.scripts):
+        ours = ours.replace(one.right, one.wrong)
+    assert mend.right in got.text and ours == path.read_text("utf-8")
