@@ -4,7 +4,7 @@ When an event ends the page marks it as a stream that was closed, whether it was
 state for each of its inputs. Every later event tells all of these that nothing has happened, and each telling searches the whole
 page: with forms as long as ours three hundred searches a keystroke. Where an event fails Gradio's own code asks first, as here.
 
-While the page opens every component looks through all events for its own, a thousand times seven hundred: here they are sorted once.
+While the page opens every component looks through all events for its own, 1,400 times 700: they are sorted once here.
 And whoever asks a component for its value searches the page for it, also where the component itself was asked already.
 
 The login knows a wrong password (400) and a right one; of the guard's wait after five wrong ones (429) it shows nothing, as if its
