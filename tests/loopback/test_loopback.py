@@ -71,7 +71,7 @@ def test_on_a_full_disk_the_finished_picture_waits_in_memory_and_the_queue_holds
         tmp_path: Path, request_: GenerationRequest, studio: Studio) -> None:
     with Studio.open(settings.checked({"data_dir": tmp_path}), Hooks()) as full:
         full.inputs.keep(studio.inputs.open(request_.init.image))
-        full.archive._disk = full.inputs._disk = Full()
+        full.archive._disk, full.inputs._disk = Full(room=1), Full()        # the look for room finds some
         ended = full.queue.wait(full.submit(request_), 120)
         assert ended.error.startswith("Outputs: picture with seed 5 - finished, not saved (no space left on the disk)")
         assert len(full.archive.unsaved) == 1 and full.queue.paused == ended.error
