@@ -7,16 +7,16 @@ away leaves the easel, and comes back to its place with undo.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from pipelines.spec.errors import FieldError, StudioError
+from pipelines.spec.errors import FieldError
 from pipelines.studio import Studio
 from tabs.before_after import chosen_of, originals, viewed
-from tabs.form import refused
+from tabs.form import toasting
 from tabs.listeners import QUIET, SPOKEN
 
 SETTLED = "() => window.atelierChosen?.settled()"
@@ -39,20 +39,9 @@ class Culling:
         """looked_at: the name of the file whose picture is chosen, "" for the newest."""
         seen, shown = [results, looked_at], [results, looked_at, self._thrown, self._back]
         gr.on([results.change, looked_at.change], self.star, seen, self._star, **QUIET)
-        self._star.click(self._said(self.mark), seen, self._star, **SPOKEN).then(None, None, None, js=SETTLED)
-        self._throw.click(self._said(self.throw), [*seen, self._thrown], shown, **SPOKEN).then(None, None, None, js=SETTLED)
-        self._back.click(self._said(self.bring_back), [results, self._thrown], shown, **SPOKEN)
-
-    def _said(self, act: Callable[..., Any]) -> Callable[..., Any]:
-        """`act` with the studio's refusals as toasts."""
-
-        def handler(*values: Any) -> Any:
-            try:
-                return act(*values)
-            except StudioError as error:
-                raise refused(error) from None
-
-        return handler
+        self._star.click(toasting(self.mark), seen, self._star, **SPOKEN).then(None, None, None, js=SETTLED)
+        self._throw.click(toasting(self.throw), [*seen, self._thrown], shown, **SPOKEN).then(None, None, None, js=SETTLED)
+        self._back.click(toasting(self.bring_back), [results, self._thrown], shown, **SPOKEN)
 
     def star(self, shown: Sequence[Any] | None, looked_at: str) -> Any:
         """The star of the chosen picture: filled for a favourite."""

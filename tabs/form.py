@@ -246,6 +246,18 @@ def refused(error: StudioError) -> gr.Error:
                     print_exception=False)
 
 
+def toasting(act: Callable[..., Any]) -> Callable[..., Any]:
+    """`act` with the studio's refusals as toasts."""
+
+    def handler(*values: Any) -> Any:
+        try:
+            return act(*values)
+        except StudioError as error:
+            raise refused(error) from None
+
+    return handler
+
+
 def outputs_of(*groups: Iterable[Component] | Component) -> list[Component]:
     """One flat list of components from lists and single ones."""
     flat: list[Component] = []

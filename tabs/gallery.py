@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from tabs import compare
 from tabs.absent import tell
 from tabs.culling import SETTLED
 from tabs.finder import ORDERS, Finder, Shelf, find
-from tabs.form import refused
+from tabs.form import refused, toasting
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.picture import Panel
@@ -69,20 +69,20 @@ class Gallery:
                            **SPOKEN).then(None, None, None, js=TO_PANEL)
         panel.tree.select(self._walk, shelf, [shelf, *panel.outputs], **SPOKEN)
         finder.empty.click(lambda: gr.Button(visible=True), None, finder.sure, **SPOKEN)
-        finder.sure.click(self._said(self._empty), asked, whole, **SPOKEN)
-        finder.undo.click(self._said(self._undo), asked, whole, **SPOKEN)
+        finder.sure.click(toasting(self._empty), asked, whole, **SPOKEN)
+        finder.undo.click(toasting(self._undo), asked, whole, **SPOKEN)
         for button, act in ((panel.favourite, self._favourite), (panel.throw, self._throw), (several.star, self._star_all),
                             (several.throw, self._move_all)):
-            button.click(self._said(act), asked, whole, **SPOKEN).then(None, None, None, js=SETTLED)
+            button.click(toasting(act), asked, whole, **SPOKEN).then(None, None, None, js=SETTLED)
         for button, pick in ((several.switch, self._switch), (several.page, self._pick_page), (several.none, self._pick_none)):
             button.click(pick, shelf, [shelf, *several.outputs], **SPOKEN)
-        several.zip.click(self._said(lambda shelf: several.zipped(shelf.picked)), shelf, several.file,
+        several.zip.click(toasting(lambda shelf: several.zipped(shelf.picked)), shelf, several.file,
                           **SPOKEN).success(None, None, None, js=FETCH)
-        panel.restore.click(self._said(self._restore), asked, whole, **SPOKEN)
+        panel.restore.click(toasting(self._restore), asked, whole, **SPOKEN)
         inpaint = page.forms["inpaint"]
-        settle(page, "inpaint", keeping(inpaint, panel.send.click)(self._said(self._send), shelf, page.targets, **SPOKEN))
+        settle(page, "inpaint", keeping(inpaint, panel.send.click)(toasting(self._send), shelf, page.targets, **SPOKEN))
         for name, button in panel.starts.items():
-            start = self._said(lambda shelf, name=name: self._start(shelf, name))
+            start = toasting(lambda shelf, name=name: self._start(shelf, name))
             settle(page, name, keeping(page.forms[name], button.click)(start, shelf, page.targets, **SPOKEN))
         again, owner = panel.again, page.owner
         panel.reproduce.click(self._again, [shelf, owner], [owner, *again.outputs], **SPOKEN)
@@ -90,19 +90,8 @@ class Gallery:
         again.wire()
         self._comparison.wire(panel.first, panel.second, panel.before, shelf, several.compare)
         page.later.append(lambda: self._vary(shelf))
-        to_upscale(page, panel.upscale.click, self._said(lambda shelf: str(self._studio.archive.open(shelf.chosen, shelf.trash))),
+        to_upscale(page, panel.upscale.click, toasting(lambda shelf: str(self._studio.archive.open(shelf.chosen, shelf.trash))),
                    [shelf])
-
-    def _said(self, act: Callable[..., Any]) -> Callable[..., Any]:
-        """`act` with the studio's refusals as toasts."""
-
-        def handler(*values: Any) -> Any:
-            try:
-                return act(*values)
-            except StudioError as error:
-                raise refused(error) from None
-
-        return handler
 
     # -- finding -------------------------------------------------------------------------------------------------------
 

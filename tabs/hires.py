@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from pipelines import metadata
 from pipelines.spec.errors import FieldError, StudioError
@@ -61,18 +61,7 @@ class HiresPanel:
         bench.heads(self._fold, "hires_title", "hires")
         with bench.results.row:
             self._only = bench.button("hires_only", "hires-only")
-        bench.page.later.append(self._wire_only)
-
-    def _wire_only(self) -> None:
-        bench = self._bench
-        mine = {path: field for path, field in bench.form.fields.items() if path.startswith(PART)}
-
-        def put(data: Mapping[Component, Any], owner: str) -> None:
-            settings = {path.removeprefix(PART): data[field] for path, field in mine.items()}
-            request = only_second(bench.studio, bench.results.chosen(data), settings)
-            bench.studio.submit(request, owner=owner)
-
-        bench.queue_on(self._only.click, put, {*mine.values(), *bench.results.seen})
+        bench.page.later.append(lambda: bench.over_chosen(self._only, "hires", partial(only_second, bench.studio)))
 
 
 def sizes(studio: Studio, values: Mapping[str, Any]) -> str:

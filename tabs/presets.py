@@ -13,7 +13,7 @@ from gradio.components import Component
 
 from pipelines.spec.errors import FieldError, StudioError
 from pipelines.studio import Studio
-from tabs.form import Form, refused
+from tabs.form import Form, refused, toasting
 from tabs.listeners import SPOKEN
 from tabs.page import Page
 
@@ -44,12 +44,12 @@ def build(studio: Studio, form: Form) -> Callable[[Page], None]:
         apply.click(lambda key, model: applied(studio, form, key, model), [chosen, form.fields["model"]], form.outputs,
                     **SPOKEN)
         save.click(lambda data: saved(studio, form, data, name), {*form.inputs, name}, chosen, **SPOKEN)
-        rename.click(said(lambda key, title: listed(studio, studio.presets.rename(needed(key), title).name)),
+        rename.click(toasting(lambda key, title: listed(studio, studio.presets.rename(needed(key), title).name)),
                      [chosen, name], chosen, **SPOKEN)
-        delete.click(said(lambda key: deleted(studio, needed(key))), chosen, chosen, **SPOKEN)
-        undo.click(said(lambda: restored(studio)), None, chosen, **SPOKEN)
-        bring.upload(said(lambda file: listed(studio, studio.presets.import_file(Path(file)).name)), bring, chosen, **SPOKEN)
-        take.click(said(lambda key: exported(studio, needed(key))), chosen, take, **SPOKEN)
+        delete.click(toasting(lambda key: deleted(studio, needed(key))), chosen, chosen, **SPOKEN)
+        undo.click(toasting(lambda: restored(studio)), None, chosen, **SPOKEN)
+        bring.upload(toasting(lambda file: listed(studio, studio.presets.import_file(Path(file)).name)), bring, chosen, **SPOKEN)
+        take.click(toasting(lambda key: exported(studio, needed(key))), chosen, take, **SPOKEN)
 
     return wire
 
@@ -76,18 +76,6 @@ def needed(key: str | None) -> str:
     if not key:
         raise FieldError("Preset", "", "none is chosen", fix="Choose one in the list first")
     return key
-
-
-def said(act: Callable[..., Any]) -> Callable[..., Any]:
-    """`act` with the studio's refusals as toasts."""
-
-    def handler(*values: Any) -> Any:
-        try:
-            return act(*values)
-        except StudioError as error:
-            raise refused(error) from None
-
-    return handler
 
 
 def description(studio: Studio, key: str | None) -> str:

@@ -10,11 +10,10 @@ import gradio as gr
 
 from pipelines.spec.errors import FieldError
 from pipelines.studio import Studio
-from tabs.form import Form
+from tabs.form import Form, toasting
 from tabs.listeners import QUIET, SPOKEN
 from tabs.lists import refreshing
 from tabs.page import Page
-from tabs.presets import said
 
 
 class StyleEditor:
@@ -46,10 +45,10 @@ class StyleEditor:
         page.lists[self._name] = lambda _: gr.update(choices=styles.names())
         self._name.input(self._shown, self._name, texts, **QUIET)
         self._take.click(lambda *given: given, [self._form.fields[path] for path in prompts], texts, **QUIET)
-        done = [self._save.click(said(self._saved), [self._name, *texts], None, **SPOKEN),
-                self._delete.click(said(self._deleted), self._name, [self._name, *texts], **SPOKEN),
-                self._undo.click(said(self._restored), None, [self._name, *texts], **SPOKEN),
-                self._bring.upload(said(self._imported), self._bring, None, **SPOKEN)]
+        done = [self._save.click(toasting(self._saved), [self._name, *texts], None, **SPOKEN),
+                self._delete.click(toasting(self._deleted), self._name, [self._name, *texts], **SPOKEN),
+                self._undo.click(toasting(self._restored), None, [self._name, *texts], **SPOKEN),
+                self._bring.upload(toasting(self._imported), self._bring, None, **SPOKEN)]
         page.later += [lambda event=event: refreshing(self._studio, page, event.success, scan=False) for event in done]
 
     def _shown(self, name: str | None) -> Any:

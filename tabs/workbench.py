@@ -18,6 +18,7 @@ from pipelines.loading.identity_files import identities
 from pipelines.loading.library import AUTOMATIC
 from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
+from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.tasks.enlarge import listed
 from tabs import regions, usual
@@ -178,6 +179,16 @@ class Workbench:
                  inputs: set[Component]) -> None:
         """Let `put(values, owner)` queue a job of its own kind whenever `event` happens; the easel shows it."""
         self._runner.queue_on(event, put, inputs)
+
+    def over_chosen(self, button: gr.Button, part: str, request_of: Callable[[str, dict[str, Any]], GenerationRequest]) -> None:
+        """Let `button` queue `request_of(file, settings)` for the picture that is looked at; settings: the form's of one part."""
+        mine = {path: field for path, field in self.form.fields.items() if path.startswith(f"{part}.")}
+
+        def put(data: Mapping[Component, Any], owner: str) -> None:
+            settings = {path.removeprefix(f"{part}."): data[field] for path, field in mine.items()}
+            self.studio.submit(request_of(self.results.chosen(data), settings), owner=owner)
+
+        self.queue_on(button.click, put, {*mine.values(), *self.results.seen})
 
     def wire(self) -> Form:
         """Connect everything that was placed; all pieces must be."""

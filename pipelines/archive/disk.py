@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 TEMPORARY = ".part"         # a file still being written: .<process>-<token>.part, in the folder of its final name
+log = logging.getLogger(__name__)
 
 
 class Disk:
@@ -93,6 +96,16 @@ class Disk:
 
 def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}")
+
+
+def aside(path: Path, what: str, error: Exception) -> None:
+    """Keep a small file that cannot be read as `<name>.bad-<time>` beside it, and say so. Raises nothing."""
+    kept = path.with_name(f"{path.name}.bad-{time.strftime('%Y%m%d-%H%M%S')}")
+    log.warning("%s cannot be read (%s); kept as %s.", what, error, kept.name)
+    try:
+        path.replace(kept)
+    except OSError as failure:
+        log.warning("It could not be moved: %s", failure)
 
 
 def is_stray(name: str) -> bool:

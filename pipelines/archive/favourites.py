@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from pathlib import Path
 
-from pipelines.archive.disk import Disk
+from pipelines.archive.disk import Disk, aside
 
 NAME = ".favourites.json"
 log = logging.getLogger(__name__)
@@ -28,12 +27,7 @@ class Favourites:
         except FileNotFoundError:
             return frozenset()
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            kept = self.path.with_name(f"{NAME}.bad-{time.strftime('%Y%m%d-%H%M%S')}")
-            log.warning("The list of favourites cannot be read (%s); kept as %s.", error, kept.name)
-            try:
-                self.path.replace(kept)
-            except OSError as failure:
-                log.warning("It could not be moved: %s", failure)
+            aside(self.path, "The list of favourites", error)
             return frozenset()
 
     def __contains__(self, file: object) -> bool:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from PIL import Image
 
-from pipelines.archive.disk import Disk
+from pipelines.archive.disk import Disk, aside
 from pipelines.archive.inputs import Inputs
 from pipelines.spec.param import SHA256
 
@@ -95,12 +94,7 @@ class Photos:
         except FileNotFoundError:
             return {}, set()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            kept = self._path.with_name(f"{NAME}.bad-{time.strftime('%Y%m%d-%H%M%S')}")
-            log.warning("The list of older photos cannot be read (%s); kept as %s.", error, kept.name)
-            try:
-                self._path.replace(kept)
-            except OSError as failure:
-                log.warning("It could not be moved: %s", failure)
+            aside(self._path, "The list of older photos", error)
             return {}, set()
 
     def _write(self) -> None:

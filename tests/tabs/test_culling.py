@@ -14,6 +14,7 @@ from pipelines.archive import Archive
 from pipelines.spec.request import GenerationRequest
 from pipelines.words import Words
 from tabs.culling import Culling
+from tabs.form import toasting
 from tabs.run import Runner
 
 
@@ -64,7 +65,7 @@ def test_pictures_thrown_away_come_back_to_their_places_the_last_one_first(culli
 def test_without_a_picture_there_is_nothing_to_do_and_the_last_one_leaves_an_empty_easel(culling: Culling, shown: Any) -> None:
     assert culling.star(None, "").value.startswith("☆")
     with pytest.raises(gr.Error, match="no picture yet"):
-        culling._said(culling.throw)([], "")
+        toasting(culling.throw)([], "")
     gallery, looked_at, _, back = culling.throw(shown[:1], "")
     assert not gallery.visible and not looked_at and back.visible
 

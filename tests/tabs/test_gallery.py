@@ -22,6 +22,7 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.words import Words
 from tabs import compare
 from tabs.finder import Shelf, find
+from tabs.form import toasting
 from tabs.gallery import PER_PAGE, Gallery, caption
 from tabs.page import Page
 from tabs.picture import Panel, said
@@ -165,7 +166,7 @@ def test_one_of_several_that_is_gone_keeps_the_others_where_they_are(gallery: Ga
     files = tuple(paint(studio, 3))
     studio.archive.open(files[2]).unlink()
     with pytest.raises(gr.Error, match="no such picture"):
-        gallery._said(gallery._move_all)("", "all_pictures", Shelf(picked=files))
+        toasting(gallery._move_all)("", "all_pictures", Shelf(picked=files))
     assert studio.archive.open(files[0]).is_file()
 
 
