@@ -103,9 +103,8 @@ class Experiments:
         submitted = self.generate.click(self._submit, asked, [owner, self.told], trigger_mode="multiple", **SPOKEN)
         self.view.look_after(submitted.success)
         self.view.wire()
-        kept, noted = self._page.memory("experiments"), [self.base, self.exact, *axes]
-        gr.on([c.change for c in noted], None, noted, kept, js="(...values) => [values]", **QUIET)
-        self._page.blocks.load(self.brought_back, kept, noted, **QUIET)
+        noted = [self.base, self.exact, *axes]
+        self._page.keep("experiments", noted, len(noted), self.brought_back)
 
     def _hinted(self, key: str | None) -> dict[str, Any]:
         return gr.update(placeholder=self._hints.get(key or "") or self._words("values"))

@@ -185,7 +185,7 @@ class Form:
 
     def _shown(self, path: str, value: Any) -> Any:
         if path in SIDES and isinstance(value, int):       # the slider may be showing less than the field allows
-            return gr.Slider(value=value, maximum=max(VIEW, value))
+            return gr.update(value=value, maximum=max(VIEW, value))
         if path in self.listed and isinstance(value, (list, tuple)):
             return gr.update(choices=self.choices(path, value), value=list(value))
         return list(value) if isinstance(value, tuple) else value

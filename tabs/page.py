@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pipelines.spec.errors import FieldError, StudioError
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
 from tabs.form import SWITCHES, Form
+from tabs.listeners import QUIET
 
 OWN_KIND = "control"        # its requests are txt2img's too, so its jobs say which tab they belong to
 
@@ -41,18 +43,26 @@ class Page:
         Pictures are not kept: a browser has room for a few megabytes only.
         """
         self.forms[form.prefix] = form
-        self.kept[form.prefix] = kept = self.memory(form.prefix)
         for path, component in form.listed.items():
             self.lists[component] = lambda held, path=path: gr.update(choices=form.choices(path, held))
-        components = noted(form)
-        gr.on([c.change for c in components], None, components, kept, queue=False, show_progress="hidden",
-              api_visibility="private", js=f"(...values) => {{ window.atelierUndo?.note({form.prefix!r}, values); "
-                                           f"return [values.slice(0, {len(form.fields)})]; }}")
+        self.kept[form.prefix] = self.keep(form.prefix, noted(form), len(form.fields),
+                                           lambda values: form.write(usable(by_path(form, values), form)))
 
-        def bring_back(values: Any) -> list[Any]:
-            return form.write(usable(by_path(form, values), form))
+    def keep(self, name: str, components: list[Any], count: int, usable: Callable[[Any], list[Any]]) -> gr.BrowserState:
+        """Keep the first `count` components' values in the browser, and bring them back when the page opens (`assets/kept.js`).
 
-        self.blocks.load(bring_back, kept, form.outputs, queue=False, show_progress="hidden", api_visibility="private")
+        usable: what was kept -> an update for every component that it still fits. The page applies them only to what nobody
+        has touched by then.
+        """
+        kept, back = self.memory(name), gr.JSON(visible=False)
+        undo = f"window.atelierUndo?.note({name!r}, values); " if name in self.forms else ""
+        gr.on([c.change for c in components], None, components, kept, **QUIET,
+              js=f"(...values) => {{ {undo}return window.atelierKept.note({name!r}, values, {count}); }}")
+        ids = [component.elem_id for component in components]
+        self.blocks.load(lambda values: [sent(update) for update in usable(values)], kept, back, **QUIET).then(
+            None, [back, *components], [kept, *components], **QUIET,
+            js=f"(...values) => window.atelierKept.back({name!r}, {json.dumps(ids)}, {count}, values)")
+        return kept
 
     def relist(self, data: Mapping[Component, Any] = MappingProxyType({})) -> dict[Any, Any]:
         """Updates by component for everything that offers names of files, styles or presets.   data: what they hold.
@@ -89,6 +99,13 @@ class Page:
         """Updates for `targets`: this request in the tab `name`, else in the one that makes its kind, with its pictures."""
         name = name or tab_of(request)
         return self.show(name, self.forms[name].write_all(request))
+
+
+def sent(update: Any) -> dict[str, Any]:
+    """An update as Gradio sends it to the page, which then needs no server to apply it."""
+    asked = update if isinstance(update, dict) and update.get("__type__") == "update" else {"value": update}
+    pairs = {"choices": [one if isinstance(one, tuple) else (one, one) for one in asked["choices"]]} if "choices" in asked else {}
+    return {**asked, **pairs, "__type__": "update"}
 
 
 def by_path(form: Form, values: Any) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def css() -> str:
 
 
 def script(words: Words) -> str:
-    """What the page runs as it opens: the keyboard, completion (whose list is still there when Esc asks what is open), help."""
-    run = {"studio": "", "complete": "", "tips": json.dumps(helps(words), ensure_ascii=False)}
+    """What the page runs as it opens: what forms held, keys, completion (its list is still there when Esc asks for one), help."""
+    run = {"kept": "", "studio": "", "complete": "", "tips": json.dumps(helps(words), ensure_ascii=False)}
     calls = (f"({(ASSETS / f'{name}.js').read_text(encoding='utf-8').strip()})({given});" for name, given in run.items())
     return f"() => {{ {' '.join(calls)} }}"
 

@@ -109,9 +109,7 @@ class UpscaleForm:
                        self.second: lambda _: gr.update(choices=offered("–", ways.names())),
                        self.restorer: lambda _: gr.update(choices=offered("–", ways.restorers.names())),
                        self._faces_card: lambda _: gr.update(visible=bool(ways.restorers.names()))}
-        kept = page.memory("upscale")
-        gr.on([c.change for c in self._kept], None, self._kept, kept, js="(...values) => [values]", **QUIET)
-        page.blocks.load(self.bring_back, kept, self._kept, **QUIET)
+        page.keep("upscale", self._kept, len(self._kept), self.bring_back)
 
     def bring_back(self, values: Any) -> list[Any]:
         """What the browser kept; a network that is gone stays named, and *Make larger* says so."""

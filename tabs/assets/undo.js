@@ -17,6 +17,10 @@
       let at = 0;
       for (const [form, count] of forms) { now = { [form]: values.slice(at, at + count), ...now }; at += count; }
     },
+    // What a form would hold, had nobody changed it while it opened: the step before that change.
+    before(form, values) {
+      if (form in now) past.push({ ...now, [form]: values });
+    },
     note(form, values) {
       if (same(values, now[form])) return;
       const typing = keys && noted.form === form && Date.now() - noted.at < TYPING;
