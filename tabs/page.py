@@ -54,7 +54,7 @@ class Page:
         usable: what was kept -> an update for every component that it still fits. The page applies them only to what nobody
         has touched by then.
         """
-        kept, back = self.memory(name), gr.JSON(visible=False)
+        kept, back = self.memory(name), self._apart(gr.JSON(visible=False))
         undo = f"window.atelierUndo?.note({name!r}, values); " if name in self.forms else ""
         gr.on([c.change for c in components], None, components, kept, **QUIET,
               js=f"(...values) => {{ {undo}return window.atelierKept.note({name!r}, values, {count}); }}")
@@ -73,11 +73,14 @@ class Page:
 
     def memory(self, name: str) -> gr.BrowserState:
         """What the browser keeps under this name, out of the tab that is being placed: Gradio reads it only if on screen."""
-        kept = gr.BrowserState(None, storage_key=f"atelier-{name}", secret=self.secret)
-        if kept.parent is not None:
-            kept.parent.children.remove(kept)
-        self.blocks.add(kept)
-        return kept
+        return self._apart(gr.BrowserState(None, storage_key=f"atelier-{name}", secret=self.secret))
+
+    def _apart(self, component: Any) -> Any:
+        """The component as one of the page, not of the tab that is being placed."""
+        if component.parent is not None:
+            component.parent.children.remove(component)
+        self.blocks.add(component)
+        return component
 
     @property
     def targets(self) -> list[Component]:
