@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from pipelines.spec import naming
 from pipelines.spec.errors import FieldError, RequestError
 from pipelines.spec.paths import expanded
 
@@ -74,11 +75,17 @@ class Settings(BaseModel):
     output_format: Literal["png", "png16", "jpeg", "webp"] = Field(
         "png", description="File format of the pictures: png, jpeg, webp; png16 keeps 16 bits a channel of upscaled ones.")
     output_quality: int = Field(95, ge=1, le=100, description="Quality of jpeg and webp, 1 to 100.")
+    filename_pattern: str = Field(naming.PATTERN, max_length=300, description="Names of pictures, as [date]/[number]-[model_name].")
 
     @field_validator("home", "outputs", "state", "tls_certfile", "tls_keyfile")
     @classmethod
     def _absolute(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         return None if value is None else expanded(_key(info), value).absolute()
+
+    @field_validator("filename_pattern")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        return naming.check(value)
 
     @field_validator("models")
     @classmethod

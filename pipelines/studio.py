@@ -69,7 +69,7 @@ class Studio:
         self.settings, self.hooks = settings, hooks
         self.library = Library(settings.model_roots, settings.data_dir)
         self.upscalers = Upscalers(self.library, lambda: self.hooks.upscalers())
-        self.archive = Archive(settings.outputs_dir)
+        self.archive = Archive(settings.outputs_dir, pattern=settings.filename_pattern)
         self.inputs = Inputs(settings.outputs_dir)
         self.lineage = Lineage(self.archive, self.inputs)
         self.presets = Presets(settings.preset_folders)

@@ -33,8 +33,8 @@ KEYS = {
                    ("Esc", "pose_leave")),
 }
 # What a person changes now and then. Who may reach the studio is said at the start alone: a page cannot open the door.
-EDITED = ("device", "precision", "vram_budget", "ram_budget", "medvram", "lowvram", "output_format", "output_quality", "theme",
-          "language", "models_dir", "offline")
+EDITED = ("device", "precision", "vram_budget", "ram_budget", "medvram", "lowvram", "output_format", "output_quality",
+          "filename_pattern", "theme", "language", "models_dir", "offline")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 NIGHT = ("() => { const night = document.body.classList.toggle('dark');"
          " localStorage.setItem('atelier-night', night ? '1' : '0'); }")
@@ -105,6 +105,8 @@ def _field(studio: Studio, key: str, value: Any) -> Component:
         return gr.Checkbox(value=value, **about)
     if settings.is_list(declared.annotation):
         return gr.Textbox(written(value), lines=2, max_length=5000, placeholder=studio.words("settings_folders"), **about)
+    if declared.annotation is str:
+        return gr.Textbox(value, max_length=300, **about)
     return gr.Number(value, precision=0 if declared.annotation is int else None, **about)
 
 

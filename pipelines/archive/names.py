@@ -11,16 +11,16 @@ from pipelines.spec.errors import FieldError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 TRASH = ".trash"
-_NUMBER = re.compile(r"(\d{5,9})-")
 
 
-def next_number(*folders: Path) -> int:
-    """One more than the highest number in these folders, so that a clock that runs backwards repeats none."""
-    highest = -1
+def next_number(before: str, after: str, *folders: Path) -> int:
+    """One more than the highest number between these texts in names of the folders, so that a clock that runs backwards repeats
+    none."""
+    highest, numbered = -1, re.compile(rf"{re.escape(before)}(\d{{5,9}}){re.escape(after)}")
     for folder in folders:
         if folder.is_dir():
             with os.scandir(folder) as entries:
-                highest = max([highest, *(int(m[1]) for e in entries if (m := _NUMBER.match(e.name)))])
+                highest = max([highest, *(int(m[1]) for e in entries if (m := numbered.match(e.name)))])
     return highest + 1
 
 

@@ -33,20 +33,21 @@ from pipelines.archive.thumbnails import VIEW_SIDE, VIEWS, Thumbnails
 from pipelines.deep import Picture, shallow
 from pipelines.metadata import QUALITY, SUFFIXES, Read, check_size, from_infotext, read, read_texts, write
 from pipelines.spec.errors import FieldError, StorageError
+from pipelines.spec.naming import NUMBER, PATTERN, named
 from pipelines.spec.request import GenerationRequest
 
 KEPT_UNSAVED = 32       # pictures held in memory when the disk is full
 LITTLE = 200 * 2**20    # bytes of free disk: some hundred pictures, or a few large ones
 VIEWED = 4096 * 4096    # pixels a browser shows at once without a stall; of a larger picture it is shown a copy
-WORKED_OVER = "upscaled"    # in the name of a file, where a seed is not known
 log = logging.getLogger(__name__)
 
 
 class Archive:
-    """`root` need not exist. `now` and `disk` are for tests. Safe to use from several threads."""
+    """`root` need not exist. `pattern` is how pictures are called. `now` and `disk` are for tests. Safe from several threads."""
 
-    def __init__(self, root: Path, disk: Disk | None = None, now: Callable[[], datetime] = datetime.now) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path, disk: Disk | None = None, now: Callable[[], datetime] = datetime.now,
+                 pattern: str = PATTERN) -> None:
+        self.root, self._pattern = Path(root), pattern
         self._disk, self._now = disk or Disk(), now
         self._naming = threading.Lock()
         self._unsaved: deque[NotSaved] = deque(maxlen=KEPT_UNSAVED)
@@ -71,7 +72,7 @@ class Archive:
 
         request: for a picture of another program that was worked over, that program's text.
         file: the name it shall have, relative and without suffix, where that is free and the disk can hold such a name; else it
-        gets day, number and seed. What `format` cannot hold becomes a PNG. Both are logged.
+        gets one by the archive's pattern. What `format` cannot hold becomes a PNG. Both are logged.
         `job` and `index` in `extra` let the queue find its pictures again after a crash. Raises NotSaved, which carries
         the picture, when the disk refuses; a thumbnail or an index that cannot be written is only logged.
         """
@@ -80,9 +81,9 @@ class Archive:
         data = io.BytesIO()
         for note in write(image, data, request, extra, format, quality):
             log.warning("%s", note)
-        name = str(request.seed) if isinstance(request, GenerationRequest) else WORKED_OVER
+        own = named(self._pattern, request if isinstance(request, GenerationRequest) else None, self._now())
         try:
-            path = self._named(data.getvalue(), name, SUFFIXES[format], file)
+            path = self._named(data.getvalue(), own, SUFFIXES[format], file)
         except OSError as error:
             lost = NotSaved(image, request, extra, why(error), file)
             self._unsaved.append(lost)
@@ -97,24 +98,25 @@ class Archive:
         self.catalogue.note(row)
         return row.item
 
-    def _named(self, data: bytes, name: str, suffix: str, file: str) -> Path:
-        """As `_store`; numbered when the disk cannot hold a name that long, which no room on it would mend."""
+    def _named(self, data: bytes, own: str, suffix: str, file: str) -> Path:
+        """Called `file`; by the archive's pattern when the disk cannot hold a name that long, which no room on it would mend."""
         try:
-            return self._store(data, name, suffix, file)
+            return self._store(data, suffix, file or own)
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG or not file:
                 raise
             log.warning("Outputs: %s… - the name is too long for the disk; the picture is numbered.", file[:60])
-            return self._store(data, name, suffix, "")
+            return self._store(data, suffix, own)
 
-    def _store(self, data: bytes, name: str, suffix: str, file: str) -> Path:
+    def _store(self, data: bytes, suffix: str, file: str) -> Path:
         def final() -> Path:
-            if file:
-                return free(self.root / f"{file}{suffix}")
-            day = self._now().strftime("%Y-%m-%d")
-            folder = self.root / day
-            folder.mkdir(parents=True, exist_ok=True)
-            return folder / f"{next_number(folder, self.root / TRASH / day):05d}-{name}{suffix}"
+            folder, _, name = file.rpartition("/")
+            before, numbered, after = f"{name}{suffix}".partition(NUMBER)
+            if not numbered:
+                return free(self.root / folder / before)
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+            number = next_number(before, after[:1], self.root / folder, self.root / TRASH / folder)
+            return self.root / folder / f"{before}{number:05d}{after}"
 
         with self._naming:
             return self._disk.store(final, data)

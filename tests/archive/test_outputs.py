@@ -209,3 +209,16 @@ def test_what_a_file_says_of_its_job_stops_nobody(made: dict[str, object], archi
     Image.new("RGB", (8, 8)).save(archive.root / "x.png", pnginfo=info)
     assert sorted(i.file for i in archive.items()) == sorted(["x.png", item.file])
     assert archive.of_job("x") == {}
+
+
+def test_pictures_are_called_by_the_pattern(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, now=lambda: datetime(2026, 11, 28), pattern="[model_name]/[prompt_words] [number]")
+    picture = Image.new("RGB", (8, 8))
+    made = [archive.save(picture, GenerationRequest(prompt=words, seed=1)).file for words in ("a car", "a cat", "a car")]
+    assert made == ["mini/a car 00000.png", "mini/a cat 00000.png", "mini/a car 00001.png"]
+    archive.trash(made[2])
+    assert archive.save(picture, GenerationRequest(prompt="a car", seed=1)).file == "mini/a car 00002.png"
+    archive.close()
+    same = Archive(tmp_path, pattern="[seed]")
+    assert [same.save(picture, GenerationRequest(seed=1)).file for _ in range(2)] == ["1.png", "1-2.png"]
+    same.close()
