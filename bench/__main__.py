@@ -22,6 +22,7 @@ from bench.fidelity import fidelity  # noqa: E402
 from bench.grid import grid  # noqa: E402
 from bench.guidance import guidance  # noqa: E402
 from bench.images import images  # noqa: E402
+from bench.interval import interval  # noqa: E402
 from bench.likeness import likeness  # noqa: E402
 from bench.live import live  # noqa: E402
 from bench.measure import Figure  # noqa: E402
@@ -41,9 +42,10 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "page": page, "first": first_image, "painting": painting, "images": images, "task": task_switch, "samplers": fidelity,
     "checkpoint": checkpoint_switch, "grid": grid, "emphasis": emphasis, "control": control,
     "pictures": pictures, "upscaling": upscaling, "tiled": tiled, "likeness": likeness, "sketch": sketch, "live": live,
-    "seams": seams, "stall": stall, "outpaint": outpaint, "guidance": guidance, "regions": regions}
+    "seams": seams, "stall": stall, "outpaint": outpaint, "guidance": guidance, "regions": regions,
+    "interval": interval}
 LARGE = ("checkpoint", "upscaling", "grid", "emphasis", "control", "pictures", "tiled", "likeness", "sketch",
-         "live", "seams", "stall", "outpaint", "guidance", "regions")     # 4.3 GB on the disk; minutes of CPU; a browser
+         "live", "seams", "stall", "outpaint", "guidance", "regions", "interval")    # 4.3 GB on the disk; minutes of CPU; a browser
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from pipelines.spec.errors import Cancelled, FieldError, Halt, OutOfMemory, Skip
 from pipelines.spec.events import Emit, Note
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks import detailer
+from pipelines.tasks import detailer, guided
 from pipelines.tasks.condition import Conditions
 from pipelines.tasks.control import pinned
 from pipelines.tasks.course import Course, passes
@@ -145,6 +145,7 @@ class Engine:
     def _planned(self, index: int, request: GenerationRequest) -> list[Planned]:
         if loops_of(request) > 1:       # each picture needs the one before it: that is `pipelines.loopback`'s business
             raise FieldError("Loops", loops_of(request), "not in a grid or among several pictures", "1")
+        guided.check(request)
         check_steps(request)
         detailer.check_steps(request)
         single, extra = self._prepare(request)

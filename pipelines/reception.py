@@ -24,7 +24,7 @@ from pipelines.spec.geometry import Size, snap
 from pipelines.spec.larger import larger
 from pipelines.spec.param import declared
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks import detailer, identity, sketch
+from pipelines.tasks import detailer, guided, identity, sketch
 from pipelines.tasks.control import refusals as unit_refusals
 from pipelines.tasks.enlarge import listed
 from pipelines.tasks.repeated import completed
@@ -45,6 +45,7 @@ def checked(studio: Studio, request: GenerationRequest) -> GenerationRequest:
     changes: dict[str, Any] = {}
     try:
         changes["sampler"], changes["schedule"] = samplers.canonical(request.sampler, request.schedule, request.steps)
+        guided.check(request)
     except FieldError as error:
         refusals.append(error)
     try:

@@ -118,7 +118,7 @@ def _init(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _work(job: Job, request: GenerationRequest) -> float:
     """Megapixels that the model sees in one call."""
-    return job.window.width * job.window.height / 1e6 * (2 if request.cfg_scale > 1 else 1)
+    return job.window.width * job.window.height / 1e6 * (1 + request.guided_share)
 
 
 def expected(studio: Studio, request: GenerationRequest, work: float) -> float | None:
@@ -131,7 +131,7 @@ def expected(studio: Studio, request: GenerationRequest, work: float) -> float |
         except (StudioError, TypeError, ValueError):
             continue            # a damaged picture says nothing of time
         if past and seconds > 0 and past.init is None and past.hires is None and past.detailer is None:
-            rates.append(seconds / (past.steps * past.size.pixels / 1e6 * (2 if past.cfg_scale > 1 else 1)))
+            rates.append(seconds / (past.steps * past.size.pixels / 1e6 * (1 + past.guided_share)))
     return work * median(rates) if rates else None
 
 

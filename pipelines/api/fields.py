@@ -15,7 +15,7 @@ ROWS: Mapping[str, Declared] = MappingProxyType({row.path: row for row in declar
 PLAIN = MappingProxyType({
     "prompt": "prompt", "negative_prompt": "negative_prompt", "styles": "styles", "seed": "seed", "sampler_index": "sampler",
     "sampler_name": "sampler", "scheduler": "schedule", "batch_size": "batch_size", "n_iter": "batch_count", "steps": "steps",
-    "cfg_scale": "cfg_scale", "width": "width", "height": "height", "tiling": "tiling"})
+    "cfg_scale": "cfg_scale", "cfg_end": "cfg_end", "width": "width", "height": "height", "tiling": "tiling"})
 VARIATION = MappingProxyType({"subseed": "variation.seed", "subseed_strength": "variation.strength"})
 HIRES = MappingProxyType({      # looked at with `enable_hr` alone, as theirs
     "denoising_strength": "hires.denoising_strength", "hr_scale": "hires.scale", "hr_resize_x": "hires.width",
@@ -28,7 +28,7 @@ MASK = MappingProxyType({       # looked at with `mask` alone
     "inpaint_full_res_padding": "inpaint.padding", "inpainting_mask_invert": "inpaint.mask_mode"})
 OVERRIDES = MappingProxyType({
     "sd_model_checkpoint": "model", "sd_vae": "vae", "CLIP_stop_at_last_layers": "clip_skip", "emphasis": "emphasis",
-    "img2img_fix_steps": "init.exact_steps", "img2img_color_correction": "init.color_correction"})
+    "skip_early_cond": "cfg_start", "img2img_fix_steps": "init.exact_steps", "img2img_color_correction": "init.color_correction"})
 PICTURES = MappingProxyType({"init_images": "init.image", "mask": "inpaint.mask"})
 
 NUMBERED: Mapping[str, tuple[str, ...]] = MappingProxyType({        # what their numbers stand for

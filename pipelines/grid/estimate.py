@@ -28,8 +28,8 @@ class Estimate:
 
 
 def work(request: GenerationRequest) -> float:
-    """Steps times megapixels, twice where a negative prompt is computed too."""
-    return request.steps * request.width * request.height / 1e6 * (2 if request.cfg_scale > 1 else 1)
+    """Steps times megapixels, twice where CFG computes the negative prompt too."""
+    return request.steps * request.width * request.height / 1e6 * (1 + request.guided_share)
 
 
 def sampled(grid: Grid) -> list[GenerationRequest]:

@@ -11,9 +11,9 @@ from pipelines.spec.geometry import snap
 from pipelines.spec.param import Declared, declared
 from pipelines.spec.request import GenerationRequest
 
-OFF: dict[str, Any] = {"clip_skip": 1, "emphasis": "Original", "tiling": False, "cfg_rescale": 0.0, "variation": None, "styles": [],
-                       "hires": None, "tiled": None, "detailer": None, "control": [], "loopback": None, "identity": None,
-                       "sketch": None}
+OFF: dict[str, Any] = {"clip_skip": 1, "emphasis": "Original", "tiling": False, "cfg_rescale": 0.0, "cfg_start": 0.0,
+                       "cfg_end": 1.0, "variation": None, "styles": [], "hires": None, "tiled": None, "detailer": None,
+                       "control": [], "loopback": None, "identity": None, "sketch": None}
 """What a text means that says nothing of these: the picture was made without them."""
 
 LIMIT_UNKNOWN = 200     # unknown keys kept of one picture

@@ -74,6 +74,8 @@ def _fields(request: GenerationRequest) -> Iterator[tuple[str, Any]]:
     yield "RNG", RNG
     yield "Tiling", True if request.tiling else None
     yield "CFG rescale", request.cfg_rescale or None
+    yield "Skip Early CFG", request.cfg_start or None
+    yield "CFG end", request.cfg_end if request.cfg_end < 1 else None
     yield from _start(request)
     yield "Emphasis", request.emphasis if request.emphasis != "Original" else None
     for number, unit in enumerate(request.control):

@@ -28,10 +28,10 @@ class Composition:
     Without parts (an ordinary prompt) the calls pass through untouched.
     """
 
-    def __init__(self, unet: nn.Module, guided: bool, segment: Segment, seen: Callable[[], Shares] = lambda: WHOLE) -> None:
-        """seen: which part of the picture the UNet is shown just now."""
-        self._unet, self._guided, self._seen = unet, guided, seen
-        self._rows = 0          # pictures of the call in progress
+    def __init__(self, unet: nn.Module, pictures: int, segment: Segment, seen: Callable[[], Shares] = lambda: WHOLE) -> None:
+        """pictures: of the batch; a call of more rows is guided.   seen: which part of the picture the UNet is shown just now."""
+        self._unet, self._rows, self._seen = unet, pictures, seen
+        self._guided = False    # the call in progress
         self.use(segment)
 
     def use(self, segment: Segment) -> None:
@@ -54,7 +54,7 @@ class Composition:
             return None
         sample = args[0] if args else kwargs["sample"]
         given = sample.shape[0]
-        self._rows = given // 2 if self._guided else given
+        self._guided = given > self._rows
         named = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False)) | kwargs
         wide = {name: self._repeated(value, given) for name, value in named.items()}
         wide["encoder_hidden_states"] = self._stacked("prompt_embeds").to(named["encoder_hidden_states"])

@@ -32,6 +32,8 @@ class Scales:
         import torch
 
         answer = output[0] if isinstance(output, tuple) else output.sample
+        if len(answer) == len(self._scales):        # not guided just now
+            return None
         without, conditioned = answer.chunk(2)
         ratios = torch.tensor([scale / self._scales[0] for scale in self._scales], dtype=answer.dtype, device=answer.device)
         answer = torch.cat([without, without + ratios[:, None, None, None] * (conditioned - without)])

@@ -165,8 +165,8 @@ class SketchGuidance:
         """`tensors["latents"]` corrected in the guided part of the run; `step` counts from 0."""
         if self._beta == 0 or self._seen is None or step > self._part * pipe.num_timesteps:
             return tensors
-        before, gradient = self._gradient(pipe.do_classifier_free_guidance)
         after = tensors["latents"]
+        before, gradient = self._gradient(len(self._seen[0][0]) > len(after))       # more rows than pictures: guided
         tensors["latents"] = after - correction(before.to(after), after, gradient.to(after), self._beta)
         return tensors
 

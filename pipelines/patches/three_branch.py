@@ -31,12 +31,17 @@ def approximated(text: Tensor, sketch: Tensor, stroke: Tensor, scales: tuple[flo
 
 
 class ThreeBranches:
-    """Use as a context manager round a guided run (CFG above 1). `scales`: of sketch and stroke, 0 leaves a branch out."""
+    """Use as a context manager round a guided run (CFG above 1). `scales`: of sketch and stroke, 0 leaves a branch out.
+
+    pictures: of the batch. A call of as many rows is not guided: its answer is text + (what the branches add) / cfg, as strong.
+    """
 
     call_args: Mapping[str, Any] = MappingProxyType({})
 
-    def __init__(self, pipe: Any, sketch: Branch, stroke: Branch, scales: tuple[float, float], cfg_scale: float) -> None:
+    def __init__(self, pipe: Any, sketch: Branch, stroke: Branch, scales: tuple[float, float], cfg_scale: float,
+                 pictures: int = 1) -> None:
         self._unet, self._branches, self._scales, self._cfg = pipe.unet, (sketch, stroke), scales, cfg_scale
+        self._pictures = pictures
 
     def __enter__(self) -> ThreeBranches:
         # Both scales at 0 means no hook at all, so the run is the plain one bit for bit.
@@ -52,9 +57,10 @@ class ThreeBranches:
         import torch
 
         whole = output[0] if isinstance(output, tuple) else output.sample
-        null, text = whole.chunk(2)
-        rows, sample, timestep = whole.shape[0], args[0].chunk(2)[1], args[1]
-        prompted = {k: _second_half(v, rows) for k, v in kwargs.items()}
+        rows = whole.shape[0]
+        null, text = whole[:-self._pictures], whole[-self._pictures:]
+        sample, timestep = args[0][-self._pictures:], args[1]
+        prompted = kwargs if rows == self._pictures else {k: _second_half(v, rows) for k, v in kwargs.items()}
         # `forward` and not a call: a call would run this hook again.
         answers = [unet.forward(sample, timestep, **branch(sample, timestep, prompted))[0] if scale else text
                    for branch, scale in zip(self._branches, self._scales, strict=True)]

@@ -24,8 +24,8 @@ def waiting(unet: nn.Module, pictures: int, awake: Callable[[], Sequence[int]]) 
         if len(here) == pictures:
             return inner(sample, timestep, *args, **kwargs)
         rows = [start + one for start in range(0, len(sample), pictures) for one in here]
-        own = {name: _picked(value, rows, len(sample)) for name, value in kwargs.items()}
-        answer = inner(sample[rows], timestep, *(_picked(value, rows, len(sample)) for value in args), **own)
+        own = {name: picked(value, rows, len(sample)) for name, value in kwargs.items()}
+        answer = inner(sample[rows], timestep, *(picked(value, rows, len(sample)) for value in args), **own)
         return (_spread(answer[0], rows, len(sample)), *answer[1:]) if isinstance(answer, tuple) else type(answer)(
             sample=_spread(answer.sample, rows, len(sample)))
 
@@ -39,10 +39,12 @@ def waiting(unet: nn.Module, pictures: int, awake: Callable[[], Sequence[int]]) 
             unet.forward = before
 
 
-def _picked(value: Any, rows: Sequence[int], whole: int) -> Any:
-    """What belongs to `rows` of anything that has one entry a row: embeddings, sizes, masks, also in a mapping."""
+def picked(value: Any, rows: Sequence[int] | slice, whole: int) -> Any:
+    """What belongs to `rows` of anything that has one entry a row: embeddings, sizes, masks, also in mappings and lists."""
     if isinstance(value, dict):
-        return {name: _picked(one, rows, whole) for name, one in value.items()}
+        return {name: picked(one, rows, whole) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(picked(one, rows, whole) for one in value)
     return value[rows] if getattr(value, "ndim", 0) and len(value) == whole else value
 
 

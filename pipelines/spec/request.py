@@ -87,6 +87,12 @@ class GenerationRequest(Part):
         "CFG rescale", "Takes back the harsh contrast of a high CFG scale; 0 is off (arXiv 2305.08891, eq. 15-16).",
         "sampling", 0, 1, 0.05,
         infotext="CFG rescale")] = 0.0
+    cfg_start: Annotated[float, Param(
+        "CFG start", "From which share of the steps on CFG works: 0 is from the beginning; before it the prompt alone paints, in "
+        "half the time.", "sampling", 0, 1, 0.05, infotext="Skip Early CFG")] = 0.0
+    cfg_end: Annotated[float, Param(
+        "CFG end", "At which share of the steps CFG ends: 1 is the end; the steps that are left take half the time.",
+        "sampling", 0, 1, 0.05, infotext="CFG end")] = 1.0
     width: Annotated[int, Param(
         "Width", "How wide the picture is, in pixels. Best near the size the model was trained at.",
         "size", 64, 4096, 8, multiple=True)] = 256
@@ -144,6 +150,11 @@ class GenerationRequest(Part):
     def count(self) -> int:
         """Pictures in all."""
         return self.batch_count * self.batch_size
+
+    @property
+    def guided_share(self) -> float:
+        """Share of the steps in which CFG works, and so asks the model twice: 0 at a CFG scale of 1."""
+        return max(0.0, self.cfg_end - self.cfg_start) if self.cfg_scale > 1 else 0.0
 
     def merged(self, changes: Mapping[str, Any]) -> Self:
         """This request with `changes` (a partial request, parts merged field by field), checked again."""

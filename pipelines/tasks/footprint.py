@@ -76,7 +76,7 @@ def estimate(request: GenerationRequest, family: Family, item: int = 4, together
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     in_fp32 = 4 if family.vae_in_fp32 else item
     passes, canvas = _passes(request, family, together, picture)
-    guided = 2 if request.cfg_scale > 1 else 1
+    guided = 2 if request.guided_share else 1
     return Memory(
         weights=item * _parameters(request, family),
         sampling=canvas + max(peaks.sampling(unet, Size(one.seen.width // factor, one.seen.height // factor),

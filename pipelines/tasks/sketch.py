@@ -146,7 +146,7 @@ class SketchPlan:
             stroke = controlled(colours_net, _pixels(self.start(), run)) if self.sketch.strokes else sketch
             scales = (self.sketch.faithfulness * self.cfg_scale if self.sketch.lines else 0.0,
                       self.sketch.stroke_faithfulness * self.cfg_scale if self.sketch.strokes else 0.0)
-            with ThreeBranches(run.pipe, sketch, stroke, scales, self.cfg_scale):
+            with ThreeBranches(run.pipe, sketch, stroke, scales, self.cfg_scale, run.batch):
                 yield _nothing
 
         return branched

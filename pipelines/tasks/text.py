@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines import samplers
 from pipelines.patches.composition import Composition
 from pipelines.patches.glimpse import Glimpse
+from pipelines.patches.interval import Interval
 from pipelines.patches.tiling import seamless
 from pipelines.prompt.embed import EmbeddingCache, Segment, Wanted, encode
 from pipelines.prompt.inversion import NO_INVERSIONS, Inversions
@@ -18,6 +19,7 @@ from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.tasks.begin import Begin
 from pipelines.tasks.feature import Feature, Run, Window
+from pipelines.tasks.guided import guided_calls
 from pipelines.tasks.noise import first_noise, generator
 from pipelines.tasks.staggered import begun
 
@@ -83,7 +85,7 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
         whole, box = begin.place if begin and begin.place else (Size(width, height), None)
         window = Window(box, begin.shows) if begin else Window()
         cells = [side // pipe.vae_scale_factor for side in whole]
-        composition = stack.enter_context(Composition(pipe.unet, first.cfg_scale > 1, segments[0], lambda: window.seen(*cells)))
+        composition = stack.enter_context(Composition(pipe.unet, len(requests), segments[0], lambda: window.seen(*cells)))
         starts = [samplers.call_of_step(first.sampler, s.start_step) for s in segments]
         at_call = dict(zip(starts, segments, strict=True))
         prompts = _Prompts({start: s.call_kwargs for start, s in at_call.items()}, len(requests), first.cfg_scale > 1)
@@ -92,6 +94,9 @@ def paint(pipe: Any, requests: Sequence[GenerationRequest], on_step: OnStep, mea
         turns = [stack.enter_context(feature(run)) for feature in means.features]
         if beginning:
             stack.enter_context(beginning.attended(pipe.unet))
+        guided = guided_calls(first, steps)
+        if first.cfg_scale > 1 and len(guided) < total:
+            turns.append(stack.enter_context(Interval(pipe.unet, len(requests), guided)).turn)
         # Last: a feature may stand in for the UNet (tiles), and a preview shows the whole picture.
         glimpse = stack.enter_context(Glimpse(pipe.unet, scheduler, first.cfg_scale))
 

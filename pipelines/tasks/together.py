@@ -46,7 +46,8 @@ def key(request: GenerationRequest) -> object | None:
     if any(len(found) > 1 or found[0].changing or found[0].weight != 1 for found in prompts):
         return None
     free = dict(FREE) | ({"cfg_scale": 7.0} if request.cfg_scale > 1 and not request.cfg_rescale else {})
-    if request.init and not request.init.exact_steps:       # those lay levels of their own for every strength
+    limited = 0 < request.guided_share < 1      # a share of the steps that are run: of other calls for every strength
+    if request.init and not request.init.exact_steps and not limited:       # exact ones lay levels of their own for every strength
         free["init"] = {"denoising_strength": 1.0}
     return request.merged(free), networks(request.prompt)
 

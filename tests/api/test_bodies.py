@@ -55,10 +55,12 @@ def test_an_empty_body_is_what_the_page_begins_with(studio):
 def test_a_body_of_txt2img(studio):
     request = request_of(studio, prompt="a cat", negative_prompt="fog", styles=["x"], seed=5, subseed=6, subseed_strength=0.25,
                          sampler_name="Euler a", sampler_index="Euler", scheduler="karras", batch_size=2, n_iter=3, steps="7",
-                         cfg_scale=5, width=128, height=192, tiling=True,
-                         override_settings={"sd_vae": "None", "CLIP_stop_at_last_layers": 2, "sd_model_checkpoint": "mini"})
+                         cfg_scale=5, cfg_end=0.8, width=128, height=192, tiling=True,
+                         override_settings={"sd_vae": "None", "CLIP_stop_at_last_layers": 2, "sd_model_checkpoint": "mini",
+                                            "skip_early_cond": 0.2})
     assert (request.prompt, request.negative_prompt, request.styles, request.seed) == ("a cat", "fog", ("x",), 5)
     assert (request.sampler, request.schedule, request.steps, request.cfg_scale) == ("Euler a", "karras", 7, 5.0)
+    assert (request.cfg_start, request.cfg_end) == (0.2, 0.8)
     assert (request.batch_size, request.batch_count, request.width, request.height, request.tiling) == (2, 3, 128, 192, True)
     assert request.variation and (request.variation.seed, request.variation.strength) == (6, 0.25)
     assert (request.vae, request.clip_skip, request.hires, request.init) == ("Automatic", 2, None, None)

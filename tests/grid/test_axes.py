@@ -35,6 +35,7 @@ def shown(key: str, text: str) -> list[str]:
     ("cfg_scale", "1-10 [5]", ["1", "3.25", "5.5", "7.75", "10"]), ("cfg_scale", "1.0-2.0 [3]", ["1", "1.5", "2"]),
     ("cfg_scale", "1,4, 7.5", ["1", "4", "7.5"]), ("steps", "4, 4, 8-9", ["4", "8", "9"]), ("steps", "7-7 [1]", ["7"]),
     ("cfg_rescale", "0-0.3 (+0.1)", ["0", "0.1", "0.2", "0.3"]), ("tiling", "off, on", ["off", "on"]),
+    ("cfg_end", "0.6, 1", ["0.6", "1"]),
     ("sampler", 'Euler a, "DPM++ 2M"', ["Euler a", "DPM++ 2M"]), ("styles", "none, A + B", ["none", "A + B"]),
     ("seed", "-1, -1", ["100", "101"]), ("size", "256x256, 64×128", ["256x256", "64x128"]),
     ("prompt_sr", 'car, bus, "old, red car"', ["car", "bus", "old, red car"]),

@@ -38,6 +38,8 @@ def requests(texts: st.SearchStrategy[str] = ANY_TEXT) -> st.SearchStrategy[Gene
                 "steps": st.integers(1, 150),
                 "cfg_scale": st.floats(1, 30),
                 "cfg_rescale": st.floats(0, 1),
+                "cfg_start": st.floats(0, 1),
+                "cfg_end": st.floats(0, 1),
                 "width": st.integers(8, 512).map(lambda n: n * 8),
                 "height": st.integers(8, 512).map(lambda n: n * 8),
                 "tiling": st.booleans(),

@@ -94,6 +94,9 @@ def told(rng: Random) -> Told:
     _varied(rng, fields, line)
     if fields["clip_skip"] > 1:
         line.append(("Clip skip", fields["clip_skip"]))
+    if not old and rng.random() < 0.2:
+        fields["cfg_start"] = rng.choice((0.1, 0.25, 1.0))
+        line.append(("Skip Early CFG", fields["cfg_start"]))
     _started(rng, fields, line)
     _steered(rng, fields, line)
     line += [("Lora hashes", "soft: 0123456789ab, other: cd0123456789")] if rng.random() < 0.3 else []

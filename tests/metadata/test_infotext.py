@@ -48,6 +48,8 @@ def test_fields_stand_in_the_order_every_reader_expects() -> None:
             "clip_skip": 2,
             "tiling": True,
             "cfg_rescale": 0.7,
+            "cfg_start": 0.2,
+            "cfg_end": 0.75,
             "variation": {"seed": 9, "strength": 0.5},
             "model_hash": "6ce0161689",
         }
@@ -58,6 +60,7 @@ def test_fields_stand_in_the_order_every_reader_expects() -> None:
         "Steps: 25, Sampler: DPM++ 2M, Schedule type: Automatic, CFG scale: 7, Seed: 7, Size: 256x256, "
         "Model hash: 6ce0161689, Model: mini, VAE hash: 1122334455, VAE: soft.safetensors, Variation seed: 9, "
         'Variation seed strength: 0.5, Clip skip: 2, RNG: CPU, Tiling: True, CFG rescale: 0.7, '
+        "Skip Early CFG: 0.2, CFG end: 0.75, "
         'Lora hashes: "x: 01, y: 02", Version: Atelier 0.1.0'
     )
 
@@ -119,6 +122,8 @@ def test_round_trips_for_the_fields_it_covers(request: GenerationRequest) -> Non
         "steps",
         "cfg_scale",
         "cfg_rescale",
+        "cfg_start",
+        "cfg_end",
         "width",
         "height",
         "tiling",

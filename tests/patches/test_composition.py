@@ -37,7 +37,7 @@ def composed(pipe: Any, sample: torch.Tensor, guided: bool, prompt: str = PROMPT
         pooled = [segment.call_kwargs[n.replace("prompt", "pooled_prompt")].repeat_interleave(len(sample), dim=0) for n in names]
         more["added_cond_kwargs"] = {"text_embeds": torch.cat(pooled), "time_ids": torch.zeros(len(rows), 6)}
     given = torch.cat([sample] * len(names))
-    with Composition(pipe.unet, guided, segment):
+    with Composition(pipe.unet, len(sample), segment):
         return pipe.unet(given, 500, encoder_hidden_states=rows, return_dict=False, **more)[0]
 
 
@@ -63,7 +63,7 @@ def test_one_prompt_passes_untouched_and_the_hooks_go(sd: Any) -> None:
     segment = encode(sd, Wanted("a red car", "blue"))[0]
     embeds = torch.cat([segment.call_kwargs["negative_prompt_embeds"], segment.call_kwargs["prompt_embeds"]])
     plain = sd.unet(noise(), 500, embeds).sample
-    with Composition(sd.unet, True, segment):
+    with Composition(sd.unet, 1, segment):
         assert torch.equal(sd.unet(noise(), 500, embeds).sample, plain)
     assert not segment.parts and not sd.unet._forward_hooks and not sd.unet._forward_pre_hooks
 

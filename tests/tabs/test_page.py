@@ -34,7 +34,8 @@ NASTY = "<img src=x onerror=alert(1)>"
 FULL = GenerationRequest.parse({
     "prompt": "a\nred \"car\": (fast:1.2)", "negative_prompt": "rain, fog", "styles": ["Cinematic"],
     "clip_skip": 2, "emphasis": "No norm",
-    "sampler": "Heun", "schedule": "Karras", "steps": 31, "cfg_scale": 8.5, "cfg_rescale": 0.25, "width": 320, "height": 208,
+    "sampler": "Heun", "schedule": "Karras", "steps": 31, "cfg_scale": 8.5, "cfg_rescale": 0.25,
+    "cfg_start": 0.1, "cfg_end": 0.8, "width": 320, "height": 208,
     "tiling": True, "seed": 4294967295, "variation": {"seed": 12, "strength": 0.35}, "batch_count": 3, "batch_size": 2,
     "init": {"image": "0" * 64, "strokes": "5" * 64, "denoising_strength": 0.4, "resize_mode": "Just resize", "exact_steps": True,
              "color_correction": True},

@@ -107,7 +107,7 @@ def test_what_may_differ_within_a_batch(changes: dict) -> None:
 
 @pytest.mark.parametrize("changes", [
     {"steps": 5}, {"sampler": "Euler a"}, {"width": 128}, {"cfg_scale": 1.0}, {"clip_skip": 2}, {"prompt": "a car <lora:x:1>"},
-    {"emphasis": "Ignore"}, {"model": "other"}, {"tiling": True}], ids=str)
+    {"emphasis": "Ignore"}, {"model": "other"}, {"tiling": True}, {"cfg_end": 0.5}], ids=str)
 def test_what_may_not(changes: dict) -> None:
     assert key(BASE.merged(changes)) not in (key(BASE), None)
 
@@ -117,6 +117,15 @@ def test_what_may_not(changes: dict) -> None:
     {"init": {"image": "0" * 64}, "hires": {}}, {"hires": {}}], ids=str)
 def test_what_must_be_alone(changes: dict) -> None:
     assert key(BASE.merged(changes)) is None
+
+
+def test_an_interval_of_guidance_is_shared_but_not_by_unlike_strengths(engine: Engine) -> None:
+    limited = BASE.merged({"cfg_end": 0.5, "init": {"image": "0" * 64}})
+    assert key(limited.merged({"init": {"denoising_strength": 0.2}})) != key(limited)
+    cells = [BASE.merged({"cfg_end": 0.5} | changes) for changes in CELLS[:3]]
+    alone, together = painted(engine, True, cells), painted(engine, False, cells)
+    likeness = [psnr(one.image, other.image) for one, other in zip(alone, together, strict=True)]
+    assert all(value is None or value > CLOSE for value in likeness) and together[0].extra["together"] == 3, likeness
 
 
 @pytest.mark.parametrize(("size", "cfg", "main", "count"), [
