@@ -138,8 +138,9 @@ class Workbench:
                     self.advisor.place("variation.strength")
             self.advised(("cfg_rescale", "clip_skip"), 200)
             with gr.Row():
-                form.field("cfg_start", min_width=200)
-                form.field("cfg_end", min_width=200)
+                for path in ("cfg_start", "cfg_end"):
+                    with gr.Column(min_width=200):
+                        form.field(path)
             with gr.Row():
                 form.field("vae", min_width=140)
                 form.field("emphasis", min_width=140)
