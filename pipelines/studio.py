@@ -26,6 +26,7 @@ from pipelines.loading.loras import vectors_of
 from pipelines.loading.record import environment
 from pipelines.loading.vocabulary import tokenizer_json
 from pipelines.presets import Presets
+from pipelines.presets.model_notes import ModelNotes
 from pipelines.prompt.explain import Tokens
 from pipelines.prompt.tokens import TokenCount, count, pieces
 from pipelines.queue import Job, JobQueue
@@ -74,6 +75,7 @@ class Studio:
         self.lineage = Lineage(self.archive, self.inputs)
         self.presets = Presets(settings.preset_folders)
         self.styles = Styles(settings.preset_folders)
+        self.model_notes = ModelNotes(settings.data_dir / "models.json")
         self.advice = Advice(settings.language, samplers=samplers.SAMPLERS)
         self.words = Words(settings.language)
         self.turn = Turn()

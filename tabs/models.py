@@ -11,6 +11,7 @@ import gradio as gr
 from pipelines.families import FAMILIES
 from pipelines.studio import Studio
 from pipelines.words import Words
+from tabs import model_notes
 from tabs.listeners import SPOKEN
 from tabs.lists import refreshing
 from tabs.page import Page
@@ -23,6 +24,7 @@ def build(studio: Studio, page: Page) -> None:
     with gr.Row(elem_classes="toolbar"):
         refresh = gr.Button(words("refresh"), size="sm", min_width=110, elem_id="models-refresh")
     table = gr.HTML("", elem_id="models-table")
+    model_notes.build(studio, page)
 
     def arrive(event: gr.SelectData) -> Any:
         """Look only when this tab comes on screen: reading every preset takes as long as building the page."""
@@ -35,7 +37,7 @@ def build(studio: Studio, page: Page) -> None:
 def shown(studio: Studio) -> str:
     words = studio.words
     lines = [f"{e.name}: {e.problem}. {e.fix}" for e in studio.library.problems()]
-    lines += [*studio.presets.problems(), *studio.styles.problems()]
+    lines += [*studio.presets.problems(), *studio.styles.problems(), *studio.model_notes.problems()]
     refusals = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     text = _table(words, ("model", "kind_and_family", "file_size"), _files(studio))
     if refusals:

@@ -36,6 +36,7 @@ class Page:
     later: list[Callable[[], None]] = field(default_factory=list)   # what needs all forms; the shell calls it at the end
     lists: dict[Any, Callable[[Any], Any]] = field(default_factory=dict)    # component -> what it offers now, given its value
     kept: dict[str, gr.BrowserState] = field(default_factory=dict)
+    offers: list[Any] = field(default_factory=list)     # `model_notes.Offer` of each form
 
     def remember(self, form: Form) -> None:
         """Keep the form in the browser at every change, without asking the server, and bring it back on load.

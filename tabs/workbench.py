@@ -28,6 +28,7 @@ from tabs.easel import actions, stage_and_results
 from tabs.explain import explained
 from tabs.form import Form, outputs_of, refused
 from tabs.listeners import QUIET, SPOKEN
+from tabs.model_notes import Offer
 from tabs.page import Page
 from tabs.paste import Paste, restoring
 from tabs.presets import build as build_presets
@@ -101,6 +102,7 @@ class Workbench:
                 form.field("model", min_width=160)
                 form.field("sampler", min_width=140)
                 form.field("schedule", min_width=140)
+            self._offer = Offer(self.studio, form)
             self.advisor.place("sampler")
             self.advisor.place("schedule")
             self.advised(("steps", "cfg_scale"), 220)
@@ -203,6 +205,7 @@ class Workbench:
         keeping(form, self._drop.upload)(restoring(self.studio, form), self._drop, outputs_of(form.outputs, self._drop), **SPOKEN)
         self._paste.wire()
         self._styles.wire(page)
+        self._offer.wire(page)
         self._runner.wire(page.blocks)
         if self._ranking:
             self._ranking.wire(self._results.results, self._results.looked_at, form.fields["model"],

@@ -57,7 +57,16 @@ def card(file: ModelFile) -> LoraCard:
     usable = isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 < abs(weight) <= 10
     return LoraCard(file.name, base, triggers, _frequent(metadata.get("ss_tag_frequency", "")),
                     float(weight) if usable and isinstance(weight, (int, float)) else 1.0,
-                    _text(user.get("notes")) or _text(user.get("description")), _preview(file.path))
+                    _note(user), _preview(file.path))
+
+
+def note_beside(file: ModelFile) -> str:
+    """What AUTOMATIC1111's `<name>.json` beside a checkpoint notes of it; "" without one."""
+    return "" if file.is_folder else _note(_json(file.path.with_suffix(".json")))
+
+
+def _note(user: Mapping[str, Any]) -> str:
+    return _text(user.get("notes")) or _text(user.get("description"))
 
 
 def _json(path: Path) -> dict[str, Any]:
