@@ -151,7 +151,7 @@ def test_every_list_of_every_form_follows_the_folders(studio: Studio, monkeypatc
     renewed = arrive.fn(held, *[None] * (len(arrive.inputs) - 1))
     models = [c for c in built if c.choices and "mini" in (name for _, name in c.choices)]
     styles = [c for c in built if "Watercolour" in (name for _, name in c.choices or ())]
-    assert len(models) == 8 and len(styles) == 12, "six forms, a second pass, the upscale tab; each style editor"
+    assert len(models) == 9 and len(styles) == 12, "six forms, a second pass, the tabs Upscale and Models; each style editor"
     assert all("later.safetensors" in str(renewed[c]["choices"]) for c in models)
     assert all("Later" in renewed[c]["choices"] for c in styles)
     rows = [c for c in built if (c.elem_id or "").endswith("-preset")]
