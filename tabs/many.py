@@ -101,4 +101,4 @@ class Many:
 
 
 def _files(label: str, name: str) -> gr.File:
-    return gr.File(label=label, file_count="multiple", file_types=["image"], type="filepath", height=140, elem_id=name)
+    return gr.File(label=label, file_count="multiple", file_types=["image"], type="filepath", height=160, elem_id=name)

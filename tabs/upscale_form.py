@@ -57,8 +57,8 @@ class UpscaleForm:
                                         elem_id="upscale-upscaler", elem_classes=HELPED)
             with gr.Row():
                 self.second = gr.Dropdown(offered("–", names), value="", allow_custom_value=True, label=words("upscaler_second"),
-                                          min_width=150, elem_id="upscale-second", elem_classes=HELPED)
-                self.visibility = gr.Slider(0, 1, 0.5, step=0.05, label=words("upscale_visibility"), buttons=[], min_width=150,
+                                          min_width=190, elem_id="upscale-second", elem_classes=HELPED)
+                self.visibility = gr.Slider(0, 1, 0.5, step=0.05, label=words("upscale_visibility"), buttons=[], min_width=190,
                                             elem_id="upscale-visibility", elem_classes=HELPED)
 
         self._faces()
