@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from pipelines.words import Words
+from tabs.form import HELPED
 
 Buttons = tuple[gr.Button, gr.Button, gr.Button, gr.Checkbox]
 """Generate, skip, interrupt, and whether to go on without end."""
@@ -15,7 +16,8 @@ def actions(words: Words, name: str) -> Buttons:
         return (gr.Button(words("generate"), variant="primary", elem_id=f"{name}-generate", scale=4),
                 gr.Button(words("skip"), elem_id=f"{name}-skip", interactive=False, min_width=80),
                 gr.Button(words("interrupt"), variant="stop", elem_id=f"{name}-interrupt", interactive=False, min_width=80),
-                gr.Checkbox(False, label=words("forever"), container=False, scale=0, min_width=110, elem_id=f"{name}-forever"))
+                gr.Checkbox(False, label=words("forever"), container=False, scale=0, min_width=110, elem_id=f"{name}-forever",
+                            elem_classes=HELPED))
 
 
 def stage_and_results(words: Words, name: str) -> tuple[gr.HTML, gr.Gallery]:

@@ -67,7 +67,7 @@ def find(studio: Studio) -> Finder:
         view = gr.Radio([(words(v), v) for v in VIEWS], value=VIEWS[0], show_label=False, container=False,
                         elem_id="gallery-view")
         order = gr.Dropdown([(words(o), o) for o in ORDERS], value=ORDERS[0], label=words("order"), show_label=False,
-                            container=False, filterable=False, min_width=130, scale=0, elem_id="gallery-order")
+                            container=False, filterable=False, min_width=170, scale=0, elem_id="gallery-order")
         several.place_switch()
     told = gr.HTML("", elem_id="gallery-told")
     several.place()

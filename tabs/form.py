@@ -100,7 +100,8 @@ class Form:
 
     def switch(self, part: str, **look: Any) -> Component:
         """A checkbox that turns a whole part of the request on: `form.switch("hires")`. Off, its fields are kept but not read."""
-        self.fields[part] = gr.Checkbox(False, **{"label": self._words(f"switch_{part}"), "elem_id": self.elem_id(part)} | look)
+        self.fields[part] = gr.Checkbox(False, **{"label": self._words(f"switch_{part}"), "elem_id": self.elem_id(part),
+                                                     "elem_classes": HELPED} | look)
         return self.fields[part]
 
     def hold(self, path: str, component: Component) -> Component:

@@ -44,8 +44,8 @@ class HiresPanel:
             bench.advised(("hires.steps", "hires.denoising_strength"), 200)
             with gr.Accordion(words("hires_own"), open=False, elem_id=f"{bench.name}-hires-own"):
                 with gr.Row():
-                    form.field("hires.sampler", min_width=140)
-                    form.field("hires.schedule", min_width=140)
+                    form.field("hires.sampler", min_width=180)
+                    form.field("hires.schedule", min_width=180)
                 with gr.Row():
                     form.field("hires.model", min_width=160)
                     form.field("hires.cfg_scale", min_width=160)

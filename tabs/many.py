@@ -17,6 +17,7 @@ from pipelines import batch
 from pipelines.batch import Entry
 from pipelines.spec.errors import FieldError, ImageFileError
 from tabs.canvas import SIDES, Canvas
+from tabs.form import HELPED
 from tabs.workbench import Workbench
 
 
@@ -36,7 +37,8 @@ class Many:
                 self._masks = _files(words("several_masks"), f"{name}-many-masks")
                 self._mask_folder = gr.Textbox(label=words("several_mask_folder"), max_lines=1, visible=local,
                                                elem_id=f"{name}-many-mask-folder")
-            self._own_size = gr.Checkbox(True, label=words("several_own_size"), elem_id=f"{name}-many-own-size")
+            self._own_size = gr.Checkbox(True, label=words("several_own_size"), elem_id=f"{name}-many-own-size",
+                                         elem_classes=HELPED)
             self._start = gr.Button(words("several_start"), variant="primary", elem_id=f"{name}-many-start")
 
     def wire(self) -> None:
@@ -99,4 +101,4 @@ class Many:
 
 
 def _files(label: str, name: str) -> gr.File:
-    return gr.File(label=label, file_count="multiple", file_types=["image"], type="filepath", height=140, elem_id=name)
+    return gr.File(label=label, file_count="multiple", file_types=["image"], type="filepath", height=160, elem_id=name)

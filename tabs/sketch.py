@@ -18,7 +18,7 @@ from pipelines.spec.errors import StudioError
 from pipelines.spec.parts import RANDOM_SEED
 from pipelines.studio import Studio
 from tabs.detailer import DetailerPanel
-from tabs.form import Form, refused
+from tabs.form import HELPED, Form, refused
 from tabs.listeners import QUIET, SPOKEN
 from tabs.page import Page
 from tabs.sketchpad import Sketchpad
@@ -41,7 +41,8 @@ def build(studio: Studio, page: Page) -> Form:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=5, min_width=340, elem_classes="controls"):
             with gr.Column(elem_classes="card prompts"):
-                live = bench.prompt(lambda: gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live"), lines=2, max_lines=6)
+                live = bench.prompt(lambda: gr.Checkbox(False, label=words("live"), elem_id=f"{NAME}-live",
+                                                                elem_classes=HELPED), lines=2, max_lines=6)
             bench.actions()     # above the sheet, which alone fills a screen
             pad = Sketchpad(studio, NAME)
             with gr.Column(elem_classes="card"):

@@ -21,6 +21,7 @@ from pipelines.upscalers import Target
 from pipelines.upscalers.automatic import AUTOMATIC
 from pipelines.upscalers.recipe import Faces, Recipe
 from pipelines.upscalers.target import FACTORS, MAX_SIDE
+from tabs.form import HELPED
 from tabs.listeners import QUIET
 from tabs.page import Page
 from tabs.upscale_paint import PaintForm, offered, paths
@@ -42,7 +43,7 @@ class UpscaleForm:
                                       fit_columns=False, object_fit="contain", height=260, sources=["upload", "clipboard"],
                                       buttons=[], elem_id="upscale-sources")
             self.folder = gr.Textbox(label=words("upscale_folder"), max_lines=1, visible=not self._studio.settings.exposed,
-                                     elem_id="upscale-folder")
+                                     elem_id="upscale-folder", elem_classes=HELPED)
 
     def settings(self) -> None:
         self._how()
@@ -53,12 +54,12 @@ class UpscaleForm:
         words, names = self._words, self._studio.upscalers.names()
         with gr.Column(elem_classes="card"):
             self.upscaler = gr.Dropdown(offered(AUTOMATIC, names), value="", allow_custom_value=True, label=words("upscaler"),
-                                        elem_id="upscale-upscaler")
+                                        elem_id="upscale-upscaler", elem_classes=HELPED)
             with gr.Row():
                 self.second = gr.Dropdown(offered("–", names), value="", allow_custom_value=True, label=words("upscaler_second"),
-                                          min_width=150, elem_id="upscale-second")
-                self.visibility = gr.Slider(0, 1, 0.5, step=0.05, label=words("upscale_visibility"), buttons=[], min_width=150,
-                                            elem_id="upscale-visibility")
+                                          min_width=190, elem_id="upscale-second", elem_classes=HELPED)
+                self.visibility = gr.Slider(0, 1, 0.5, step=0.05, label=words("upscale_visibility"), buttons=[], min_width=190,
+                                            elem_id="upscale-visibility", elem_classes=HELPED)
 
         self._faces()
 
@@ -67,26 +68,28 @@ class UpscaleForm:
         words, names = self._words, self._studio.upscalers.restorers.names()
         with gr.Column(elem_classes="card", visible=bool(names)) as self._faces_card:
             self.restorer = gr.Dropdown(offered("–", names), value="", allow_custom_value=True, label=words("restore_faces"),
-                                        elem_id="upscale-restorer")
+                                        elem_id="upscale-restorer", elem_classes=HELPED)
             with gr.Row():
                 self.shown = gr.Slider(0, 1, 1, step=0.05, label=words("face_visibility"), buttons=[], min_width=150,
-                                       elem_id="upscale-face-visibility")
+                                       elem_id="upscale-face-visibility", elem_classes=HELPED)
                 self.weight = gr.Slider(0, 1, 0.5, step=0.05, label=words("codeformer_weight"), buttons=[], min_width=150,
-                                        elem_id="upscale-weight")
+                                        elem_id="upscale-weight", elem_classes=HELPED)
 
     def _size(self) -> None:
         words = self._words
         with gr.Column(elem_classes="card"):
-            self.scale = gr.Slider(*FACTORS, 2, step=0.05, label=words("upscale_by"), buttons=[], elem_id="upscale-by")
+            self.scale = gr.Slider(*FACTORS, 2, step=0.05, label=words("upscale_by"), buttons=[], elem_id="upscale-by",
+                                   elem_classes=HELPED)
             with gr.Row():
                 self.width = gr.Number(0, precision=0, minimum=0, maximum=MAX_SIDE, label=words("upscale_width"), min_width=120,
-                                       elem_id="upscale-width")
+                                       elem_id="upscale-width", elem_classes=HELPED)
                 self.height = gr.Number(0, precision=0, minimum=0, maximum=MAX_SIDE, label=words("upscale_height"),
-                                        min_width=120, elem_id="upscale-height")
+                                        min_width=120, elem_id="upscale-height", elem_classes=HELPED)
             with gr.Row():
-                self.crop = gr.Checkbox(True, label=words("upscale_crop"), min_width=120, elem_id="upscale-crop")
+                self.crop = gr.Checkbox(True, label=words("upscale_crop"), min_width=120, elem_id="upscale-crop",
+                                        elem_classes=HELPED)
                 self.format = gr.Dropdown(list(SUFFIXES), value=self._studio.settings.output_format, label=words("file_format"),
-                                          filterable=False, min_width=120, elem_id="upscale-format")
+                                          filterable=False, min_width=120, elem_id="upscale-format", elem_classes=HELPED)
             self.told = gr.HTML("", elem_id="upscale-told", elem_classes="told")
 
     # -- between them --------------------------------------------------------------------------------------------------

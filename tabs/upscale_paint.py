@@ -33,14 +33,18 @@ class PaintForm:
         words = self._words
         with gr.Accordion(words("repaint_title"), open=False, elem_id="upscale-paint"):
             with gr.Row():
-                self.on = gr.Checkbox(False, label=words("repaint_on"), min_width=160, elem_id="upscale-paint-on")
-                self.held = gr.Checkbox(False, label=words("repaint_held"), min_width=160, elem_id="upscale-paint-held")
+                self.on = gr.Checkbox(False, label=words("repaint_on"), min_width=160, elem_id="upscale-paint-on",
+                                      elem_classes=HELPED)
+                self.held = gr.Checkbox(False, label=words("repaint_held"), min_width=160, elem_id="upscale-paint-held",
+                                        elem_classes=HELPED)
             self.strength = gr.Slider(0, 1, STRENGTH, step=0.01, label=words.label("init.denoising_strength", "Denoising strength"),
-                                      buttons=[], elem_id="upscale-paint-strength")
-            self.prompt = gr.Textbox(label=words("repaint_prompt"), lines=2, max_lines=6, elem_id="upscale-paint-prompt")
-            self.negative = gr.Textbox(label=words("repaint_negative"), lines=1, max_lines=4, elem_id="upscale-paint-negative")
+                                      buttons=[], elem_id="upscale-paint-strength", elem_classes=HELPED)
+            self.prompt = gr.Textbox(label=words("repaint_prompt"), lines=2, max_lines=6, elem_id="upscale-paint-prompt",
+                                     elem_classes=HELPED)
+            self.negative = gr.Textbox(label=words("repaint_negative"), lines=1, max_lines=4, elem_id="upscale-paint-negative",
+                                       elem_classes=HELPED)
             self.model = gr.Dropdown(self._models(), value="", allow_custom_value=True,
-                                     label=words.label("model", "Model"), elem_id="upscale-paint-model")
+                                     label=words.label("model", "Model"), elem_id="upscale-paint-model", elem_classes=HELPED)
             self.method = self._choice("method", TILINGS)
             with gr.Row():
                 self.tile, self.padding = self._slider("tile"), self._slider("padding")

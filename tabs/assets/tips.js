@@ -1,6 +1,6 @@
 // What a field does: said when the pointer rests on its name, when the Tab key comes to it, at a long touch, and at a tap on the
-// name where the screen has no pointer (there the name wears an ⓘ). `texts`: a sentence by the end of the field's id
-// ("hires-steps"); the fields of a unit say themselves which is theirs. Nothing is laid out for it: forms stay as short as they are.
+// name where the screen has no pointer (there the name wears an ⓘ). `texts`: a sentence by the field's id or the
+// end of it ("hires-steps"); the fields of a unit say themselves which is theirs. Nothing is laid out for it: forms stay as short as they are.
 (texts) => {
   const REST = 450, TOUCH = 500;      // ms before it is said
   const NAMES = '[data-testid="block-info"], .checkbox-container, .label-text, .unit-field > span:first-child';
@@ -9,7 +9,7 @@
   let waiting = 0, keys = false, touched = false, held = false;
 
   const field = (target) => target.closest?.('.helped, .unit-field[data-help]');
-  const said = (field) => field && texts[field.dataset.help ?? field.id.slice(field.id.indexOf('-') + 1)];
+  const said = (field) => field && (texts[field.id] ?? texts[field.dataset.help ?? field.id.slice(field.id.indexOf('-') + 1)]);
   const name = (target) => (field(target) ? target.closest(NAMES) : null);
   const hide = () => { clearTimeout(waiting); tip.hidden = true; };
   const show = (field, by) => {

@@ -19,8 +19,10 @@ from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.tasks.tiles import calls
 from pipelines.upscale_job import Work
-from tabs import upscale
+from pipelines.words import Words
+from tabs import theme, upscale
 from tabs.before_after import BeforeAfter, chosen_of, originals, pair, source_of
+from tabs.form import HELPED
 from tabs.page import Page
 from tabs.upscale import UpscaleTab
 from tabs.upscale_paint import told_of
@@ -250,3 +252,12 @@ def test_jobs_of_this_tab_do_not_show_in_txt2img(studio: Studio, tab: UpscaleTab
     with gr.Blocks():
         runner = Runner(studio, SimpleNamespace(prefix="txt2img"), None, None)
     assert not runner._mine("me") and tab.job("me") is not None
+
+
+def test_every_field_of_the_tab_says_what_it_does(tab: UpscaleTab) -> None:
+    fields = tab.form.inputs - {tab.form.sources}
+    assert len(fields) > 20 and all(HELPED in field.elem_classes for field in fields)
+    for said in (theme.helps(Words("en")), theme.helps(Words("uk"))):
+        own = {field.elem_id: said.get(field.elem_id) or said.get(field.elem_id.partition("-")[2], "") for field in fields}
+        assert not [name for name, text in own.items() if len(text) < 12]
+        assert said["upscale-width"] != said["width"]       # what this tab's field does, not what a request's of that name does
