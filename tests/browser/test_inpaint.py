@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,36 +13,31 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from pipelines.metadata import read
+from tests.browser.conftest import Visit
 
 PATIENCE = 180_000       # ms; two busy cores and a first load of torch
 BLUE = (40, 90, 200)
 SIDE = 256
-NUMBER = itertools.count()
 RIM = 3                 # px of the picture on both sides of a stroke's edge
 
 
 @pytest.fixture
+def visit() -> Iterator[Visit]:
+    """A fresh visitor for every test: what was painted, sent on and undone before would show in the next."""
+    with Visit() as one:
+        yield one
+
+
+@pytest.fixture
 def inpaint(page: Page, tmp_path: Path) -> Page:
-    """The inpaint tab with a blue picture in its editor, one pixel of which is its own: no other test's strokes belong to it."""
-    blue = Image.new("RGB", (SIDE, SIDE), BLUE)
-    blue.putpixel((0, 0), (*BLUE[:2], next(NUMBER)))
-    blue.save(tmp_path / "blue.png")
-    without_picture(page, "img2img", "#img2img-source [aria-label=Clear]")
-    without_picture(page, "Inpaint", "#inpaint-other")
+    """The inpaint tab with a plain blue picture in its editor."""
+    Image.new("RGB", (SIDE, SIDE), BLUE).save(tmp_path / "blue.png")
     page.get_by_role("tab", name="Inpaint").click()
     page.locator("#inpaint-source input[type=file]").set_input_files(tmp_path / "blue.png")
     expect(page.locator("#inpaint-editor canvas").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#inpaint-width input[type=number]")).to_have_value(str(SIDE))
     page.wait_for_timeout(2500)     # the editor brings the picture to its size with an animation
     return page
-
-
-def without_picture(page: Page, tab: str, away: str) -> None:
-    """Put away the picture that another test has left in a tab."""
-    if page.locator(away).count():
-        page.get_by_role("tab", name=tab, exact=True).click()
-        page.locator(away).click()
-        expect(page.locator(f"#{tab.lower()}-source input[type=file]")).to_have_count(1, timeout=PATIENCE)
 
 
 def seen(editor: Locator) -> np.ndarray:
@@ -90,8 +84,7 @@ def test_the_painted_mask_is_the_mask_of_the_engine(inpaint: Page, tmp_path: Pat
     rim = _grown(mask, RIM) & _grown(~mask, RIM)        # where the screen's smoothing blurs the stroke's edge
     assert not ((mask ^ painted) & ~rim).any(), f"{((mask ^ painted) & ~rim).sum()} pixels are not what was painted"
     made = np.asarray(Image.open(tmp_path / "made.png").convert("RGB"))
-    given = np.asarray(Image.open(tmp_path / "blue.png"))
-    assert (made == given)[~_grown(mask, 24)].all() and (made[mask] != BLUE).any()
+    assert (made[~_grown(mask, 24)] == BLUE).all() and (made[mask] != BLUE).any()
 
     inpaint.locator("#inpaint-to-img2img").click()
     expect(inpaint.locator("#img2img-source img")).to_be_visible(timeout=PATIENCE)
@@ -121,9 +114,6 @@ def test_the_new_frame_is_drawn_while_its_sides_are_set(inpaint: Page) -> None:
     side.fill("64")
     side.press("Tab")
     expect(inpaint.locator("#inpaint-frame")).to_contain_text("320 × 256", timeout=PATIENCE)
-    side.fill("0")
-    side.press("Tab")
-    expect(inpaint.locator("#inpaint-frame")).not_to_contain_text("256", timeout=PATIENCE)
 
 
 def test_its_own_picture_and_words_go_on_to_img2img(inpaint: Page) -> None:
@@ -172,7 +162,7 @@ def test_undo_brings_fields_picture_and_mask_back(inpaint: Page) -> None:
     steps = inpaint.locator("#inpaint-steps input[type=number]")
     before = steps.input_value()
     steps.click()
-    steps.fill("6")
+    steps.fill("4")
     steps.press("Tab")
     assert stroke(inpaint).any()
     inpaint.locator("#inpaint-other").click()
@@ -180,8 +170,8 @@ def test_undo_brings_fields_picture_and_mask_back(inpaint: Page) -> None:
     inpaint.locator("#undo").click()
     expect(inpaint.locator("#inpaint-editor canvas").first).to_be_visible(timeout=PATIENCE)
     expect(inpaint.locator("#inpaint-mask-file img")).to_be_visible(timeout=PATIENCE)
-    expect(steps).to_have_value("6")
+    expect(steps).to_have_value("4")
     inpaint.locator("#undo").click()
     expect(steps).to_have_value(before, timeout=PATIENCE)
     inpaint.locator("#redo").click()
-    expect(steps).to_have_value("6", timeout=PATIENCE)
+    expect(steps).to_have_value("4", timeout=PATIENCE)
