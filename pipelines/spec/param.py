@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -130,11 +131,13 @@ def number(value: float) -> str:
     return str(int(value)) if value == int(value) else f"{value:g}"
 
 
+@functools.cache         # asked for every field of every request
 def param_of(model: type[BaseModel], field: str) -> Param | None:
     """The declaration on `model.field`, or None when that field is a part or is written by the studio itself."""
     return next((m for m in model.model_fields[field].metadata if isinstance(m, Param)), None)
 
 
+@functools.cache
 def kind_of(model: type[BaseModel], field: str) -> type:
     """int, float, bool, str, or tuple for a list of names."""
     annotation: Any = model.model_fields[field].annotation

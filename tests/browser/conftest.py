@@ -9,15 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 180_000      # ms, where a test says nothing else: a machine that gives us a tenth of its processors is only slow
+LARGE = {"width": 1440, "height": 1000}
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
 
 
@@ -72,19 +73,42 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
+class Visit(ExitStack):
+    """Who looks at one studio through the tests of a file; `page` is None before he has come and after he was sent away."""
+
+    page: Page | None = None
+
+
+@pytest.fixture(scope="module")
+def visit(browser: object, studio_url: str) -> Iterator[Visit]:
+    with Visit() as one:
+        yield one
+
+
 @pytest.fixture
-def page(browser: object, studio_url: str) -> Iterator[object]:
-    """A fresh visitor, who waits for the first tab."""
-    with visitor(browser, studio_url) as page:
-        page.goto(studio_url)
-        page.get_by_role("tab", name="txt2img").wait_for()
-        yield page
+def page(request: pytest.FixtureRequest, browser: object, studio_url: str, visit: Visit) -> Iterator[Page]:
+    """The visitor of this file: opening the page costs more than most tests of it.
+
+    Tab and fields may be as another test of the file left them: a test, or the file's own fixture, sets what it depends on.
+    Where a test failed the next has a fresh visitor, so that none fails for another's reason.
+    """
+    if visit.page is None:
+        visit.page = visit.enter_context(visitor(browser, studio_url))
+        visit.page.goto(studio_url)
+    page, failed = visit.page, request.session.testsfailed
+    page.set_viewport_size(LARGE)
+    page.get_by_role("tab", name="txt2img").wait_for()
+    page.evaluate("() => { scrollTo(0, 0); document.querySelectorAll('.toast-close').forEach((b) => b.click()) }")
+    yield page
+    if request.session.testsfailed > failed:
+        visit.page = None
+        visit.close()
 
 
 @contextmanager
 def visitor(browser: object, url: str) -> Iterator[object]:
     """A fresh browser. Every request that leaves this machine is refused and remembered: the page must make none."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True, ignore_https_errors=True)
+    context = browser.new_context(viewport=LARGE, accept_downloads=True, ignore_https_errors=True)
     strays: list[str] = []
 
     def only_local(route: object) -> None:

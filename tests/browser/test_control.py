@@ -26,6 +26,8 @@ def panel(page: Page) -> Locator:
     page.set_default_timeout(PATIENCE)
     page.get_by_role("tab", name="ControlNet").click()
     panel = page.locator("#control-control")
+    while panel.locator(".unit-chip").count():
+        panel.locator(".unit-remove").click()
     panel.locator(".unit-add").click()
     panel.get_by_role("radio", name="OpenPose").click()
     return panel

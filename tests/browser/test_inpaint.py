@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,19 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from pipelines.metadata import read
+from tests.browser.conftest import Visit
 
 PATIENCE = 180_000       # ms; two busy cores and a first load of torch
 BLUE = (40, 90, 200)
 SIDE = 256
 RIM = 3                 # px of the picture on both sides of a stroke's edge
+
+
+@pytest.fixture
+def visit() -> Iterator[Visit]:
+    """A fresh visitor for every test: what was painted, sent on and undone before would show in the next."""
+    with Visit() as one:
+        yield one
 
 
 @pytest.fixture

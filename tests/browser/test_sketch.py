@@ -20,6 +20,8 @@ def sketch(page: Page) -> Page:
     page.set_default_timeout(PATIENCE)
     page.get_by_role("tab", name="Sketch").click()
     expect(page.locator("#sketch-sheet canvas")).to_be_visible(timeout=PATIENCE)
+    page.locator("#sketch-live input").uncheck()
+    page.locator("#sketch-sheet [data-tool=clear]").click()
     page.locator("#sketch-prompt textarea").fill("a red house")
     return page
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 PATIENCE = 180_000       # ms; two busy cores and a first load of torch
@@ -26,6 +27,17 @@ def fields(page: Page) -> dict[str, str]:
 def fill(page: Page, name: str, value: object) -> None:
     number(page, name).fill(str(value))
     number(page, name).press("Tab")
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    """A form without words, whose numbers are those of one picture soon painted."""
+    page.get_by_role("tab", name="txt2img").click()
+    for name in ("prompt", "negative-prompt"):
+        page.locator(f"#txt2img-{name} textarea").fill("")
+    for name, value in {"steps": 20, "batch-count": 1, "batch-size": 1}.items():
+        fill(page, name, value)
+    return page
 
 
 def test_advice_follows_the_slider_and_mends_it(page: Page) -> None:

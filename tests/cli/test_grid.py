@@ -61,9 +61,9 @@ def test_bad_axes_are_lines_and_exit_code_2(run, axis, line):
 
 
 def test_killed_twice_a_grid_ends_complete_and_no_cell_is_made_twice(outlived, tmp_path):
-    words = ["app.py", "grid", *SMALL, "--steps", "2", "--x", "cfg_scale=1-8", "--y", "seed=1-4", "--data-dir",
+    words = ["grid", *SMALL, "--steps", "2", "--x", "cfg_scale=1-8", "--y", "seed=1-4", "--data-dir",
              str(tmp_path / "home"), "--out", str(tmp_path / "out")]
-    there, _ = outlived(words, lambda: len(cells(tmp_path / "out")), (5, 14))
+    there, _ = outlived(app.main, [words], lambda: len(cells(tmp_path / "out")), (5, 14))
     assert max(there) < 32
     made = [read(p) for p in cells(tmp_path / "out")]
     assert sorted(r.made["index"] for r in made) == list(range(32))

@@ -88,13 +88,14 @@ def test_memory_is_back_when_the_unit_is_switched_off(mini: Bench, box: str) -> 
     from diffusers import ControlNetModel
 
     process, both = psutil.Process(), [EDGES | {"image": box}, {"model": "lines", "image": box}]
+    small = {"steps": 1, "width": 64, "height": 64}
 
     def switched_on_and_off() -> None:
-        mini.paint(steps=1, control=both)
+        mini.paint(**small, control=both)
         assert held(mini).count("control") == 2
-        mini.paint(steps=1, control=[EDGES | {"image": box}])
+        mini.paint(**small, control=[EDGES | {"image": box}])
         assert held(mini).count("control") == 1
-        mini.paint(steps=1)
+        mini.paint(**small)
         gc.collect()
         assert held(mini).count("control") == 0
         assert not [one for one in gc.get_objects() if type(one) is ControlNetModel]

@@ -50,13 +50,14 @@ def guided(folder: Path, kind: str, net: type[ControlNetModel] = Leading) -> Sta
     return made
 
 
-def paint(pipeline: StableDiffusionControlNetPipeline, prompts: list[str], conditions: list[Image.Image]) -> list[Image.Image]:
-    """One 256x256 picture of each prompt and condition, 25 steps, CFG 7, with seeds in order."""
+def paint(pipeline: StableDiffusionControlNetPipeline, prompts: list[str], conditions: list[Image.Image],
+          steps: int = 25) -> list[Image.Image]:
+    """One 256x256 picture of each prompt and condition, CFG 7, with seeds in order."""
     pictures: list[Image.Image] = []
     for start in range(0, len(prompts), 8):
         rows = slice(start, start + 8)
         dice = [torch.Generator().manual_seed(start + k) for k in range(len(prompts[rows]))]
-        told = {"num_inference_steps": 25, "guidance_scale": 7.0, "height": 256, "width": 256}
+        told = {"num_inference_steps": steps, "guidance_scale": 7.0, "height": 256, "width": 256}
         pictures += pipeline(prompts[rows], image=conditions[rows], generator=dice, **told).images
     return pictures
 
