@@ -37,7 +37,6 @@ KIND = "grid"
 SECONDS = "Seconds"
 Scores = dict[str, dict[int, float]]
 """By name of the score, by cell."""
-PAST = 12           # finished pictures an estimate goes by
 
 
 def names(studio: Studio, source: str) -> list[str]:
@@ -222,15 +221,8 @@ def _ranked(studio: Studio, grid: Grid, files: Mapping[int, str], seen: Sequence
 
 def expected(studio: Studio, grid: Grid) -> Estimate:
     """What the grid will cost: time and disk from the newest pictures of the same model, memory by its largest batch."""
-    past = []
-    for item in studio.archive.items(f'model:"{grid.base.model}"', limit=PAST):
-        try:
-            read = studio.archive.read(item.file)
-            if read.full is not None:
-                past.append((read.full, float(read.made.get("seconds", 0)), item.bytes))
-        except (StudioError, TypeError, ValueError):
-            continue            # a damaged picture says nothing of time
-    return replace(estimate(grid, past), memory=_memory(studio, grid))
+    past = [(cost.request, cost.bytes) for cost in studio.past.of(grid.base.model)]
+    return replace(estimate(grid, studio.past.seconds, past), memory=_memory(studio, grid))
 
 
 def _memory(studio: Studio, grid: Grid) -> int | None:

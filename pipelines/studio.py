@@ -25,6 +25,7 @@ from pipelines.loading.library import Library, ModelFile
 from pipelines.loading.loras import vectors_of
 from pipelines.loading.record import environment
 from pipelines.loading.vocabulary import tokenizer_json
+from pipelines.past import Past
 from pipelines.presets import Presets
 from pipelines.presets.model_notes import ModelNotes
 from pipelines.prompt.explain import Tokens
@@ -36,7 +37,7 @@ from pipelines.spec.events import Emit, Note, Saved
 from pipelines.spec.geometry import Size
 from pipelines.spec.request import GenerationRequest
 from pipelines.styles import Styles
-from pipelines.tasks import detailer
+from pipelines.tasks import course, detailer
 from pipelines.tasks.condition import Conditions
 from pipelines.tasks.footprint import Memory, estimate
 from pipelines.tasks.objects import Objects
@@ -73,6 +74,7 @@ class Studio:
         self.archive = Archive(settings.outputs_dir, pattern=settings.filename_pattern)
         self.inputs = Inputs(settings.outputs_dir)
         self.lineage = Lineage(self.archive, self.inputs)
+        self.past = Past(self.archive, lambda request: course.work(request, self.model(request.model).family, self.inputs))
         self.presets = Presets(settings.preset_folders)
         self.styles = Styles(settings.preset_folders)
         self.model_notes = ModelNotes(settings.data_dir / "models.json")
@@ -248,6 +250,7 @@ class Studio:
         made = self.made(finished) | ({"job": job, "index": finished.index} if job else {})
         item = self.archive.save(finished.image, finished.request, made, self.settings.output_format,
                                  self.settings.output_quality, file)
+        self.past.forget()
         emit(Saved(finished.index, item.file))
         self.tell(finished.image, finished.request, emit)
         return item.file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,7 @@ class Advisor:
         self._studio, self._form = studio, form
         self._ranges = {d.path: d.param for d in declared(GenerationRequest)}
         self.strips: dict[str, gr.HTML] = {}
+        self._told: dict[gr.HTML, Callable[[GenerationRequest], str]] = {}
 
     def place(self, path: str) -> gr.HTML:
         """Make the strip of one field here."""
@@ -45,10 +46,14 @@ class Advisor:
                                     elem_id=f"advice-{self._form.elem_id(path)}")
         return self.strips[path]
 
+    def tell(self, line: gr.HTML, say: Callable[[GenerationRequest], str]) -> None:
+        """Let `line` show what another room says of the same request, which is read but once."""
+        self._told[line] = say
+
     def wire(self, blocks: gr.Blocks) -> None:
         """Refresh every strip on load and when any field changes; a strip's button sets the fields it speaks of."""
         triggers = [blocks.load, *(c.change for p, c in self._form.fields.items() if p not in ("seed", "styles", "batch_count"))]
-        gr.on(triggers, self.refresh, inputs=self._form.inputs, outputs=list(self.strips.values()), queue=False,
+        gr.on(triggers, self.refresh, inputs=self._form.inputs, outputs=[*self.strips.values(), *self._told], queue=False,
               show_progress="hidden", trigger_mode="always_last", api_visibility="private")
         for strip in self.strips.values():
             strip.select(self._follow, outputs=self._form.outputs, queue=False, show_progress="hidden",
@@ -69,16 +74,18 @@ class Advisor:
             request = self._form.read(data)
             family = self._studio.model(request.model).family
         except StudioError:
-            return ["" for _ in self.strips]
+            return [""] * (len(self.strips) + len(self._told))
         verdicts = self._studio.advice.all(request, family)
         values = self._form.values(data)
+        started = request.merged({"init": {STRENGTH.partition(".")[2]: values[STRENGTH]}}) if STRENGTH in values else request
         if STRENGTH in values:
             verdicts[STRENGTH] = self._on_strength(request, values[STRENGTH], family)
         if values.get(ADAPTER) and "prompt" in verdicts["prompt"].changes:
             verdicts["prompt"] = self._triggered(request.model, values[ADAPTER], verdicts["prompt"])
         if not values.get(HIRES_STEPS):     # as many as the first pass: there the mark stands
             values[HIRES_STEPS] = values.get("steps")
-        return [self.shown(path, verdicts.get(path), values.get(path)) for path in self.strips]
+        return [*(self.shown(path, verdicts.get(path), values.get(path)) for path in self.strips),
+                *(say(started) for say in self._told.values())]
 
     def _on_strength(self, request: GenerationRequest, value: float, family: Any) -> Verdict:
         """The word on the denoising strength, which stands on a scale of its own; a form that knows masks paints under one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping
-from statistics import median
 from typing import Any
 
 import gradio as gr
@@ -28,7 +27,6 @@ from tabs.workbench import Workbench
 
 PART = "tiled."
 ALSO = ("tiled", "model", "sampler", "steps", "cfg_scale", "init.denoising_strength", "init.exact_steps")
-PAST = 12               # finished pictures a time is told by
 DRAWN = 1500            # tiles drawn at most; so many more are only counted
 
 
@@ -106,7 +104,7 @@ def told(studio: Studio, request: GenerationRequest) -> str:
     said += [words("tiled_seams", count=seams)] if seams else []
     said.append(words("tiled_calls", count=count))
     said.append(words("memory_about", size=gib(studio.memory(request, first).total)))
-    seconds = expected(studio, request, count * _work(jobs[0], request))
+    seconds = studio.past.seconds(request)
     said += [words("tiled_time", time=clock(seconds))] if seconds else []
     return f"<p><b>{html.escape(' · '.join(said))}</b></p>{drawn(jobs, size, small)}"
 
@@ -114,25 +112,6 @@ def told(studio: Studio, request: GenerationRequest) -> str:
 def _init(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     own = {path.partition(".")[2]: value for path, value in values.items() if path.startswith("init.")}
     return {**own, "image": name}
-
-
-def _work(job: Job, request: GenerationRequest) -> float:
-    """Megapixels that the model sees in one call."""
-    return job.window.width * job.window.height / 1e6 * (1 + request.guided_share)
-
-
-def expected(studio: Studio, request: GenerationRequest, work: float) -> float | None:
-    """Seconds, from the newest pictures that this model painted in one piece; None without one."""
-    rates = []
-    for item in studio.archive.items(f'model:"{request.model}"', limit=PAST):
-        try:
-            read = studio.archive.read(item.file)
-            past, seconds = read.full, float(read.made.get("seconds", 0))
-        except (StudioError, TypeError, ValueError):
-            continue            # a damaged picture says nothing of time
-        if past and seconds > 0 and past.init is None and past.hires is None and past.detailer is None:
-            rates.append(seconds / (past.steps * past.size.pixels / 1e6 * (1 + past.guided_share)))
-    return work * median(rates) if rates else None
 
 
 def drawn(jobs: list[Job], size: Size, small: bytes) -> str:

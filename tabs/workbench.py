@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -21,7 +22,7 @@ from pipelines.spec.parts import LAST_SEED, RANDOM_SEED
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from pipelines.tasks.enlarge import listed
-from tabs import regions, usual
+from tabs import cost, regions, usual
 from tabs.advise import Advisor
 from tabs.before_after import originals
 from tabs.easel import actions, stage_and_results
@@ -91,6 +92,8 @@ class Workbench:
 
     def actions(self) -> None:
         self._buttons = actions(self.words, self.name)
+        self.advisor.tell(gr.HTML("", elem_id=f"{self.name}-cost", elem_classes="told cost", padding=False),
+                          partial(cost.told, self.studio))
 
     def presets(self) -> None:
         self._wire_presets = build_presets(self.studio, self.form)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
@@ -27,11 +27,6 @@ class Estimate:
     memory: int | None = None
 
 
-def work(request: GenerationRequest) -> float:
-    """Steps times megapixels, twice where CFG computes the negative prompt too."""
-    return request.steps * request.width * request.height / 1e6 * (1 + request.guided_share)
-
-
 def sampled(grid: Grid) -> list[GenerationRequest]:
     """The requests of a few dozen cells from all over the grid."""
     cells = []
@@ -43,16 +38,16 @@ def sampled(grid: Grid) -> list[GenerationRequest]:
     return cells
 
 
-def estimate(grid: Grid, past: Iterable[tuple[GenerationRequest, float, int]]) -> Estimate:
-    """`past`: request, seconds and bytes of finished pictures of the same machine, the newest few."""
-    told = list(past)
-    rates = [seconds / work(request) for request, seconds, _ in told if seconds > 0]
-    weights = [size / (request.width * request.height) for request, _, size in told]
+def estimate(grid: Grid, seconds: Callable[[GenerationRequest], float | None],
+             past: Iterable[tuple[GenerationRequest, int]]) -> Estimate:
+    """seconds: of a cell, None when nobody knows.   past: request and bytes of finished pictures, the newest few."""
+    weights = [size / (request.width * request.height) for request, size in past]
     cells = sampled(grid)
     models = {str(v.changes["model"]) for axis in grid.axes for v in axis.values if "model" in v.changes}
     if not cells:
         return Estimate(grid.count, None, None, max(1, len(models)))
     part = grid.count / len(cells)
-    seconds = sum(map(work, cells)) * part * median(rates) if rates else None
+    times = [time for cell in cells if (time := seconds(cell)) is not None]
+    took = sum(times) / len(times) * grid.count if times else None
     size = int(sum(c.width * c.height for c in cells) * part * median(weights)) if weights else None
-    return Estimate(grid.count, seconds, size, max(1, len(models)))
+    return Estimate(grid.count, took, size, max(1, len(models)))

@@ -59,7 +59,8 @@ def passes(requests: Sequence[GenerationRequest], family: Family, inputs: Inputs
     first = requests[0]
     if first.tiled is not None and first.init is not None:
         with Image.open(inputs.path(first.init.image)) as picture:
-            return (Pass(tiles.calls(first, Size(*picture.size), family) * len(requests)), *_faces(requests, family, 1))
+            shown = tiles.calls(first, Size(*picture.size), family) * len(requests)
+        return (Pass(shown, tiles.tile_side(first.tiled, family) ** 2), *_faces(requests, family))
     steps = max(one.steps if one.init is None else steps_run(one.steps, one.init.denoising_strength, one.init.exact_steps)
                 for one in requests)
     calls_first = samplers.callback_count(first.sampler, steps) if steps else 0
@@ -68,9 +69,15 @@ def passes(requests: Sequence[GenerationRequest], family: Family, inputs: Inputs
     found = [Pass(calls_first, first.size.pixels * len(requests))]
     if first.hires:
         found += [Pass(calls(first), larger(first.size, first.hires).final.pixels)] * len(requests)
-    return (*found, *_faces(requests, family, family.native_px ** 2))
+    return (*found, *_faces(requests, family))
 
 
-def _faces(requests: Sequence[GenerationRequest], family: Family, cost: float) -> list[Pass]:
+def work(request: GenerationRequest, family: Family, inputs: Inputs) -> float:
+    """Pixels that the model sees in all calls for one picture, twice where CFG asks it twice. Raises StudioError, OSError for a
+    tiled upscale whose picture is gone."""
+    return sum(one.calls * one.cost for one in passes([request], family, inputs)) * (1 + request.guided_share)
+
+
+def _faces(requests: Sequence[GenerationRequest], family: Family) -> list[Pass]:
     """How many faces there will be nobody knows: that of a picture count as one."""
-    return [Pass(detailer.calls(requests[0]), cost)] * len(requests) if requests[0].detailer else []
+    return [Pass(detailer.calls(requests[0]), family.native_px ** 2)] * len(requests) if requests[0].detailer else []

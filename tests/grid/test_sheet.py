@@ -101,9 +101,8 @@ def test_psnr_is_that_of_the_formula() -> None:
     assert contact_sheet.likeness(black, grey) == f"{10 * np.log10(255 ** 2 / 25):.2f}"
 
 
-def test_time_is_expected_from_past_pictures() -> None:
+def test_time_and_room_are_expected_from_past_pictures() -> None:
     made = grid(steps="2, 4", seed="1-3")
-    past = [(BASE.merged({"steps": 10}), 5.0, 6400), (BASE, 2.0, 6400)]
-    guess = estimate(made, past)
+    guess = estimate(made, lambda cell: cell.steps * 0.5, [(BASE, 6400)])
     assert guess.cells == 6 and guess.seconds == pytest.approx(3 * (2 + 4) * 0.5) and guess.bytes == 6 * 6400
-    assert estimate(made, []).seconds is None
+    assert estimate(made, lambda _: None, []).seconds is None
