@@ -50,9 +50,10 @@ class Advisor:
         """Let `line` show what another room says of the same request, which is read but once."""
         self._told[line] = say
 
-    def wire(self, blocks: gr.Blocks) -> None:
-        """Refresh every strip on load and when any field changes; a strip's button sets the fields it speaks of."""
-        triggers = [blocks.load, *(c.change for p, c in self._form.fields.items() if p not in ("seed", "styles", "batch_count"))]
+    def wire(self, blocks: gr.Blocks, *also: Any) -> None:
+        """Refresh every strip on load, when any field changes and when `also` happens; a strip's button sets the fields it speaks
+        of."""
+        triggers = [blocks.load, *also, *(c.change for p, c in self._form.fields.items() if p not in ("seed", "styles"))]
         gr.on(triggers, self.refresh, inputs=self._form.inputs, outputs=[*self.strips.values(), *self._told], queue=False,
               show_progress="hidden", trigger_mode="always_last", api_visibility="private")
         for strip in self.strips.values():

@@ -202,7 +202,7 @@ class Workbench:
     def wire(self) -> Form:
         """Connect everything that was placed; all pieces must be."""
         page, form = self.page, self.form
-        self.advisor.wire(page.blocks)
+        self.advisor.wire(page.blocks, self._results.results.change)      # a picture says how long the next one takes
         self._wire_presets(page)
         self._wire_small()
         keeping(form, self._drop.upload)(restoring(self.studio, form), self._drop, outputs_of(form.outputs, self._drop), **SPOKEN)
