@@ -91,9 +91,11 @@ class Workbench:
         self._paste = Paste(self.studio, form)
 
     def actions(self) -> None:
-        self._buttons = actions(self.words, self.name)
-        self.advisor.tell(gr.HTML("", elem_id=f"{self.name}-cost", elem_classes="told cost", padding=False),
-                          partial(cost.told, self.studio))
+        self._buttons = actions(self.words, self.name, self._cost)
+
+    def _cost(self) -> None:
+        line = gr.HTML("", elem_id=f"{self.name}-cost", elem_classes="told cost", padding=False)
+        self.advisor.tell(line, partial(cost.told, self.studio))
 
     def presets(self) -> None:
         self._wire_presets = build_presets(self.studio, self.form)

@@ -145,7 +145,7 @@ class SketchGuidance:
                  hooks: Hooks | None = None) -> None:
         self._pipe, self._predictor, self._target = pipe, predictor, target
         self._beta, self._part, self._hooks = beta, part, hooks or hooks_for(predictor)
-        self._seen: tuple[tuple, dict[str, Any], float] | None = None
+        self._seen: tuple[dict[str, Any], float] | None = None
 
     def __enter__(self) -> SketchGuidance:
         self._handle = self._pipe.unet.register_forward_pre_hook(self._keep, with_kwargs=True)
@@ -156,45 +156,48 @@ class SketchGuidance:
         self._seen = None
 
     def _keep(self, _module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
-        timestep = args[1] if len(args) > 1 else kwargs["timestep"]
+        named = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False)) | kwargs     # AND names them all
         one = torch.ones(1, device=self._pipe.unet.device)
         # Asked before the step, the scheduler tells what the latents were multiplied by for the UNet.
-        self._seen = args, kwargs, float(self._pipe.scheduler.scale_model_input(one, timestep))
+        self._seen = named, float(self._pipe.scheduler.scale_model_input(one, named["timestep"]))
 
     def on_step(self, pipe: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """`tensors["latents"]` corrected in the guided part of the run; `step` counts from 0."""
         if self._beta == 0 or self._seen is None or step > self._part * pipe.num_timesteps:
             return tensors
         after = tensors["latents"]
-        before, gradient = self._gradient(len(self._seen[0][0]) > len(after))       # more rows than pictures: guided
+        before, gradient = self._gradient(len(after))
         tensors["latents"] = after - correction(before.to(after), after, gradient.to(after), self._beta)
         return tensors
 
     def loss(self) -> float:
         """Mean square distance of the predicted edges to the drawing's, at the pass that was made last."""
         with torch.no_grad():
-            return float(self._judged(self._pipe.do_classifier_free_guidance)[1])
+            assert self._seen is not None
+            return float(self._judged(len(self._seen[0]["sample"]) // (2 if self._pipe.do_classifier_free_guidance else 1))[1])
 
-    def _gradient(self, guided: bool) -> tuple[Tensor, Tensor]:
+    def _gradient(self, pictures: int) -> tuple[Tensor, Tensor]:
         """The latents before the step, and the gradient of the predictor's loss at them (up to a factor a picture)."""
         with torch.enable_grad():
-            x, loss, scale = self._judged(guided)
+            x, loss, scale = self._judged(pictures)
             # A sum, so that a picture's gradient does not depend on its neighbours; the factor keeps half precision from underflow.
             return x.detach() / scale, torch.autograd.grad(loss * self._target.numel() * 1e3, x)[0]
 
-    def _judged(self, guided: bool) -> tuple[Tensor, Tensor, float]:
-        """What the UNet saw in the last pass, the predictor's loss there, and what the latents were multiplied by."""
+    def _judged(self, pictures: int) -> tuple[Tensor, Tensor, float]:
+        """What the UNet saw in the last pass, the predictor's loss there, and what the latents were multiplied by.
+
+        pictures: of the batch. The rows of the negative prompt come first and those of the prompt last; of several prompts (AND)
+        the last one is looked at, for what is drawn is the same for all.
+        """
         assert self._seen is not None
-        args, kwargs, scale = self._seen
-        half = partial(_half, second=self._hooks.prompted) if guided else (lambda value, rows: value)
-        rows = args[0].shape[0]
+        named, scale = self._seen
+        rows = named["sample"].shape[0]
+        of_one = {key: _rows_of(value, rows, pictures, last=self._hooks.prompted) for key, value in named.items()}
         with watching(self._pipe.unet, self._hooks) as activations:
-            x = half(args[0], rows).detach().requires_grad_(True)
-            rest = [half(value, rows) for value in args[1:]]
-            out = self._pipe.unet.forward(x, *rest, **{k: half(v, rows) for k, v in kwargs.items()})
+            x = of_one["sample"].detach().requires_grad_(True)
+            out = self._pipe.unet.forward(**{**of_one, "sample": x})
             answer = (out[0] if isinstance(out, tuple) else out.sample).detach()
-            timestep = float(args[1] if len(args) > 1 else kwargs["timestep"])
-            noise = noise_level(self._pipe.scheduler, x.detach(), answer, timestep)
+            noise = noise_level(self._pipe.scheduler, x.detach(), answer, float(named["timestep"]))
             found = self._predictor(activations(), noise)
             return x, ((found - self._target.to(found)) ** 2).mean(), scale
 
@@ -221,12 +224,12 @@ def noise_level(scheduler: Any, x: Tensor, answer: Tensor, timestep: float) -> T
     return x - signal * answer if kind == "sample" else noise * answer
 
 
-def _half(value: Any, rows: int, second: bool) -> Any:
-    """The prompted (second) or unprompted half of whatever has `rows` rows; dictionaries and lists likewise."""
+def _rows_of(value: Any, rows: int, pictures: int, last: bool) -> Any:
+    """Of whatever has `rows` rows those of the last prompt, or of the first; dictionaries and lists likewise."""
     if isinstance(value, dict):
-        return {k: _half(v, rows, second) for k, v in value.items()}
+        return {k: _rows_of(v, rows, pictures, last) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_half(v, rows, second) for v in value)
+        return type(value)(_rows_of(v, rows, pictures, last) for v in value)
     if isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == rows:
-        return value.chunk(2)[1 if second else 0]
+        return value[-pictures:] if last else value[:pictures]
     return value

@@ -18,6 +18,7 @@ from pipelines.drawing.knobs import Knobs
 from pipelines.drawing.lines import colour_start, flat, lines
 from pipelines.drawing.split import joined
 from pipelines.loading.sketch_files import Predictor, available
+from pipelines.prompt.parse import pieces
 from pipelines.samplers import SAMPLERS
 from pipelines.spec.errors import FieldError
 from pipelines.spec.geometry import Size
@@ -175,6 +176,9 @@ def check(request: GenerationRequest, library: Library, inputs: Inputs) -> None:
     chosen = plan.chosen
     if chosen.lines == ways.BRANCHES and request.cfg_scale <= 1:
         raise FieldError("CFG scale", request.cfg_scale, "three branches are laid over guidance", "above 1", "Raise it")
+    if chosen.lines == ways.BRANCHES and len(pieces(request.prompt)) > 1:
+        raise FieldError("Prompt", request.prompt, "AND cannot be combined with three branches", "one prompt",
+                         "Take AND and regions out of it, or choose another way")
     if SAMPLERS.get(request.sampler).calls_per_step > 1 and chosen.colours:
         raise FieldError("Sampler", request.sampler, "it asks the model twice a step, a drawing's colours need once",
                          "Euler, DPM++ 2M, DDIM, …", "Choose one of these")

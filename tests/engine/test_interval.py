@@ -63,6 +63,7 @@ CASES: dict[str, dict[str, Any]] = {
     "tiled": START | {"tiled": {"scale": 1.5, "tile": 64, "padding": 8, "upscaler": "Lanczos"}},
     "control": {"control": [{"image": "PICTURE", "model": "canny", "control_mode": "ControlNet is more important"}]},
     "sketch": {"sketch": {"lines": "LINES", "way": "Guidance predictor"}},
+    "sketch and AND": {"prompt": "a red car AND snow", "sketch": {"lines": "LINES", "way": "Guidance predictor"}},
     "likeness": {"prompt": "a man img, in a park", "identity": {"photos": ["PHOTO"]}},
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pipelines.archive.inputs import Inputs
+from pipelines.drawing import ways
 from pipelines.drawing.split import split
 from pipelines.engine import Engine, Finished
 from pipelines.spec.errors import FieldError
 from pipelines.spec.request import GenerationRequest
-from pipelines.tasks.sketch import check
+from pipelines.tasks.sketch import SketchPlan, check
 
 SIDE = 128
 
@@ -78,6 +80,15 @@ def test_what_cannot_be_followed_is_refused_before_the_run(drawn: tuple[Engine, 
     request = request_of(drawn[1]).merged({"sketch": {"way": "Colour refinement"}}).merged(changes)
     with pytest.raises(FieldError, match=message):
         check(request, drawn[0].residency.library, drawn[1])
+
+
+def test_three_branches_take_one_prompt(drawn: tuple[Engine, Inputs], monkeypatch: pytest.MonkeyPatch) -> None:
+    branched = SimpleNamespace(chosen=SimpleNamespace(lines=ways.BRANCHES, colours=""))       # mini has no net that reads colours
+    monkeypatch.setattr(SketchPlan, "of", lambda *_: branched)
+    request = request_of(drawn[1])
+    check(request, drawn[0].residency.library, drawn[1])
+    with pytest.raises(FieldError, match="AND cannot be combined with three branches"):
+        check(request.merged({"prompt": "a house AND snow <region:0,0,1,0.5>"}), drawn[0].residency.library, drawn[1])
 
 
 def test_a_lent_picture_is_found_and_lies_on_no_disk(tmp_path: Path) -> None:
