@@ -56,7 +56,7 @@ def test_a_click_sets_what_is_kept_and_says_what_it_leaves_out(
     file.write_text(json.dumps(kept))
     monkeypatch.setattr(studio, "model_notes", type(studio.model_notes)(file))
     updates = dict(zip(FIELDS, offer.taken("mini"), strict=True))
-    assert (updates["steps"], updates["cfg_scale"]) == (9, 3.5) and updates["width"].value == 320
+    assert (updates["steps"], updates["cfg_scale"]) == (9, 3.5) and updates["width"]["value"] == 320
     assert updates["model"] == updates["vae"] == gr.skip()
     assert said[0].startswith("VAE: 5 - not a text") and "eta: 1 - no such setting any more" in said[0]
     assert "Steps 9" in said[1] and "CFG scale 3.5" in said[1]
