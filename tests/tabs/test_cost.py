@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from PIL import Image
 
-from extensions.hooks import Hooks
-from pipelines import settings
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs import cost
@@ -19,13 +15,6 @@ from tabs.page import Page
 from tabs.workbench import Workbench
 
 BASE = GenerationRequest(prompt="a red car", seed=1, steps=20, cfg_scale=4)
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    made = Studio.open(settings.checked({"data_dir": tmp_path}), Hooks())
-    yield made
-    made.close()
 
 
 def painted(studio: Studio, seconds: object, **changes: Any) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
 import pytest
 
-from extensions.hooks import Hooks
-from pipelines import settings
 from pipelines.spec.request import GenerationRequest
 from pipelines.studio import Studio
 from tabs.form import Form
@@ -18,13 +15,6 @@ from tabs.model_notes import Offer, note_of
 from tabs.workbench import choices
 
 FIELDS = ("model", "steps", "cfg_scale", "width", "vae")
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    made = Studio.open(settings.checked({"data_dir": tmp_path}), Hooks())
-    yield made
-    made.close()
 
 
 @pytest.fixture

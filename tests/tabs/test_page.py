@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +11,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from extensions.hooks import Hooks
-from pipelines import metadata, settings
+from pipelines import metadata
 from pipelines.families import Detected
 from pipelines.loading.library import ModelFile
 from pipelines.loading.lora_card import LoraCard
@@ -55,14 +53,6 @@ FULL = GenerationRequest.parse({
     "sketch": {"way": "ControlNet", "faithfulness": 0.6, "stroke_faithfulness": 0.1, "realism": 0.9}})
 FILES = {"model", "vae", "hires.model", "identity.adapter", "identity.photos", "identity.vectors", "sketch.lines",
          "sketch.strokes"}
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    known = settings.checked({"data_dir": tmp_path})
-    made = Studio.open(known, Hooks())
-    yield made
-    made.close()
 
 
 @pytest.fixture

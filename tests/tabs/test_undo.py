@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,8 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from extensions.hooks import Hooks
-from pipelines import settings
 from pipelines.studio import Studio
 from tabs.canvas import SHELVED, Canvas, flattened
 from tabs.form import Form
@@ -40,13 +36,6 @@ for (const by of [-1, -1, 1, 1, 1]) tell(step(by, forms, late));
 act('pointerdown'); tell(step(-1, forms, [3, 'z', 'q']));          // a change that no form has reported yet
 console.log(said.join('|'));
 """
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    made = Studio.open(settings.checked({"data_dir": tmp_path}), Hooks())
-    yield made
-    made.close()
 
 
 @pytest.fixture

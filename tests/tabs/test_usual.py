@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from extensions.hooks import Hooks
-from pipelines import settings
 from pipelines.families import FAMILIES
 from pipelines.studio import Studio
 from tabs import usual
@@ -19,13 +15,6 @@ from tabs.workbench import choices
 
 MINI, SD15, SDXL = (FAMILIES.get(name) for name in ("mini", "sd15", "sdxl"))
 FRESH = dict(MINI.default_request)
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    made = Studio.open(settings.checked({"data_dir": tmp_path}), Hooks())
-    yield made
-    made.close()
 
 
 def test_a_fresh_form_shows_what_mini_is_usually_painted_with(studio: Studio) -> None:
