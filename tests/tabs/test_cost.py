@@ -48,6 +48,12 @@ def test_pictures_of_the_same_kind_and_size_say_the_pace(studio: Studio) -> None
     assert studio.past.seconds(BASE.merged({"control": [{"model": "canny", "image": "0" * 64}]})) == pytest.approx(9)
 
 
+def test_the_load_before_the_first_picture_is_not_expected_again(studio: Studio) -> None:
+    painted(studio, 12)
+    painted(studio, 4)
+    assert studio.past.seconds(BASE) == pytest.approx(4)
+
+
 def test_a_line_counts_the_pictures(studio: Studio) -> None:
     painted(studio, 30)
     told = cost.told(studio, BASE.merged({"batch_count": 4}))
