@@ -49,10 +49,10 @@ class Page:
         self.kept[form.prefix] = self.keep(form.prefix, noted(form), len(form.fields),
                                            lambda values: form.write(usable(by_path(form, values), form)))
 
-    def keep(self, name: str, components: list[Any], count: int, usable: Callable[[Any], list[Any]]) -> gr.BrowserState:
+    def keep(self, name: str, components: list[Any], count: int, fitting: Callable[[Any], list[Any]]) -> gr.BrowserState:
         """Keep the first `count` components' values in the browser, and bring them back when the page opens (`assets/kept.js`).
 
-        usable: what was kept -> an update for every component that it still fits. The page applies them only to what nobody
+        fitting: what was kept -> an update for every component that it still fits. The page applies them only to what nobody
         has touched by then.
         """
         kept, back = self.memory(name), self._apart(gr.JSON(visible=False))
@@ -60,7 +60,7 @@ class Page:
         gr.on([c.change for c in components], None, components, kept, **QUIET,
               js=f"(...values) => {{ {undo}return window.atelierKept.note({name!r}, values, {count}); }}")
         ids = [component.elem_id for component in components]
-        self.blocks.load(lambda values: [sent(update) for update in usable(values)], kept, back, **QUIET).then(
+        self.blocks.load(lambda values: [sent(update) for update in fitting(values)], kept, back, **QUIET).then(
             None, [back, *components], [kept, *components], **QUIET,
             js=f"(...values) => window.atelierKept.back({name!r}, {json.dumps(ids)}, {count}, values)")
         return kept

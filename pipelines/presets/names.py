@@ -6,10 +6,10 @@ import hashlib
 import unicodedata
 
 from pipelines.spec.errors import FieldError
+from pipelines.spec.paths import is_device
 
 LONGEST = 100           # characters of a shown name
 STEM = 48               # characters of a file's stem before its mark; at most 192 bytes
-RESERVED = frozenset(("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))))
 INVISIBLE = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
@@ -39,7 +39,7 @@ def stem(name: str) -> str:
     """
     kept = "".join(c if c.isalnum() or c in "-_" else "-" for c in name.lower())
     plain = "-".join(part for part in kept.split("-") if part)[:STEM].strip("-_")
-    if plain == name and plain.split(".")[0] not in RESERVED:
+    if plain == name and not is_device(plain):
         return plain
     mark = hashlib.sha256(name.encode("utf-8")).hexdigest()[:6]
     return f"{plain or 'preset'}-{mark}"

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from pipelines.spec.errors import FieldError
-from pipelines.spec.paths import utf8
+from pipelines.spec.paths import is_device, utf8
 from pipelines.spec.request import GenerationRequest
 
 PATTERN = "[date]/[number]-[seed]"
@@ -23,7 +23,6 @@ LONGEST = 100           # bytes of a name before and after its number; disks tak
 
 _TOKEN = re.compile(r"\[([^\[\]<>]*)(?:<([^<>]*)>)?\]")
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\[\]]+')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)       # Windows opens devices by these
 _SYNTAX = re.compile(r"<[^<>]*>|\\|[()\[\]{}|]|:\s*[\d.]+")
 
 _SAYS: Mapping[str, Callable[[GenerationRequest], object]] = MappingProxyType({
@@ -79,7 +78,7 @@ def _part(text: str) -> str:
     """A folder or a name that every disk takes: not hidden, no device, not too long, no blanks or dots at its ends."""
     before, number, after = text.partition(NUMBER)
     kept = (_plain(before) + number + _plain(after)).strip(" .")
-    return f"_{kept}" if _RESERVED.match(kept) else kept
+    return f"_{kept}" if is_device(kept) else kept
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipelines.spec.errors import FieldError
 
 WHOLE = "Write the whole path"
+_DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))))
 
 
 def is_utf8(text: str) -> bool:
@@ -20,6 +21,11 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_device(name: str) -> bool:
+    """Whether Windows would open a device by this file's name, whatever its suffix."""
+    return name.split(".")[0].lower() in _DEVICES
 
 
 def utf8(text: str) -> str:
